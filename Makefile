@@ -1,0 +1,47 @@
+# Every target does its own set-up in VENV, once.
+VENV ?= .venv
+# Empty: the newest suitable Python of this machine.
+PYTHON ?=
+
+CONFIG ?= configs/fashion_mnist/compare.py
+OUTPUT ?= runs/compare
+ARGS ?=
+
+run = "$(VENV)/bin/python" -m
+
+# The allocator that .ci/setup found, after whatever is preloaded already.
+preload = LD_PRELOAD="$${LD_PRELOAD:+$$LD_PRELOAD:}$$(cat "$(VENV)/.preload")"
+
+.PHONY: help setup compare test lint format clean
+
+help:
+	@echo 'make compare   compare pooling strategies on Fashion-MNIST; the report goes to $(OUTPUT)'
+	@echo '               CONFIG=FILE OUTPUT=FOLDER ARGS="overrides, or --help"'
+	@echo 'make test      format, lint and type checks, then all tests'
+	@echo 'make lint      the checks alone'
+	@echo 'make format    format the code and repair what the linter can'
+	@echo 'make setup     only set up $(VENV)'
+	@echo 'make clean     remove the virtual environments and caches; runs/ and data/ stay'
+	@echo 'VENV=FOLDER and PYTHON=PATH choose the virtual environment and its Python.'
+
+setup:
+	@.ci/setup "$(VENV)" "$(PYTHON)"
+
+compare: setup
+	@$(preload) $(run) experiments.compare_pooling $(CONFIG) --output "$(OUTPUT)" $(ARGS)
+
+lint: setup
+	$(run) ruff format --check .
+	$(run) ruff check .
+	$(run) basedpyright
+
+test: lint
+	$(run) pytest -n 2
+
+format: setup
+	$(run) ruff check --fix .
+	$(run) ruff format .
+
+clean:
+	rm -rf .venv .venv-3.* build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,16 @@
+"""Data sets as uint8 arrays in memory. Imports no jax, and tensorflow-datasets only when needed.
+
+>>> import cnn_jax.data
+>>> dataset = cnn_jax.data.load('shapes_tiny')
+>>> rest, validation = cnn_jax.data.split_validation(dataset.train, fraction=0.25, seed=0)
+>>> len(rest), len(validation), len(dataset.test)
+(192, 64, 64)
+"""
+
+from cnn_jax.data.dataset import Dataset, Split
+from cnn_jax.data.folders import data_dir
+from cnn_jax.data.load import load
+from cnn_jax.data.shapes import make_shapes
+from cnn_jax.data.validation import split_validation
+
+__all__ = ['Dataset', 'Split', 'data_dir', 'load', 'make_shapes', 'split_validation']

@@ -1,0 +1,103 @@
+"""The two types that every data set takes: images with labels, and a train and test pair of them."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Int32, UInt8
+
+from cnn_jax.errors import require
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images and their labels, one label per image, in a fixed order.
+
+    images: uint8 `(n, height, width, channels)`, raw pixels 0 to 255. labels: int32 `(n,)`.
+    Raises `BadInput` for another dtype or rank, unequal lengths, or no image at all.
+
+    >>> split = Split(np.zeros((3, 28, 28, 1), np.uint8), np.array([0, 1, 2], np.int32))
+    >>> len(split)
+    3
+    """
+
+    images: UInt8[np.ndarray, 'n height width channels']
+    labels: Int32[np.ndarray, 'n']
+
+    def __post_init__(self) -> None:
+        images, labels = self.images, self.labels
+        require(
+            images.dtype == np.uint8 and images.ndim == 4,
+            f'images are {images.dtype} of shape {images.shape}: '
+            'give uint8 (n, height, width, channels).',
+        )
+        require(
+            labels.dtype == np.int32 and labels.ndim == 1,
+            f'labels are {labels.dtype} of shape {labels.shape}: give int32 (n,).',
+        )
+        require(
+            len(images) == len(labels),
+            f'{len(images)} images but {len(labels)} labels: give one label per image.',
+        )
+        require(images.size > 0, f'images of shape {images.shape} hold nothing: give at least one.')
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A named set of images with its official train and test splits and the names of its classes.
+
+    Raises `BadInput` when the splits' images differ in shape, or a label is not in
+    `[0, num_classes)`; the message names the split and the label.
+
+    >>> split = Split(np.zeros((2, 28, 28, 1), np.uint8), np.array([0, 1], np.int32))
+    >>> dataset = Dataset('tiny', train=split, test=split, class_names=('cat', 'dog'))
+    >>> dataset.num_classes, dataset.image_shape, dataset.fingerprint[:8]
+    (2, (28, 28, 1), 'ec0cbe4c')
+    """
+
+    name: str
+    train: Split
+    test: Split
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        train, test = self.train.images.shape[1:], self.test.images.shape[1:]
+        require(
+            train == test,
+            f'{self.name}: train images are {train} but test images are {test}: '
+            'both must have one (height, width, channels).',
+        )
+        for split_name, split in (('train', self.train), ('test', self.test)):
+            bad = np.flatnonzero((split.labels < 0) | (split.labels >= self.num_classes))
+            require(
+                bad.size == 0,
+                f'{self.name}: label {split.labels[bad[:1]].sum()} of {split_name} image '
+                f'{bad[:1].sum()} is outside [0, {self.num_classes}): '
+                'correct the labels or give a name for every class.',
+            )
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are; labels run from 0 to one less."""
+        return len(self.class_names)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(height, width, channels)` of every image."""
+        _, height, width, channels = self.train.images.shape
+        return height, width, channels
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over dtype, shape and bytes of train images, train labels, test images
+        and test labels: equal fingerprints mean equal data in equal order."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.test):
+            for array in (split.images, split.labels.astype('<i4', copy=False)):
+                digest.update(f'{array.dtype.name} {array.shape}\n'.encode())
+                digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()

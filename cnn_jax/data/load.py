@@ -1,0 +1,70 @@
+"""One call from a name to a data set."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from cnn_jax.data.catalogue import load_from_tfds
+from cnn_jax.data.dataset import Dataset, Split
+from cnn_jax.data.fashion_mnist import load_fashion_mnist
+from cnn_jax.data.folders import data_dir as default_data_dir
+from cnn_jax.data.resize import ImageSize, checked_size, fit_image
+from cnn_jax.data.shapes import make_shapes
+
+
+def log_to_stderr(line: str) -> None:
+    """Prints one line of progress to stderr.
+
+    >>> log_to_stderr('fashion_mnist: prepared')
+    """
+    print(line, file=sys.stderr, flush=True)
+
+
+_OURS: dict[str, Callable[[Path, Callable[[str], None]], Dataset]] = {
+    'fashion_mnist': lambda folder, log: load_fashion_mnist(folder, log=log),
+    'shapes': lambda folder, log: make_shapes(),
+    'shapes_tiny': lambda folder, log: replace(make_shapes(train=256, test=64), name='shapes_tiny'),
+}
+
+
+def load(
+    name: str,
+    *,
+    data_dir: Path | None = None,
+    image_size: tuple[int, int] | None = None,
+    log: Callable[[str], None] = log_to_stderr,
+) -> Dataset:
+    """The data set `name`, all of it in memory as uint8.
+
+    name: 'fashion_mnist' (fetched and prepared on first use), 'shapes' (2,000 + 500 drawn images,
+    nothing to download), 'shapes_tiny' (256 + 64 of them), or an image-classification set of
+    tensorflow-datasets that is prepared on disk as array_record: 'mnist', 'cifar10',
+    'imagenette/160px-v2'... data_dir: the data folder, by default `cnn_jax.data.data_dir()`; sets of
+    tensorflow-datasets are also looked for in its own default folder. image_size: (height, width)
+    that every image is scaled and cut to, needed where a set's images differ in size. log: gets
+    lines of progress. Raises `BadInput` for a name or a size that cannot be had, saying what to do.
+
+    >>> load('shapes_tiny').train.images.shape
+    (256, 28, 28, 1)
+    """
+    folder = default_data_dir() if data_dir is None else data_dir
+    size = None if image_size is None else checked_size(image_size)
+    if name in _OURS:
+        return _fitted(_OURS[name](folder, log), size)
+    from tensorflow_datasets.core import constants
+
+    folders = list(dict.fromkeys([folder, Path(constants.DATA_DIR)]))
+    return load_from_tfds(name, folders=folders, ours=list(_OURS), size=size, log=log)
+
+
+def _fitted(dataset: Dataset, size: ImageSize | None) -> Dataset:
+    if size is None or dataset.image_shape[:2] == tuple(size):
+        return dataset
+
+    def fit(split: Split) -> Split:
+        return Split(np.stack([fit_image(image, size) for image in split.images]), split.labels)
+
+    return replace(dataset, train=fit(dataset.train), test=fit(dataset.test))

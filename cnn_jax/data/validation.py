@@ -1,0 +1,36 @@
+"""A validation split cut from the train split: what every choice is made on, never the test split."""
+
+import numpy as np
+
+from cnn_jax.data.dataset import Split
+from cnn_jax.data.hashing import random_bits
+from cnn_jax.errors import require
+
+
+def split_validation(train: Split, *, fraction: float, seed: int) -> tuple[Split, Split]:
+    """Cuts `train` at random into `(rest, validation)`; both keep the order they had.
+
+    fraction: share for validation, strictly between 0 and 1, rounded to whole images; both parts
+    must get at least one, otherwise `BadInput`. Image i goes to validation when hash(seed, i) is
+    among the smallest: a pure function of the seed and of the number of images, the same on every
+    numpy version and machine.
+
+    >>> train = Split(np.zeros((10, 2, 2, 1), np.uint8), np.arange(10, dtype=np.int32))
+    >>> rest, validation = split_validation(train, fraction=0.3, seed=0)
+    >>> rest.labels.tolist(), validation.labels.tolist()
+    ([0, 1, 2, 4, 5, 6, 8], [3, 7, 9])
+    """
+    total = len(train)
+    require(0 < fraction < 1, f'validation fraction is {fraction}: give a number between 0 and 1.')
+    size = round(total * fraction)
+    require(
+        0 < size < total,
+        f'validation fraction {fraction} of {total} images leaves {size} for validation and '
+        f'{total - size} for training: both need at least one.',
+    )
+    chosen = np.zeros(total, bool)
+    chosen[np.argsort(random_bits(total, seed=seed), kind='stable')[:size]] = True
+    return (
+        Split(train.images[~chosen], train.labels[~chosen]),
+        Split(train.images[chosen], train.labels[chosen]),
+    )

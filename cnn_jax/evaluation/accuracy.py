@@ -1,0 +1,30 @@
+"""Accuracy and loss over a whole split."""
+
+import numpy as np
+import optax
+from jaxtyping import Float, Integer
+
+
+
+
+def accuracy(
+    logits: Float[np.ndarray, 'images classes'], labels: Integer[np.ndarray, 'images']
+) -> float:
+    """The share of images whose largest logit is their label's.
+
+    >>> accuracy(np.array([[0.0, 1.0], [2.0, 1.0]]), np.array([1, 1]))
+    0.5
+    """
+    return float(np.mean(logits.argmax(1) == labels))
+
+
+def mean_loss(
+    logits: Float[np.ndarray, 'images classes'], labels: Integer[np.ndarray, 'images']
+) -> float:
+    """The mean cross-entropy, in nats.
+
+    >>> round(mean_loss(np.zeros((1, 4), np.float32), np.array([2])), 4)
+    1.3863
+    """
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    return float(np.mean(losses, dtype=np.float64))

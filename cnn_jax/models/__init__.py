@@ -1,0 +1,14 @@
+"""Architectures: each takes `downsample` and never names a pooling op itself."""
+
+from cnn_jax.models.classifier import Classifier
+from cnn_jax.models.convnet1 import ConvNet1
+from cnn_jax.models.registry import build_model, check_model, count_parameters, model_names
+
+__all__ = [
+    'Classifier',
+    'ConvNet1',
+    'build_model',
+    'check_model',
+    'count_parameters',
+    'model_names',
+]

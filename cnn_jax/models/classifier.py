@@ -1,0 +1,69 @@
+"""A model together with its input normalisation: uint8 images to logits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float, Key, UInt8
+
+from cnn_jax.errors import require
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """`model` with the mean and spread, per channel and on the scale 0 to 1, of its images.
+
+    >>> import jax
+    >>> from cnn_jax.models import ConvNet1
+    >>> from cnn_jax.modules import Max
+    >>> classifier = Classifier(ConvNet1(Max(), 10), mean=(0.5,), std=(0.25,))
+    >>> images = jnp.zeros((2, 28, 28, 1), jnp.uint8)
+    >>> variables = classifier.init(jax.random.key(0), (28, 28, 1))
+    >>> classifier.logits(variables, images).shape
+    (2, 10)
+    """
+
+    model: nn.Module
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def normalise(
+        self, images: UInt8[Array, 'batch height width channels']
+    ) -> Float[Array, 'batch height width channels']:
+        """(images / 255 - mean) / std, in float32."""
+        require(
+            images.ndim == 4 and images.dtype == jnp.uint8 and images.shape[-1] == len(self.mean),
+            f'images must be uint8 (batch, height, width, {len(self.mean)}); '
+            f'got {images.dtype} {images.shape}.',
+        )
+        scale = 1 / (255 * jnp.array(self.std, jnp.float32))
+        offset = jnp.array(self.mean, jnp.float32) / jnp.array(self.std, jnp.float32)
+        return images.astype(jnp.float32) * scale - offset
+
+    def init(self, key: Key[Array, ''], image_shape: tuple[int, int, int]) -> Mapping:
+        """Fresh variables: 'params' and 'batch_stats'."""
+        variables = self.model.init(key, jnp.zeros((1, *image_shape), jnp.float32), train=False)
+        return {'params': variables['params'], 'batch_stats': variables.get('batch_stats', {})}
+
+    def logits(
+        self, variables: Mapping, images: UInt8[Array, 'batch height width channels']
+    ) -> Float[Array, 'batch classes']:
+        """Logits for evaluation: running batch statistics, nothing random."""
+        return self.model.apply(variables, self.normalise(images), train=False)
+
+    def train_logits(
+        self,
+        variables: Mapping,
+        images: UInt8[Array, 'batch height width channels'],
+        key: Key[Array, ''],
+    ) -> tuple[Float[Array, 'batch classes'], Mapping]:
+        """Logits for training, and the updated batch statistics."""
+        logits, updates = self.model.apply(
+            variables,
+            self.normalise(images),
+            train=True,
+            mutable=['batch_stats'],
+            rngs={'dropout': key},
+        )
+        return logits, updates.get('batch_stats', {})

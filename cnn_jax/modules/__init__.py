@@ -1,0 +1,31 @@
+"""Thin Flax Linen shells around `cnn_jax.ops`, and the registry of downsampling strategies."""
+
+from cnn_jax.modules.conv import Conv
+from cnn_jax.modules.downsample import (
+    Avg,
+    Blur,
+    Downsample,
+    Max,
+    MaxBlur,
+    Strategy,
+    Stride,
+    strategy_from_dict,
+    strategy_named,
+    strategy_names,
+    strategy_to_dict,
+)
+
+__all__ = [
+    'Avg',
+    'Blur',
+    'Conv',
+    'Downsample',
+    'Max',
+    'MaxBlur',
+    'Strategy',
+    'Stride',
+    'strategy_from_dict',
+    'strategy_named',
+    'strategy_names',
+    'strategy_to_dict',
+]

@@ -1,0 +1,191 @@
+"""One spatial axis at a time: taps, filters, maxima and borders with scatter-free gradients.
+
+Every box window is a product of one-axis windows, so the two-dimensional ops are these, twice.
+Each is written twice, forward and adjoint, because XLA:CPU turns the automatic adjoint of a strided
+slice into one full-size padded array per tap (measured 6 to 10 times slower, forward and backward),
+and reduce_window's into select-and-scatter (10 to 30 times slower, and without a deterministic GPU
+kernel). Here the adjoint of "take every s-th element" is "interleave the s phases", a reshape.
+Reverse-mode only: jvp of these raises JAX's own error.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array
+
+_NUMPY_MODE = {'reflect': 'reflect', 'replicate': 'edge', 'circular': 'wrap'}
+
+
+def _rows(x: Array, axis: int, start: int, stop: int) -> Array:
+    return lax.slice_in_dim(x, start, stop, axis=axis)
+
+
+def _grow(x: Array, axis: int, low: int, high: int, value: float = 0.0) -> Array:
+    """`x` with `low` and `high` rows of `value` added on `axis`; a negative count crops."""
+    config = [(0, 0, 0)] * x.ndim
+    config[axis] = (low, high, 0)
+    return lax.pad(x, jnp.asarray(value, x.dtype), config)
+
+
+def taps(x: Array, axis: int, window: int, stride: int) -> list[Array]:
+    """The `window` arrays x[j], x[j + stride], x[j + 2 stride], ... of one length, j < window.
+
+    >>> [t.tolist() for t in taps(jnp.arange(5.0), 0, window=3, stride=2)]
+    [[0.0, 2.0], [1.0, 3.0], [2.0, 4.0]]
+    """
+    size = x.shape[axis]
+    out = (size - window) // stride + 1
+    if stride == 1:
+        return [_rows(x, axis, j, j + out) for j in range(window)]
+    blocks = -(-((out - 1) * stride + window) // stride)
+    x = _grow(x, axis, 0, blocks * stride - size)
+    phases = x.reshape(*x.shape[:axis], blocks, stride, *x.shape[axis + 1 :])
+    return [
+        _rows(
+            lax.index_in_dim(phases, j % stride, axis + 1, keepdims=False),
+            axis,
+            j // stride,
+            j // stride + out,
+        )
+        for j in range(window)
+    ]
+
+
+def spread_taps(cotangents: Sequence[Array], axis: int, stride: int, size: int) -> Array:
+    """The adjoint of `taps`: the sum of all taps put back where they were read.
+
+    >>> spread_taps([jnp.ones(2), jnp.ones(2), jnp.ones(2)], 0, stride=2, size=5).tolist()
+    [1.0, 1.0, 2.0, 1.0, 1.0]
+    """
+    window, out = len(cotangents), cotangents[0].shape[axis]
+    reach = -(-window // stride) - 1
+    blocks = out + reach
+    phases = []
+    for r in range(min(stride, window)):
+        tapped = [
+            _grow(cotangents[j], axis, j // stride, reach - j // stride)
+            for j in range(r, window, stride)
+        ]
+        phases.append(sum(tapped[1:], tapped[0]))
+    phases += [jnp.zeros_like(phases[0])] * (stride - len(phases))
+    if stride == 1:
+        x = phases[0]
+    else:
+        x = jnp.stack(phases, axis + 1)
+        x = x.reshape(*x.shape[:axis], blocks * stride, *x.shape[axis + 2 :])
+    return _grow(x, axis, 0, size - x.shape[axis])
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def filter_axis(x: Array, axis: int, weights: tuple[float, ...], stride: int) -> Array:
+    """Correlates one axis with `weights` and keeps every `stride`-th result; no padding.
+
+    >>> filter_axis(jnp.arange(5.0), 0, (0.25, 0.5, 0.25), 2).tolist()
+    [1.0, 3.0]
+    """
+    weighted = [w * t for w, t in zip(weights, taps(x, axis, len(weights), stride), strict=True)]
+    return sum(weighted[1:], weighted[0])
+
+
+def _filter_forward(x, axis, weights, stride):
+    return filter_axis(x, axis, weights, stride), x.shape[axis]
+
+
+def _filter_backward(axis, weights, stride, size, g):
+    return (spread_taps([w * g for w in weights], axis, stride, size),)
+
+
+filter_axis.defvjp(_filter_forward, _filter_backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def max_axis(x: Array, axis: int, window: int, stride: int) -> Array:
+    """The maximum over windows on one axis; the first maximum takes the whole gradient.
+
+    >>> max_axis(jnp.array([1.0, 3.0, 2.0, 2.0]), 0, 2, 2).tolist()
+    [3.0, 2.0]
+    """
+    first, *rest = taps(x, axis, window, stride)
+    for tap in rest:
+        first = jnp.maximum(first, tap)
+    return first
+
+
+def _max_forward(x, axis, window, stride):
+    y = max_axis(x, axis, window, stride)
+    return y, (x, y)
+
+
+def _max_backward(axis, window, stride, residuals, g):
+    x, y = residuals
+    zero = jnp.zeros((), g.dtype)
+    free = None  # where no earlier tap of the window was the maximum
+    cotangents = []
+    for j, tap in enumerate(taps(x, axis, window, stride)):
+        hit = tap == y if j < window - 1 else jnp.ones_like(y, bool)
+        cotangents.append(jnp.where(hit if free is None else hit & free, g, zero))
+        free = ~hit if free is None else free & ~hit
+    return (spread_taps(cotangents, axis, stride, x.shape[axis]),)
+
+
+max_axis.defvjp(_max_forward, _max_backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
+def pad_axis(x: Array, axis: int, low: int, high: int, fill: str) -> Array:
+    """Pads one axis with 'zero', 'reflect', 'replicate' or 'circular' rows.
+
+    Reflection repeats on maps shorter than the padding and replicates a map of size 1, as
+    `numpy.pad` does. Rows are copied one by one, which costs only the border: jnp.pad's reversed
+    slices cost the whole array.
+
+    >>> pad_axis(jnp.arange(3.0), 0, 1, 2, 'reflect').tolist()
+    [1.0, 0.0, 1.0, 2.0, 1.0, 0.0]
+    """
+    if low == high == 0:
+        return x
+    if fill == 'zero':
+        return _grow(x, axis, low, high)
+    size = x.shape[axis]
+    source = _pad_source(size, low, high, fill)
+    before = [_rows(x, axis, i, i + 1) for i in source[:low]]
+    after = [_rows(x, axis, i, i + 1) for i in source[low + size :]]
+    return lax.concatenate([*before, x, *after], axis)
+
+
+def _pad_source(size: int, low: int, high: int, fill: str) -> list[int]:
+    """Which row each row of the padded axis copies."""
+    return np.pad(np.arange(size), (low, high), mode=_NUMPY_MODE[fill]).tolist()
+
+
+def _pad_forward(x, axis, low, high, fill):
+    return pad_axis(x, axis, low, high, fill), x.shape[axis]
+
+
+def _pad_backward(axis, low, high, fill, size, g):
+    if fill == 'zero' or low == high == 0:
+        return (_rows(g, axis, low, low + size),)
+    copies = defaultdict(list)
+    for position, row in enumerate(_pad_source(size, low, high, fill)):
+        if position != low + row:
+            copies[row].append(position)
+    parts, done = [], 0
+    for row in sorted(copies):
+        if row > done:
+            parts.append(_rows(g, axis, low + done, low + row))
+        total = _rows(g, axis, low + row, low + row + 1)
+        for position in copies[row]:
+            total = total + _rows(g, axis, position, position + 1)
+        parts.append(total)
+        done = row + 1
+    if done < size:
+        parts.append(_rows(g, axis, low + done, low + size))
+    return (lax.concatenate(parts, axis),)
+
+
+pad_axis.defvjp(_pad_forward, _pad_backward)

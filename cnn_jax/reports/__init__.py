@@ -1,0 +1,23 @@
+"""Reports: finished runs in, statistics, tables, plots and pages out. Imports nothing of jax.
+
+>>> from pathlib import Path
+>>> write_report(Path('no_such_folder'))  # doctest: +ELLIPSIS
+Traceback (most recent call last):
+cnn_jax.errors.BadInput: no comparison.json in no_such_folder: give the output folder of ...
+"""
+
+from cnn_jax.reports.run import Cell, Run, ShiftMaps, read_run, read_shift_maps
+from cnn_jax.reports.summary import summarize
+from cnn_jax.reports.table import print_table
+from cnn_jax.reports.write import write_report
+
+__all__ = [
+    'Cell',
+    'Run',
+    'ShiftMaps',
+    'print_table',
+    'read_run',
+    'read_shift_maps',
+    'summarize',
+    'write_report',
+]

@@ -1,0 +1,250 @@
+"""What a report says: the sections of the page, built from a run and its summary."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cnn_jax.reports.curves import OVERLAY_UP_TO, plot_learning_curves
+from cnn_jax.reports.page import Bullets, Page, Paragraph, Picture, Section, Table
+from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost
+from cnn_jax.reports.protocol import environment, leftover_cells, protocol
+from cnn_jax.reports.run import Run
+from cnn_jax.reports.shift_maps import choose_shift_panels, plot_shift_maps
+from cnn_jax.reports.style import png
+from cnn_jax.reports.summary import METRICS
+from cnn_jax.reports.words import (
+    NONE,
+    answer,
+    cells_note,
+    count,
+    interval_points,
+    listing,
+    measured,
+    pair_counts,
+    percent,
+    plural,
+    points,
+    power_note,
+    probability,
+    short,
+)
+
+_MARKS = {'better': '▲ better', 'worse': '▼ worse', 'undecided': '○ undecided'}
+
+
+def build_page(run: Run, summary: Mapping[str, Any]) -> Page:
+    """The report of a run, with its plots drawn; `summary` is what `summarize(run)` gives.
+
+    >>> from pathlib import Path
+    >>> page = build_page(Run(Path('empty'), {}, (), ()), {
+    ...     'config': {}, 'environment': {}, 'strategies': {}, 'comparisons': []})
+    >>> page.title, page.pictures
+    ('empty', ())
+    """
+    lead = [Paragraph(answer(summary), 'answer')]
+    lead += [Paragraph(text) for text in (measured(summary), power_note(summary)) if text]
+    note = cells_note(summary)
+    lead += [Paragraph(note, 'warning')] if note else []
+    sections = [_results(run, summary)]
+    if any(row['seeds'] for row in summary['strategies'].values()):
+        sections += [_trade_off(run, summary), _curves(run), _shift_maps(run)]
+        sections += [_cost(summary), _per_seed(summary)]
+    sections += [_how_to_read(run), protocol(run), environment(run, summary), leftover_cells(run)]
+    return Page(run.title, tuple(lead), tuple(sections))
+
+
+def _results(run: Run, summary: Mapping[str, Any]) -> Section:
+    rows = []
+    for name, row in summary['strategies'].items():
+        done = len(row['seeds'])
+        total = done + len(row['missing']) + len(row['diverged'])
+        rows.append(
+            (
+                name,
+                f'{done}' if done == total else f'{done} of {total}',
+                percent(row['accuracy']),
+                percent(row['consistency']),
+                percent(row['consistency_circular']),
+                percent(row['worst_case_accuracy']),
+                count(row['examples_per_second']),
+                count(row['parameters']),
+                short(row['flops_per_example']),
+            )
+        )
+    shares = ('accuracy', 'consistency', 'circular consistency', 'worst-shift accuracy')
+    head = ('strategy', 'seeds', *(f'{share}\N{NO-BREAK SPACE}%' for share in shares))
+    head += ('images/s', 'parameters', 'FLOPs/image')
+    measurements = Table(
+        head,
+        tuple(rows),
+        numeric=frozenset(range(1, len(head))),
+        caption='Mean over seeds ± half of the 95% t-interval; shares are in percent.',
+    )
+    if not pair_counts(summary):
+        text = (
+            'No differences: no other strategy shares a finished seed with the baseline '
+            f'({run.baseline or "none is named"}).'
+        )
+        return Section('Results', (measurements, Paragraph(text)))
+    return Section('Results', (measurements, _differences(summary)))
+
+
+def _differences(summary: Mapping[str, Any]) -> Table:
+    baseline = summary['comparisons'][0]['baseline']
+    rows = tuple(
+        (
+            row['strategy'],
+            metric,
+            points(row['difference']),
+            interval_points(row['ci95']),
+            probability(row['p_value']),
+            probability(row['p_holm']),
+            _MARKS[row['verdict']],
+        )
+        for metric in METRICS
+        for row in summary['comparisons']
+        if row['metric'] == metric
+    )
+    return Table(
+        ('strategy', 'metric', 'difference', '95% interval', 'p', 'p (Holm)', 'verdict'),
+        rows,
+        numeric=frozenset(range(2, 6)),
+        caption=(
+            f'Difference from {baseline} in percentage points, paired by seed, with its paired 95% '
+            't-interval; p is the two-sided sign-flip test.'
+        ),
+    )
+
+
+def _trade_off(run: Run, summary: Mapping[str, Any]) -> Section:
+    single = all(len(row['seeds']) < 2 for row in summary['strategies'].values())
+    bars = (
+        'One seed each, so there are no error bars.'
+        if single
+        else 'Large marks are means over seeds, small ones single seeds; error bars are 95% '
+        't-intervals of the mean (wide where seeds are few).'
+    )
+    picture = Picture(
+        'accuracy_consistency.png',
+        png(plot_accuracy_consistency(summary, run.split)),
+        'Accuracy against shift consistency, one mark per strategy; values are in the table above.',
+        f'Up is more accurate, right is more shift-consistent. {bars}',
+    )
+    return Section('Accuracy against shift consistency', (picture,))
+
+
+def _curves(run: Run) -> Section:
+    if not any(cell.epochs for cell in run.cells if cell.status == 'completed'):
+        return Section('Learning curves', (Paragraph('No epoch was logged.'),))
+    single = all(len(run.select(name, 'completed')) < 2 for name in run.strategies)
+    lines = (
+        'One seed each, so there are no bands.'
+        if single
+        else 'Lines are means over the completed seeds; bands reach from the lowest to the highest '
+        'seed.'
+    )
+    grey = f' The grey line in every panel is {run.baseline}.'
+    picture = Picture(
+        'learning_curves.png',
+        png(plot_learning_curves(run)),
+        'Accuracy for each epoch, one curve per strategy.',
+        lines + (grey if len(run.strategies) > OVERLAY_UP_TO and run.baseline else ''),
+    )
+    return Section('Learning curves', (picture,))
+
+
+def _shift_maps(run: Run) -> Section:
+    panels = choose_shift_panels(run)
+    if panels is None:
+        return Section('Shift maps', (Paragraph('No shift maps were kept.'),))
+    reference = run.baseline if run.baseline in panels.maps else next(iter(panels.maps))
+    seeds = sorted(set(panels.seeds.values()))
+    absent = [name for name in run.strategies if name not in panels.maps]
+    without = f' Without maps of these images: {listing(absent)}.' if absent else ''
+    picture = Picture(
+        'shift_maps.png',
+        png(plot_shift_maps(panels)),
+        'For each image and strategy, the probability of the true class over shifts.',
+        'Each square is the probability of the true class when the image is moved by (dx, dy) '
+        'pixels; the cross is the unmoved image. An even map is a shift-invariant network. '
+        f'These are the images on which {reference} varies most, so they flatter the others: '
+        'read the patterns here and the averages in the table. '
+        f'{"Seed" if len(seeds) == 1 else "Seeds"} {listing([str(seed) for seed in seeds])}.'
+        f'{without}',
+    )
+    return Section('Shift maps', (picture,))
+
+
+def _cost(summary: Mapping[str, Any]) -> Section:
+    picture = Picture(
+        'cost.png',
+        png(plot_cost(summary)),
+        'Training images per second, parameters and FLOPs of each strategy; values are printed.',
+        'Training speed is the median over seeds on the machine named under Environment; '
+        'parameters are the trainable ones; FLOPs are of one image, forward only.',
+    )
+    return Section('Cost', (picture,))
+
+
+def _per_seed(summary: Mapping[str, Any]) -> Section:
+    rows = tuple(
+        (name, str(seed), f'{100 * accuracy:.2f}', f'{100 * consistency:.2f}')
+        for name, row in summary['strategies'].items()
+        for seed, accuracy, consistency in zip(
+            row['seeds'], row['accuracy']['values'], row['consistency']['values'], strict=True
+        )
+    )
+    table = Table(
+        ('strategy', 'seed', 'accuracy %', 'consistency %'),
+        rows,
+        numeric=frozenset((1, 2, 3)),
+        caption=f'All {plural(len(rows), "completed cell")}',
+        folded=True,
+    )
+    return Section('Every seed', (table,))
+
+
+def _how_to_read(run: Run) -> Section:
+    evaluation = run.config.get('evaluation')
+    reach = evaluation.get('max_shift') if isinstance(evaluation, dict) else None
+    drawn = 'at random' if reach is None else f'uniformly from -{reach} to {reach} pixels a side'
+    items = (
+        ('Accuracy', f'share of the {run.split} images classified right.'),
+        (
+            'Consistency',
+            f'share of the {run.split} images that get the same class under two different shifts, '
+            f'drawn {drawn} for each image. The image moves over a frame filled with zeros; in '
+            'circular consistency what leaves at one side enters at the other.',
+        ),
+        (
+            'Worst-shift accuracy',
+            'share of images classified right under every one of the shifts'
+            f'{_worst_case_images(run)}.',
+        ),
+        (
+            '± and intervals',
+            '95% t-intervals over seeds. They speak of seeds, not of other data sets.',
+        ),
+        (
+            'Difference',
+            'strategy minus baseline, seed by seed: both have the same seed, data order and split.',
+        ),
+        (
+            'p',
+            'exact two-sided sign-flip test over the paired seeds (a fixed-seed sample of sign '
+            'patterns above 20 seeds); p (Holm) is corrected for the number of strategies, within '
+            'each metric.',
+        ),
+        (
+            'Verdict',
+            'better or worse only where p (Holm) is below 0.05 and the 95% interval excludes 0. '
+            'Undecided means that these seeds cannot tell, not that the two are equal.',
+        ),
+        (f'A dash ({NONE})', 'not measured, or nothing to compute it from.'),
+    )
+    return Section('How to read this', (Bullets(items),))
+
+
+def _worst_case_images(run: Run) -> str:
+    images = {c.result.get('worst_case_images') for c in run.cells if c.status == 'completed'}
+    number = images.pop() if len(images) == 1 else None
+    return f' (measured on {count(number)} images)' if isinstance(number, int) else ''

@@ -1,0 +1,159 @@
+"""Statistics over paired seeds: intervals, sign-flip p-values, Holm's correction, verdicts."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from cnn_jax.errors import require
+
+ALPHA = 0.05
+"""A difference is decided when its Holm-corrected p-value is below this."""
+
+EXACT_UP_TO = 20
+"""Up to this many pairs every sign pattern is counted; beyond it a fixed-seed sample is drawn."""
+
+Verdict = Literal['better', 'worse', 'undecided']
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean and its 95% t-interval (`None` where a single value gives no interval)."""
+
+    mean: float
+    ci95: tuple[float, float] | None
+
+
+def mean_interval(values: Sequence[float]) -> Estimate:
+    """The mean of one value per seed with its 95% t-interval; the unit is that of `values`.
+
+    Raises `BadInput` for no values. The interval takes the seeds' values as roughly normal.
+
+    >>> estimate = mean_interval([1.0, 2.0, 3.0])
+    >>> estimate.mean, [round(end, 3) for end in estimate.ci95]
+    (2.0, [-0.484, 4.484])
+    >>> mean_interval([0.9])
+    Estimate(mean=0.9, ci95=None)
+    """
+    require(len(values) > 0, 'a mean needs at least 1 value, 0 were given: finish a cell first.')
+    mean = math.fsum(values) / len(values)
+    if len(values) < 2:
+        return Estimate(mean, None)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * math.sqrt(variance / len(values))
+    return Estimate(mean, (mean - half, mean + half))
+
+
+def paired_differences(
+    strategy: Mapping[int, float], baseline: Mapping[int, float]
+) -> tuple[float, ...]:
+    """Strategy minus baseline for each seed that both have, in the order of `strategy`.
+
+    >>> paired_differences({0: 3.0, 1: 5.0, 2: 9.0}, {1: 4.0, 0: 1.0})
+    (2.0, 1.0)
+    """
+    return tuple(value - baseline[seed] for seed, value in strategy.items() if seed in baseline)
+
+
+def paired_difference(strategy: Mapping[int, float], baseline: Mapping[int, float]) -> Estimate:
+    """The mean of strategy minus baseline with its paired 95% t-interval, over common seeds.
+
+    Both map a seed to its value. Raises `BadInput` when no seed is common to both.
+
+    >>> paired_difference({0: 3.0, 1: 5.0}, {0: 1.0, 1: 3.0})
+    Estimate(mean=2.0, ci95=(2.0, 2.0))
+    """
+    return mean_interval(paired_differences(strategy, baseline))
+
+
+def sign_flip_p_value(differences: Sequence[float], draws: int = 100_000) -> float:
+    """The two-sided p-value of the sign-flip test that the paired differences centre on 0.
+
+    It is the share of all 2**n ways to give the differences signs whose absolute sum is at least
+    the one seen: exact up to 20 differences, and for more an estimate from `draws` random sign
+    patterns of a fixed seed (the pattern seen counts as one of them, so it is never 0).
+    Raises `BadInput` for no differences.
+
+    >>> sign_flip_p_value([0.1, 0.2, 0.3])
+    0.25
+    >>> sign_flip_p_value([0.1, -0.2, 0.3])
+    0.75
+    """
+    require(len(differences) > 0, 'a sign-flip test needs at least 1 difference, 0 were given.')
+    sizes = np.abs(np.asarray(differences, dtype=np.float64))
+    # Sums that are equal on paper differ in floating point: they count as equal.
+    threshold = abs(math.fsum(differences)) - 1e-9 * float(sizes.sum())
+    if len(sizes) > EXACT_UP_TO:
+        signs = np.random.default_rng(0).choice((-1.0, 1.0), size=(draws, len(sizes)))
+        hits = int(np.count_nonzero(np.abs(signs @ sizes) >= threshold))
+        return (hits + 1) / (draws + 1)
+    sums = sizes[:1]  # The first sign can stay: a pattern and its opposite have equal sizes.
+    for size in sizes[1:]:
+        sums = np.concatenate((sums + size, sums - size))
+    return float(np.count_nonzero(np.abs(sums) >= threshold) / len(sums))
+
+
+def smallest_p(pairs: int) -> float:
+    """The smallest two-sided p-value that the sign-flip test can give with this many pairs.
+
+    >>> smallest_p(3), smallest_p(6)
+    (0.25, 0.03125)
+    """
+    require(pairs >= 1, f'the number of pairs must be at least 1, {pairs} was given.')
+    return 2 / 2**pairs
+
+
+def can_decide(pairs: int, comparisons: int) -> bool:
+    """Whether any of that many comparisons can be decided with that many paired seeds.
+
+    >>> can_decide(3, 4), can_decide(8, 4)
+    (False, True)
+    """
+    return smallest_p(pairs) * comparisons < ALPHA
+
+
+def seeds_needed(comparisons: int) -> int:
+    """The fewest paired seeds with which one of `comparisons` comparisons can be decided.
+
+    >>> [seeds_needed(comparisons) for comparisons in (1, 5, 10)]
+    [6, 8, 9]
+    """
+    require(comparisons >= 1, f'comparisons must be at least 1, {comparisons} was given.')
+    pairs = 1
+    while not can_decide(pairs, comparisons):
+        pairs += 1
+    return pairs
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Holm's step-down correction for several comparisons; order kept, never above 1.
+
+    >>> holm([0.01, 0.04, 0.03])
+    (0.03, 0.06, 0.06)
+    """
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    corrected = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, p_values[index] * (len(p_values) - rank)))
+        corrected[index] = highest
+    return tuple(corrected)
+
+
+def verdict(difference: Estimate, p_holm: float) -> Verdict:
+    """Better or worse only where p after Holm is below 0.05 and the 95% interval excludes 0.
+
+    >>> verdict(Estimate(0.02, (0.01, 0.03)), p_holm=0.04)
+    'better'
+    >>> verdict(Estimate(0.02, (0.01, 0.03)), p_holm=0.25)
+    'undecided'
+    """
+    if difference.ci95 is None or not p_holm < ALPHA:
+        return 'undecided'
+    low, high = difference.ci95
+    if low > 0:
+        return 'better'
+    return 'worse' if high < 0 else 'undecided'

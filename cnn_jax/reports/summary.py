@@ -1,0 +1,115 @@
+"""What a comparison found, as plain JSON values: the content of `summary.json`."""
+
+import statistics as stdlib_statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cnn_jax.reports.run import Cell, Run
+from cnn_jax.reports.statistics import (
+    holm,
+    mean_interval,
+    paired_difference,
+    paired_differences,
+    sign_flip_p_value,
+    verdict,
+)
+
+METRICS = ('accuracy', 'consistency')
+"""The metrics in which strategies are compared with the baseline; higher is better in both."""
+
+
+def summarize(run: Run) -> dict[str, Any]:
+    """Means with 95% t-intervals over seeds, and paired comparisons with the baseline.
+
+    Shares (accuracy, consistency) are in [0, 1]. Only completed cells enter; every strategy lists
+    the seeds that do (`seeds`, in the order of `values`) and those that do not (`missing`,
+    `diverged`). An interval of fewer than 2 seeds is None, and so is what was not measured.
+    Throughput is the median over seeds. Holm's correction is over the strategies that share at
+    least one seed with the baseline, within each metric.
+
+    >>> from pathlib import Path
+    >>> config = {'baseline': 'max', 'strategies': {}}
+    >>> cell = Cell('max', 0, Path(), 'completed', {'accuracy': 0.9, 'consistency': 0.7}, {}, ())
+    >>> summary = summarize(Run(Path(), config, (), (cell,)))
+    >>> summary['strategies']['max']['accuracy']
+    {'mean': 0.9, 'ci95': None, 'values': [0.9]}
+    >>> summary['comparisons']
+    []
+    """
+    finished = [cell for cell in run.cells if cell.status == 'completed']
+    return {
+        'config': dict(run.config),
+        'environment': dict(finished[0].environment) if finished else {},
+        'strategies': {name: _strategy(run, name) for name in run.strategies},
+        'comparisons': [row for metric in METRICS for row in _comparisons(run, metric)],
+    }
+
+
+def _strategy(run: Run, name: str) -> dict[str, Any]:
+    completed, diverged = run.select(name, 'completed'), run.select(name, 'diverged')
+    speeds = _numbers(completed, 'examples_per_second')
+    return {
+        'accuracy': _spread(_numbers(completed, 'accuracy')),
+        'consistency': _spread(_numbers(completed, 'consistency')),
+        'examples_per_second': stdlib_statistics.median(speeds) if speeds else None,
+        'parameters': _first(completed + diverged, 'parameters'),
+        'flops_per_example': _first(completed + diverged, 'flops_per_example'),
+        'consistency_circular': _spread(_numbers(completed, 'consistency_circular')),
+        'worst_case_accuracy': _spread(_numbers(completed, 'worst_case_accuracy')),
+        'seeds': [cell.seed for cell in completed],
+        'missing': [cell.seed for cell in run.select(name, 'missing')],
+        'diverged': [cell.seed for cell in diverged],
+    }
+
+
+def _numbers(cells: Sequence[Cell], key: str) -> list[float]:
+    values = (cell.result.get(key) for cell in cells)
+    return [float(value) for value in values if isinstance(value, float | int)]
+
+
+def _first(cells: Sequence[Cell], key: str) -> int | float | None:
+    values = (cell.result.get(key) for cell in cells)
+    return next((value for value in values if isinstance(value, float | int)), None)
+
+
+def _spread(values: list[float]) -> dict[str, Any]:
+    if not values:
+        return {'mean': None, 'ci95': None, 'values': []}
+    estimate = mean_interval(values)
+    return {'mean': estimate.mean, 'ci95': _ends(estimate.ci95), 'values': values}
+
+
+def _ends(ci95: tuple[float, float] | None) -> list[float] | None:
+    return None if ci95 is None else list(ci95)
+
+
+def _by_seed(run: Run, strategy: str, metric: str) -> Mapping[int, float]:
+    return {cell.seed: float(cell.result[metric]) for cell in run.select(strategy, 'completed')}
+
+
+def _comparisons(run: Run, metric: str) -> list[dict[str, Any]]:
+    """One row for each strategy but the baseline; empty where the baseline is not in the run."""
+    if run.baseline not in run.strategies:
+        return []
+    baseline = _by_seed(run, run.baseline, metric)
+    others = {n: _by_seed(run, n, metric) for n in run.strategies if n != run.baseline}
+    paired = {n: paired_differences(values, baseline) for n, values in others.items()}
+    p_values = {n: sign_flip_p_value(pairs) for n, pairs in paired.items() if pairs}
+    corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    rows = []
+    for name, values in others.items():
+        row = {'baseline': run.baseline, 'strategy': name, 'metric': metric}
+        if name in p_values:
+            difference = paired_difference(values, baseline)
+            row |= {
+                'difference': difference.mean,
+                'ci95': _ends(difference.ci95),
+                'p_value': p_values[name],
+                'p_holm': corrected[name],
+                'verdict': verdict(difference, corrected[name]),
+            }
+        else:
+            row |= dict.fromkeys(('difference', 'ci95', 'p_value', 'p_holm'))
+            row |= {'verdict': 'undecided'}
+        rows.append(row)
+    return rows

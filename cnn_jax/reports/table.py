@@ -1,0 +1,124 @@
+"""The comparison as tables in a terminal, at 80 columns and in files alike."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cnn_jax.reports.summary import METRICS
+from cnn_jax.reports.words import (
+    answer,
+    cells_note,
+    count,
+    interval_points,
+    measured,
+    pair_counts,
+    percent,
+    points,
+    power_note,
+    probability,
+    short,
+)
+
+_COLOURS = {'better': 'bold green', 'worse': 'bold red', 'undecided': 'dim'}
+
+HOW_TO_READ = (
+    'How to read: accuracy is the share of images classified right, consistency the share whose '
+    'class is the same under two random shifts; images/s is training, FLOPs one image forward. '
+    'p: paired sign-flip test. Better or worse needs p (Holm) < 0.05 and a 95% t-interval '
+    'without 0; undecided means that these seeds cannot tell.'
+)
+
+
+def print_table(summary: Mapping[str, Any], console: Console) -> None:
+    """Prints what was measured, the differences from the baseline, and how to read them.
+
+    `summary` is what `summarize` gives. Needs no terminal and no colours; where the output cannot
+    show `±` it prints `+-`.
+
+    >>> print_table({'config': {}, 'strategies': {}, 'comparisons': []}, Console(width=80))
+    No cell has finished yet, so there is nothing to compare.
+    """
+    printer = _Printer(console)
+    if any(row['seeds'] for row in summary['strategies'].values()):
+        console.print(_measurements(summary, printer))
+    if pair_counts(summary):
+        for metric in METRICS:
+            console.print(_differences(summary, metric, printer))
+    for sentence in (answer(summary), measured(summary), power_note(summary), cells_note(summary)):
+        if sentence:
+            console.print(printer.text(sentence))
+    if any(row['seeds'] for row in summary['strategies'].values()):
+        console.print(printer.text(HOW_TO_READ, 'dim'))
+
+
+class _Printer:
+    """Makes texts that the console can encode; nothing in them is read as markup."""
+
+    def __init__(self, console: Console) -> None:
+        self._ascii = not console.encoding.lower().startswith('utf')
+
+    def text(self, content: str, look: str = '') -> Text:
+        if self._ascii:
+            content = content.replace('±', '+-').replace('–', '-')
+            content = content.encode('ascii', 'replace').decode('ascii')
+        return Text(content, style=look, overflow='fold')
+
+
+def _table(title: str, head: dict[str, bool], printer: _Printer) -> Table:
+    """An empty table; `head` maps a column's name to whether it holds numbers."""
+    table = Table(
+        title=printer.text(title, 'bold'),
+        title_justify='left',
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for name, numeric in head.items():
+        justify = 'right' if numeric else 'left'
+        table.add_column(printer.text(name), justify=justify, overflow='fold', no_wrap=numeric)
+    return table
+
+
+def _measurements(summary: Mapping[str, Any], printer: _Printer) -> Table:
+    head = {'strategy': False, 'seeds': True, 'accuracy': True, 'consistency': True}
+    head |= {'images/s': True, 'params': True, 'FLOPs': True}
+    title = 'Measured: shares in %, mean ± half of the 95% interval over seeds'
+    table = _table(title, head, printer)
+    for name, row in summary['strategies'].items():
+        done = len(row['seeds'])
+        total = done + len(row['missing']) + len(row['diverged'])
+        cells = (
+            name,
+            f'{done}' if done == total else f'{done}/{total}',
+            percent(row['accuracy']),
+            percent(row['consistency']),
+            count(row['examples_per_second']),
+            count(row['parameters']),
+            short(row['flops_per_example']),
+        )
+        table.add_row(*(printer.text(cell) for cell in cells))
+    return table
+
+
+def _differences(summary: Mapping[str, Any], metric: str, printer: _Printer) -> Table:
+    baseline = summary['comparisons'][0]['baseline']
+    head = {'strategy': False, 'difference': True, '95% interval': True}
+    head |= {'p': True, 'p (Holm)': True, 'verdict': False}
+    title = f'{metric.capitalize()}: difference from {baseline}, in percentage points'
+    table = _table(title, head, printer)
+    for row in summary['comparisons']:
+        if row['metric'] == metric:
+            cells = (
+                row['strategy'],
+                points(row['difference']),
+                interval_points(row['ci95']),
+                probability(row['p_value']),
+                probability(row['p_holm']),
+            )
+            mark = printer.text(row['verdict'], _COLOURS[row['verdict']])
+            table.add_row(*(printer.text(cell) for cell in cells), mark)
+    return table

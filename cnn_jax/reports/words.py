@@ -1,0 +1,223 @@
+"""Numbers and findings in words; all of them read the summary and nothing else."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cnn_jax.reports.statistics import ALPHA, can_decide, seeds_needed, smallest_p
+from cnn_jax.reports.summary import METRICS
+
+NONE = '–'
+"""Stands where nothing was measured."""
+
+_CLAIMS = {
+    ('accuracy', 'better'): 'more accurate',
+    ('accuracy', 'worse'): 'less accurate',
+    ('consistency', 'better'): 'more shift-consistent',
+    ('consistency', 'worse'): 'less shift-consistent',
+}
+
+
+def percent(spread: Mapping[str, Any]) -> str:
+    """A mean share in percent, with the half-width of its 95% interval where it has one.
+
+    >>> percent({'mean': 0.8921, 'ci95': [0.8871, 0.8971]}), percent({'mean': 0.5, 'ci95': None})
+    ('89.21 ± 0.50', '50.00')
+    """
+    if spread['mean'] is None:
+        return NONE
+    mean = f'{100 * spread["mean"]:.2f}'
+    if spread['ci95'] is None:
+        return mean
+    low, high = spread['ci95']
+    return f'{mean} ± {50 * (high - low):.2f}'
+
+
+def points(difference: float | None) -> str:
+    """A difference of shares in percentage points, with its sign.
+
+    >>> points(0.0123), points(None)
+    ('+1.23', '–')
+    """
+    return NONE if difference is None else f'{100 * difference:+.2f}'
+
+
+def interval_points(ci95: Sequence[float] | None) -> str:
+    """An interval of a difference of shares, in percentage points.
+
+    >>> interval_points([-0.001, 0.02])
+    '[-0.10, +2.00]'
+    """
+    return NONE if ci95 is None else f'[{points(ci95[0])}, {points(ci95[1])}]'
+
+
+def probability(p_value: float | None) -> str:
+    """A p-value with four decimals.
+
+    >>> probability(0.03125), probability(0.00001)
+    ('0.0312', '<0.0001')
+    """
+    if p_value is None:
+        return NONE
+    return f'{p_value:.4f}' if p_value >= 0.0001 else '<0.0001'
+
+
+def count(number: int | float | None) -> str:
+    """A count with thousands separated.
+
+    >>> count(29034)
+    '29,034'
+    """
+    return NONE if number is None else f'{number:,.0f}'
+
+
+def short(number: int | float | None) -> str:
+    """A large number with three digits and a prefix: k, M, G, T.
+
+    >>> short(5_612_345), short(12), short(999_999)
+    ('5.61 M', '12', '1 M')
+    """
+    if number is None:
+        return NONE
+    value, prefixes = float(f'{number:.3g}'), ['', ' k', ' M', ' G', ' T']
+    while abs(value) >= 1000 and len(prefixes) > 1:
+        value, prefixes = value / 1000, prefixes[1:]
+    return f'{value:.3g}{prefixes[0]}'
+
+
+def plural(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> plural(1, 'seed'), plural(3, 'seed')
+    ('1 seed', '3 seeds')
+    """
+    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
+
+
+def listing(names: Sequence[str], at_most: int = 6) -> str:
+    """Names joined as in a sentence; from a long list the first few and how many more there are.
+
+    >>> listing(['a', 'b', 'c']), listing(['a', 'b', 'c'], at_most=2)
+    ('a, b and c', 'a, b and 1 more')
+    """
+    shown = list(names[:at_most])
+    if len(names) > at_most:
+        shown.append(f'{len(names) - at_most} more')
+    return ' and '.join([*([', '.join(shown[:-1])] if len(shown) > 1 else []), *shown[-1:]])
+
+
+def pair_counts(summary: Mapping[str, Any]) -> list[int]:
+    """How many seeds each strategy shares with the baseline; those that share none are left out.
+
+    >>> seeds = {'max': {'seeds': [0, 1]}, 'avg': {'seeds': [1]}}
+    >>> rows = [{'baseline': 'max', 'strategy': 'avg', 'metric': 'accuracy'}]
+    >>> pair_counts({'strategies': seeds, 'comparisons': rows})
+    [1]
+    """
+    seeds = {name: set(row['seeds']) for name, row in summary['strategies'].items()}
+    rows = (row for row in summary['comparisons'] if row['metric'] == METRICS[0])
+    shared = (len(seeds[row['strategy']] & seeds[row['baseline']]) for row in rows)
+    return [number for number in shared if number]
+
+
+def answer(summary: Mapping[str, Any]) -> str:
+    """One sentence that says what was decided, from the verdicts alone.
+
+    >>> answer({'config': {}, 'strategies': {}, 'comparisons': []})
+    'No cell has finished yet, so there is nothing to compare.'
+    """
+    strategies, baseline = summary['strategies'], summary['config'].get('baseline')
+    finished = [name for name, row in strategies.items() if row['seeds']]
+    if not finished:
+        return 'No cell has finished yet, so there is nothing to compare.'
+    if len(finished) == 1:
+        alone = 'is the only strategy' if len(strategies) == 1 else 'alone has finished'
+        return (
+            f'{finished[0]} {alone}, so there is nothing to compare it with: '
+            f'accuracy {percent(strategies[finished[0]]["accuracy"])}%, '
+            f'shift consistency {percent(strategies[finished[0]]["consistency"])}%.'
+        )
+    pairs = pair_counts(summary)
+    if not pairs:
+        return f'No strategy shares a finished seed with the baseline {baseline}: nothing compared.'
+    low, high = min(pairs), max(pairs)
+    over = plural(high, 'paired seed') if low == high else f'{low} to {high} paired seeds'
+    start = f'Compared with {baseline} over {over},'
+    verdicts: dict[str, dict[str, str]] = {}
+    for row in summary['comparisons']:
+        verdicts.setdefault(row['strategy'], {})[row['metric']] = row['verdict']
+    groups: dict[str, list[str]] = {}
+    for name, found in verdicts.items():
+        claims = [_CLAIMS[pair] for pair in found.items() if pair in _CLAIMS]
+        groups.setdefault(' and '.join(claims), []).append(name)
+    decided = [
+        f'{listing(names)} {"is" if len(names) == 1 else "are"} {claim}'
+        for claim, names in groups.items()
+        if claim
+    ]
+    if not decided:
+        return f'{start} no difference is decided, neither in accuracy nor in shift consistency.'
+    undecided = any(row['verdict'] == 'undecided' for row in summary['comparisons'])
+    end = '; every other difference is undecided.' if undecided else '.'
+    return f'{start} {"; ".join(decided)}{end}'
+
+
+def measured(summary: Mapping[str, Any]) -> str | None:
+    """Which strategy measured highest in each metric; a description, not a decision.
+
+    >>> measured({'config': {}, 'strategies': {}, 'comparisons': []})
+    """
+    rows = {name: row for name, row in summary['strategies'].items() if row['seeds']}
+    if len(rows) < 2:
+        return None
+    best = {m: max(rows, key=lambda name: rows[name][m]['mean']) for m in METRICS}
+    accuracy, consistency = best['accuracy'], best['consistency']
+    return (
+        f'Highest measured mean accuracy: {accuracy}, {percent(rows[accuracy]["accuracy"])}%. '
+        'Highest measured mean shift consistency: '
+        f'{consistency}, {percent(rows[consistency]["consistency"])}%.'
+    )
+
+
+def power_note(summary: Mapping[str, Any]) -> str | None:
+    """Says so, and how many seeds it would take, where the seeds cannot decide anything.
+
+    >>> seeds = {'max': {'seeds': [0, 1, 2]}, 'avg': {'seeds': [0, 1, 2]}}
+    >>> rows = [{'baseline': 'max', 'strategy': 'avg', 'metric': 'accuracy'}]
+    >>> power_note({'strategies': seeds, 'comparisons': rows}).split(': ')[0]
+    '3 paired seeds cannot decide 1 comparison'
+    """
+    pairs = pair_counts(summary)
+    if not pairs or can_decide(max(pairs), len(pairs)):
+        return None
+    least = smallest_p(max(pairs))
+    value = f' is {probability(least)}'
+    if len(pairs) > 1:
+        corrected = probability(min(1.0, least * len(pairs)))
+        value = f', {probability(least)}, becomes {corrected} after correction'
+    return (
+        f'{plural(max(pairs), "paired seed")} cannot decide {plural(len(pairs), "comparison")}: '
+        f'the smallest p-value they can give{value}, and it must be below {ALPHA}; '
+        f'at least {seeds_needed(len(pairs))} seeds are needed.'
+    )
+
+
+def cells_note(summary: Mapping[str, Any]) -> str | None:
+    """Counts the cells that are left out of every mean, or None where all have completed.
+
+    >>> row = {'seeds': [0], 'missing': [1], 'diverged': [2]}
+    >>> cells_note({'strategies': {'max': row}})
+    '1 of 3 cells completed; 1 not finished, 1 diverged: left out of every mean and comparison.'
+    """
+    rows = summary['strategies'].values()
+    done, missing, diverged = (
+        sum(len(row[key]) for row in rows) for key in ('seeds', 'missing', 'diverged')
+    )
+    if not missing and not diverged:
+        return None
+    parts = [f'{missing} not finished'] if missing else []
+    parts += [f'{diverged} diverged'] if diverged else []
+    total = done + missing + diverged
+    return (
+        f'{done} of {plural(total, "cell")} completed; {", ".join(parts)}: '
+        'left out of every mean and comparison.'
+    )

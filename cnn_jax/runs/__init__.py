@@ -1,0 +1,5 @@
+"""What touches the disk: configs, run folders, checkpoints, logs, worker processes."""
+
+from cnn_jax.runs.config import Cell, Comparison, Evaluation, Recipe
+
+__all__ = ['Cell', 'Comparison', 'Evaluation', 'Recipe']

@@ -1,0 +1,157 @@
+"""What every experiment's command line shares: a config file, overrides, and how errors end."""
+
+import contextlib
+import io
+import re
+import runpy
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from cnn_jax.data.augment import Augment
+from cnn_jax.errors import BadInput, require, unknown_name
+from cnn_jax.modules import strategy_named, strategy_names
+from cnn_jax.runs.config import Comparison, Evaluation
+from cnn_jax.runs.files import is_disk_full
+from cnn_jax.runs.pool import Interrupted
+from cnn_jax.training import Optimizer
+
+BAD_INPUT, TRY_AGAIN = 2, 75
+
+
+def load_config(path: Path) -> Comparison:
+    """The `config` that a Python file defines; BadInput says what is wrong with the file."""
+    require(path.is_file(), f'no config file {path}: see the folder configs/ for some.')
+    try:
+        config = runpy.run_path(str(path)).get('config')
+    except BadInput as error:
+        raise BadInput(f'{path}: {error}') from None
+    except TypeError as error:
+        raise _unknown_field(path, error) from None
+    except Exception as error:
+        raise BadInput(f'{path}: {type(error).__name__}: {error}') from None
+    require(
+        isinstance(config, Comparison),
+        f'{path} must define `config = Comparison(...)`; it defines {type(config).__name__}.',
+    )
+    assert isinstance(config, Comparison)
+    return config
+
+
+def _unknown_field(path: Path, error: TypeError) -> BadInput:
+    match = re.fullmatch(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'.*", str(error))
+    if match is None:
+        return BadInput(f'{path}: {error}')
+    known = {cls.__name__: cls for cls in (Comparison, Optimizer, Augment, Evaluation)}
+    cls = known.get(match[1])
+    if cls is None:
+        return BadInput(f'{path}: {error}')
+    wrong = unknown_name(f'field of {match[1]}', match[2], [f.name for f in fields(cls)])
+    return BadInput(f'{path}: {wrong}')
+
+
+def choose_strategies(comparison: Comparison, names: Sequence[str]) -> Comparison:
+    """The comparison with only these strategies: names of its own, or registered ones.
+
+    The baseline stays if it is among them; otherwise the first of them becomes it.
+    """
+    if not names:
+        return comparison
+    allowed = {*comparison.strategies, *strategy_names()}
+    for name in names:
+        if name not in allowed:
+            raise unknown_name('strategy', name, allowed)
+    chosen = {name: comparison.strategies.get(name) or strategy_named(name) for name in names}
+    baseline = comparison.baseline if comparison.baseline in chosen else names[0]
+    return replace(comparison, strategies=chosen, baseline=baseline)
+
+
+@dataclass(frozen=True)
+class Options:
+    """A parsed command line."""
+
+    comparison: Comparison
+    output: Path
+    workers: int | None
+    extend: bool
+    dry_run: bool
+
+
+def parse(arguments: Sequence[str], *, program: str, description: str) -> Options:
+    """`CONFIG --output DIR [overrides]`; every plain field of the config is an option.
+
+    Raises BadInput for what it cannot understand; `--help` prints the options and exits.
+    """
+    if not arguments or arguments[0] in ('-h', '--help'):
+        print(f'usage: {program} CONFIG --output DIR [options]\n\n{description}')
+        print('\nCONFIG is a Python file such as configs/fashion_mnist/compare.py.')
+        print(f'`{program} CONFIG --help` lists the options, with the values that CONFIG gives them.')
+        sys.exit(0 if arguments else BAD_INPUT)
+    config = load_config(Path(arguments[0]))
+
+    def options(
+        *,
+        output: Path,
+        comparison: Annotated[Comparison, tyro.conf.OmitArgPrefixes] = config,
+        strategies: tuple[str, ...] = (),
+        workers: int | None = None,
+        extend: bool = False,
+        dry_run: bool = False,
+    ) -> Options:
+        """Options.
+
+        Args:
+            output: The folder of the run: made if missing, gone on with if there.
+            comparison: The config.
+            strategies: Run only these: names in the config, or registered strategies.
+            workers: Cells that run at once; as many as the cores hold if not given.
+            extend: Allow more seeds and strategies than the folder was begun with.
+            dry_run: Check everything, print the resolved config and run nothing.
+        """
+        require(workers is None or workers >= 1, f'--workers must be at least 1; got {workers}.')
+        chosen = choose_strategies(comparison, strategies)
+        return Options(chosen, output, workers, extend, dry_run)
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(
+                options, args=list(arguments[1:]), prog=f'{program} CONFIG', description=description
+            )
+    except SystemExit as end:
+        if end.code == BAD_INPUT:
+            raise BadInput(_one_line(said.getvalue())) from None
+        raise
+
+
+def _one_line(boxed: str) -> str:
+    """tyro's boxed message of many lines as one."""
+    words = ' '.join(re.sub('[─│╭╮╰╯├┤]+', ' ', line).strip() for line in boxed.splitlines())
+    return re.sub(r'\s+', ' ', words).strip()
+
+
+@contextlib.contextmanager
+def exit_codes() -> Iterator[None]:
+    """Ends the program with one or two lines on stderr: 2 for bad input, 75 for 'run it again'."""
+    try:
+        yield
+    except BadInput as error:
+        _end(f'error: {error}', BAD_INPUT)
+    except Interrupted as error:
+        _end(f'{error}: run the same command again to go on.', TRY_AGAIN)
+    except KeyboardInterrupt:
+        _end('stopped: run the same command again to go on.', TRY_AGAIN)
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        where = error.filename or 'the output folder'
+        _end(f'error: disk full at {where}: what was there is kept; free space, run again.', BAD_INPUT)
+
+
+def _end(message: str, code: int) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,183 @@
+"""What a run is: frozen dataclasses of plain values. Every default of an experiment lives here."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+
+import tyro
+
+from cnn_jax.data.augment import Augment
+from cnn_jax.errors import require, unknown_name
+from cnn_jax.models import model_names
+from cnn_jax.modules import Strategy, strategy_to_dict
+from cnn_jax.training import Optimizer
+
+_FORMAT = 1  # raise it when the same config would give other numbers
+
+
+def _require_int(name: str, value: object, least: int) -> None:
+    require(
+        isinstance(value, int) and not isinstance(value, bool) and value >= least,
+        f'{name} must be an int of at least {least}; got {value!r}.',
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How a trained model is judged, always on every test image.
+
+    max_shift: pixels each way, for shift consistency, worst case and maps.
+    border: the border that the headline consistency uses, 'zero' or 'circular'.
+    worst_case_images: how many of the first test images are tried under all shifts; 0: all.
+    maps: how many test images get a map of probability over shifts.
+    batch_size: images in one forward pass.
+    """
+
+    max_shift: int = 3
+    border: str = 'zero'
+    worst_case_images: int = 500
+    maps: int = 16
+    batch_size: int = 250
+
+    def __post_init__(self):
+        _require_int('evaluation.max_shift', self.max_shift, 1)
+        _require_int('evaluation.worst_case_images', self.worst_case_images, 0)
+        _require_int('evaluation.maps', self.maps, 0)
+        _require_int('evaluation.batch_size', self.batch_size, 1)
+        if self.border not in ('zero', 'circular'):
+            raise unknown_name('evaluation.border', str(self.border), ('zero', 'circular'))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All that the cells of a comparison share: model, data, training and evaluation.
+
+    validation_fraction: the share of the training split kept out of training, drawn by seed, on
+        which the learning curve is then measured; 0 trains on all of it and measures the curve on
+        the test split. Final figures are always on the test split.
+    cores: CPU cores that one cell computes on. It belongs to the recipe because sums round
+        differently for another number of threads.
+    """
+
+    model: str = 'convnet1'
+    data: str = 'fashion_mnist'
+    validation_fraction: float = 0.0
+    epochs: int = 3
+    batch_size: int = 128
+    label_smoothing: float = 0.0
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    augment: Augment = field(default_factory=Augment)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    cores: int = 1
+
+    def __post_init__(self):
+        if self.model not in model_names():
+            raise unknown_name('model', str(self.model), model_names())
+        require(isinstance(self.data, str), f'data must be a name; got {self.data!r}.')
+        _require_int('epochs', self.epochs, 1)
+        _require_int('batch_size', self.batch_size, 1)
+        _require_int('cores', self.cores, 1)
+        for name in ('validation_fraction', 'label_smoothing'):
+            value = vars(self)[name]
+            require(
+                isinstance(value, int | float) and 0 <= value < 1,
+                f'{name} must be at least 0 and below 1; got {value!r}.',
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell(Recipe):
+    """One training run: a recipe, a strategy and a seed."""
+
+    strategy: Strategy
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Recipe):
+    """A grid of cells, strategies x seeds, the same seeds for all strategies (paired).
+
+    strategies: the name in the report -> the strategy.
+    baseline: the name that the others are compared with.
+    """
+
+    title: str = 'Which pooling?'
+    strategies: tyro.conf.Suppress[Mapping[str, Strategy]]
+    baseline: str = 'max'
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(len(self.strategies) > 0, 'strategies must name at least one strategy.')
+        if self.baseline not in self.strategies:
+            raise unknown_name('baseline', str(self.baseline), self.strategies)
+        require(
+            isinstance(self.seeds, tuple) and len(self.seeds) > 0,
+            f'seeds must be at least one number; got {self.seeds!r}.',
+        )
+        for seed in self.seeds:
+            _require_int('seeds', seed, 0)
+        require(
+            len(set(self.seeds)) == len(self.seeds), f'seeds must differ; got {self.seeds}.'
+        )
+
+
+def cells_of(comparison: Comparison) -> dict[tuple[str, int], Cell]:
+    """The cells of the grid by (strategy name, seed), seed by seed.
+
+    >>> from cnn_jax.modules import Avg, Max
+    >>> list(cells_of(Comparison(strategies={'max': Max(), 'avg': Avg()}, seeds=(0, 1))))
+    [('max', 0), ('avg', 0), ('max', 1), ('avg', 1)]
+    """
+    recipe = {f.name: vars(comparison)[f.name] for f in fields(Recipe)}
+    return {
+        (name, seed): Cell(**recipe, strategy=strategy, seed=seed)
+        for seed in comparison.seeds
+        for name, strategy in comparison.strategies.items()
+    }
+
+
+def config_to_dict(config: Cell | Comparison) -> dict:
+    """The resolved config as plain JSON values.
+
+    >>> from cnn_jax.modules import Max
+    >>> config_to_dict(Cell(strategy=Max(), seed=0))['strategy']
+    {'name': 'max', 'window': 2, 'stride': 2}
+    """
+    values = {f.name: vars(config)[f.name] for f in fields(config)}
+    for name in ('optimizer', 'augment', 'evaluation'):
+        values[name] = asdict(values[name])
+    if isinstance(config, Cell):
+        values['strategy'] = strategy_to_dict(config.strategy)
+    else:
+        values['strategies'] = {k: strategy_to_dict(s) for k, s in config.strategies.items()}
+    return json.loads(json.dumps(values))
+
+
+def config_hash(cell: Cell) -> str:
+    """The name of the cell's folder: 16 hex digits of the SHA-256 of its config in sorted JSON.
+
+    >>> from cnn_jax.modules import Max
+    >>> one, two = (Cell(strategy=Max(), seed=seed) for seed in (0, 1))
+    >>> len(config_hash(one)), config_hash(one) == config_hash(two)
+    (16, False)
+    """
+    text = json.dumps({'format': _FORMAT, **config_to_dict(cell)}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def config_difference(old: Mapping, new: Mapping, path: str = '') -> list[str]:
+    """The places where two resolved configs differ, one 'name: old -> new' each.
+
+    >>> config_difference({'epochs': 3, 'a': {'b': 1}}, {'epochs': 3, 'a': {'b': 2}})
+    ['a.b: 1 -> 2']
+    """
+    changes = []
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            changes += config_difference(before, after, f'{path}{key}.')
+        elif before != after:
+            changes.append(f'{path}{key}: {json.dumps(before)} -> {json.dumps(after)}')
+    return changes

@@ -1,0 +1,76 @@
+"""What a run ran on: packages, revision, hardware and flags."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+
+from cnn_jax.runs.process import usable_cores
+
+_PACKAGES = (
+    'jax jaxlib flax optax orbax-checkpoint numpy scipy tensorflow-datasets array_record'
+).split()
+_FLAGS = ('XLA_FLAGS', 'LD_PRELOAD', 'GLIBC_TUNABLES', 'OMP_NUM_THREADS')
+_JAX_SETTINGS = (
+    'jax_enable_x64',
+    'jax_default_matmul_precision',
+    'jax_default_prng_impl',
+    'jax_threefry_partitionable',
+)
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ['git', *arguments],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')]
+    return names[0] if names else platform.machine()
+
+
+def describe_environment() -> dict:
+    """Packages, Python, git revision, hardware and flags of this process, as JSON values.
+
+    >>> sorted(describe_environment())
+    ['command', 'flags', 'git', 'hardware', 'packages', 'python']
+    """
+    changed = _git('status', '--porcelain', '--untracked-files=no')
+    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30
+    settings = {name: str(jax.config.values[name]) for name in _JAX_SETTINGS}
+    variables = {k: v for k, v in os.environ.items() if k in _FLAGS or k.startswith('JAX_')}
+    return {
+        'packages': {name: importlib.metadata.version(name) for name in _PACKAGES},
+        'python': platform.python_version(),
+        'command': Path(sys.argv[0]).name,
+        'git': {
+            'revision': _git('rev-parse', 'HEAD'),
+            'dirty': None if changed is None else bool(changed),
+        },
+        'hardware': {
+            'cpu': _cpu_name(),
+            'cores': os.cpu_count(),
+            'cores_used': len(usable_cores()),
+            'memory_gib': round(memory, 1),
+            'devices': [str(device) for device in jax.devices()],
+        },
+        'flags': {**variables, **settings},
+    }

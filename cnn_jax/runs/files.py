@@ -1,0 +1,87 @@
+"""Small files, written so that a reader sees the old content or the new, never half of it."""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from cnn_jax.errors import BadInput
+
+_SPARE_BYTES = 16 << 20
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes to a temporary name in the same folder, flushes to the disk, then renames."""
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        with temporary.open('wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Mapping) -> None:
+    """Writes a JSON object atomically."""
+    write_atomically(path, (json.dumps(value, indent=1) + '\n').encode())
+
+
+def read_json(path: Path) -> dict:
+    """Reads a JSON object; BadInput names a file that does not hold one."""
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BadInput(f'{path} cannot be read as JSON ({error}): remove it and run again.') from None
+    if not isinstance(value, dict):
+        raise BadInput(f'{path} does not hold a JSON object: remove it and run again.')
+    return value
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Raises BadInput unless the disk has `needed` bytes, and a little more, to spare."""
+    free = shutil.disk_usage(folder).free
+    if free < needed + _SPARE_BYTES:
+        raise BadInput(
+            f'disk full: {folder} has {free >> 20} MiB free and {(needed + _SPARE_BYTES) >> 20} '
+            f'MiB are needed. What was there is kept: free some space and run the command again.'
+        )
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether the error says that the disk, or the user's share of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextlib.contextmanager
+def locked(folder: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Holds the folder's lock, which the system drops when the process dies, however it dies.
+
+    Raises BadInput, naming the holder, where another process still has it after `wait_seconds`.
+    """
+    with (folder / 'lock').open('a+') as file:
+        deadline = time.monotonic() + wait_seconds
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() < deadline:
+                    time.sleep(0.1)
+                    continue
+                file.seek(0)
+                holder = file.read().strip() or 'another process'
+                raise BadInput(
+                    f'{folder} is in use by {holder}: wait for it, stop it, '
+                    f'or give another --output.'
+                ) from None
+        file.truncate(0)
+        file.write(f'process {os.getpid()} on {os.uname().nodename}')
+        file.flush()
+        yield

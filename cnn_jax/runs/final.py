@@ -1,0 +1,88 @@
+"""The figures and predictions of a trained model, always on every test image."""
+
+import io
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from cnn_jax.data import Split
+from cnn_jax.evaluation import (
+    accuracy,
+    correct_under_all_shifts,
+    draw_shift_pairs,
+    mean_loss,
+    predict_logits,
+    shift_consistent,
+    shift_map,
+)
+from cnn_jax.models import Classifier
+from cnn_jax.runs.config import Cell
+from cnn_jax.runs.files import write_atomically
+from cnn_jax.streams import Stream, stream_key
+from cnn_jax.training import TrainState
+
+
+def final_evaluation(
+    classifier: Classifier, cell: Cell, folder: Path, test: Split, state: TrainState
+) -> dict:
+    """Writes `predictions.npz`; returns accuracy, shift consistency and worst-case accuracy."""
+    judged, variables = cell.evaluation, state.variables
+    logits = predict_logits(classifier, variables, test.images, batch_size=judged.batch_size)
+    key = stream_key(jax.random.key(cell.seed), Stream.SHIFTS, 0)
+    pairs = draw_shift_pairs(key, len(test.labels), max_shift=judged.max_shift)
+    consistent = {
+        border: shift_consistent(
+            classifier,
+            variables,
+            test.images,
+            pairs,
+            border=border,
+            batch_size=judged.batch_size,
+        )
+        for border in ('zero', 'circular')
+    }
+    tried = judged.worst_case_images or len(test.labels)
+    worst = correct_under_all_shifts(
+        classifier,
+        variables,
+        test.images[:tried],
+        test.labels[:tried],
+        max_shift=judged.max_shift,
+        border=judged.border,
+        batch_size=judged.batch_size,
+    )
+    maps = [
+        shift_map(
+            classifier,
+            variables,
+            image,
+            int(label),
+            max_shift=judged.max_shift,
+            border=judged.border,
+        )
+        for image, label in zip(test.images[: judged.maps], test.labels[: judged.maps], strict=True)
+    ]
+    side = 2 * judged.max_shift + 1
+    content = io.BytesIO()
+    np.savez_compressed(
+        content,
+        labels=test.labels,
+        predictions=logits.argmax(1).astype(np.int32),
+        consistent_zero=consistent['zero'],
+        consistent_circular=consistent['circular'],
+        correct_under_all_shifts=worst,
+        shift_maps=np.array(maps, np.float32).reshape(-1, side, side),
+        shift_images=test.images[: judged.maps],
+        shift_labels=test.labels[: judged.maps],
+    )
+    write_atomically(folder / 'predictions.npz', content.getvalue())
+    return {
+        'accuracy': accuracy(logits, test.labels),
+        'loss': mean_loss(logits, test.labels),
+        'consistency': float(consistent[judged.border].mean()),
+        'consistency_zero': float(consistent['zero'].mean()),
+        'consistency_circular': float(consistent['circular'].mean()),
+        'worst_case_accuracy': float(worst.mean()),
+        'worst_case_images': len(worst),
+    }

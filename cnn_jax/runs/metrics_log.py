@@ -1,0 +1,35 @@
+"""metrics.jsonl: one JSON object a line, one line an epoch."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from cnn_jax.runs.files import write_atomically
+
+
+def append_row(path: Path, row: Mapping) -> None:
+    """Appends one line and flushes it to the disk."""
+    with path.open('a') as file:
+        file.write(json.dumps(row) + '\n')
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_rows(path: Path) -> list[dict]:
+    """The rows; a last line cut short by a kill is left out."""
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def cut_after(path: Path, step: int) -> list[dict]:
+    """Drops rows past `step`, which a resumed run writes again; returns those that stay."""
+    rows = [row for row in read_rows(path) if row['step'] <= step]
+    if path.exists():
+        write_atomically(path, ''.join(json.dumps(row) + '\n' for row in rows).encode())
+    return rows

@@ -1,0 +1,19 @@
+"""State, optimiser, train step and loop. Pure except the loop."""
+
+from cnn_jax.training.loop import train_epoch
+from cnn_jax.training.optimizer import Optimizer, make_optimizer, make_schedule
+from cnn_jax.training.state import EpochSums, TrainState, create_state, zero_sums
+from cnn_jax.training.step import cross_entropy, make_train_step
+
+__all__ = [
+    'EpochSums',
+    'Optimizer',
+    'TrainState',
+    'create_state',
+    'cross_entropy',
+    'make_optimizer',
+    'make_schedule',
+    'make_train_step',
+    'train_epoch',
+    'zero_sums',
+]

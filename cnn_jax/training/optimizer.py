@@ -1,0 +1,102 @@
+"""Optimiser and learning-rate schedule from plain values, by Optax."""
+
+from dataclasses import dataclass
+
+import jax
+import optax
+
+from cnn_jax.errors import require, unknown_name
+
+OPTIMIZERS = ('sgd', 'momentum', 'nesterov', 'adam', 'adamw')
+SCHEDULES = ('constant', 'step', 'warmup_cosine')
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """How the weights are updated.
+
+    name: 'sgd', 'momentum', 'nesterov', 'adam' or 'adamw'.
+    learning_rate: the constant, or the largest, learning rate.
+    momentum: of 'momentum' and 'nesterov'.
+    weight_decay: decoupled for 'adamw', added to the gradient (L2) for the others; applied to
+        kernels only, not to biases and batch-norm scales.
+    schedule: 'constant'; 'step' multiplies by `step_factor` after each of `step_epochs`;
+        'warmup_cosine' rises linearly over `warmup_epochs`, then falls to 0 along half a cosine.
+    """
+
+    name: str = 'adam'
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    schedule: str = 'constant'
+    warmup_epochs: float = 0.0
+    step_epochs: tuple[float, ...] = ()
+    step_factor: float = 0.1
+
+    def __post_init__(self):
+        if self.name not in OPTIMIZERS:
+            raise unknown_name('optimizer', str(self.name), OPTIMIZERS)
+        if self.schedule not in SCHEDULES:
+            raise unknown_name('schedule', str(self.schedule), SCHEDULES)
+        for name in ('learning_rate', 'weight_decay', 'warmup_epochs', 'momentum', 'step_factor'):
+            value = vars(self)[name]
+            require(
+                isinstance(value, int | float) and 0 <= value < float('inf'),
+                f'optimizer.{name} must be a number of at least 0; got {value!r}.',
+            )
+        require(self.learning_rate > 0, 'optimizer.learning_rate must be above 0; got 0.')
+        require(self.momentum < 1, f'optimizer.momentum must be below 1; got {self.momentum}.')
+
+
+def make_schedule(optimizer: Optimizer, *, epochs: int, steps_per_epoch: int) -> optax.Schedule:
+    """Step -> learning rate.
+
+    >>> schedule = make_schedule(Optimizer(learning_rate=0.1), epochs=2, steps_per_epoch=10)
+    >>> round(float(schedule(7)), 3)
+    0.1
+    """
+    peak = optimizer.learning_rate
+    if optimizer.schedule == 'constant':
+        return optax.constant_schedule(peak)
+    if optimizer.schedule == 'step':
+        return optax.piecewise_constant_schedule(
+            peak, {round(e * steps_per_epoch): optimizer.step_factor for e in optimizer.step_epochs}
+        )
+    warmup = round(optimizer.warmup_epochs * steps_per_epoch)
+    require(
+        warmup < epochs * steps_per_epoch,
+        f'optimizer.warmup_epochs must be below epochs = {epochs}; got {optimizer.warmup_epochs}.',
+    )
+    return optax.warmup_cosine_decay_schedule(
+        0.0 if warmup else peak, peak, warmup, epochs * steps_per_epoch
+    )
+
+
+def _kernels(params: optax.Params) -> optax.Params:
+    return jax.tree.map(lambda p: p.ndim > 1, params)
+
+
+def make_optimizer(
+    optimizer: Optimizer, *, epochs: int, steps_per_epoch: int
+) -> optax.GradientTransformation:
+    """The Optax transformation that `optimizer` describes.
+
+    >>> params = {'kernel': jax.numpy.ones((2, 2))}
+    >>> tx = make_optimizer(Optimizer(name='sgd', learning_rate=0.5), epochs=1, steps_per_epoch=1)
+    >>> updates, _ = tx.update(params, tx.init(params), params)
+    >>> float(updates['kernel'][0, 0])
+    -0.5
+    """
+    rate = make_schedule(optimizer, epochs=epochs, steps_per_epoch=steps_per_epoch)
+    if optimizer.name == 'adamw':
+        return optax.adamw(rate, weight_decay=optimizer.weight_decay, mask=_kernels)
+    if optimizer.name == 'adam':
+        update = optax.adam(rate)
+    elif optimizer.name == 'sgd':
+        update = optax.sgd(rate)
+    else:
+        nesterov = optimizer.name == 'nesterov'
+        update = optax.sgd(rate, momentum=optimizer.momentum, nesterov=nesterov)
+    if not optimizer.weight_decay:
+        return update
+    return optax.chain(optax.add_decayed_weights(optimizer.weight_decay, _kernels), update)
