@@ -11,8 +11,11 @@ from cnn_jax.errors import require
 
 @dataclass(frozen=True)
 class Augment:
-    """`crop`: move by up to that many pixels over a zero-filled frame (pad, then crop).
-    `flip`: mirror left-right with probability one half.
+    """How training images are varied.
+
+    Attributes:
+        crop: Move by up to that many pixels over a zero-filled frame (pad, then crop).
+        flip: Mirror left-right with probability one half.
     """
 
     crop: int = 0

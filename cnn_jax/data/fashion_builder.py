@@ -6,18 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-CLASS_NAMES = (
-    'T-shirt/top',
-    'Trouser',
-    'Pullover',
-    'Dress',
-    'Coat',
-    'Sandal',
-    'Shirt',
-    'Sneaker',
-    'Bag',
-    'Ankle boot',
-)
+from cnn_jax.data.fashion_files import CLASS_NAMES
 
 
 class FashionMnistIdx(tfds.core.GeneratorBasedBuilder):

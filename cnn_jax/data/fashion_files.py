@@ -18,6 +18,19 @@ PUBLISHED: Mapping[str, str] = {
 }
 """File name -> SHA-256 of the uncompressed file."""
 
+CLASS_NAMES = (
+    'T-shirt/top',
+    'Trouser',
+    'Pullover',
+    'Dress',
+    'Coat',
+    'Sandal',
+    'Shirt',
+    'Sneaker',
+    'Bag',
+    'Ankle boot',
+)
+
 PREFIXES = {'train': 'train', 'test': 't10k'}
 """Split name -> how its two files' names begin."""
 
@@ -46,11 +59,16 @@ def missing_files(folder: Path, names: Iterable[str] = PUBLISHED) -> list[str]:
     return [name for name in names if find_file(folder, name) is None]
 
 
-def read_files(folder: Path, hashes: Mapping[str, str] = PUBLISHED) -> Arrays | None:
+def read_files(
+    folder: Path,
+    hashes: Mapping[str, str] = PUBLISHED,
+    *,
+    remedy: str = 'Delete it, or put the published file in its place.',
+) -> Arrays | None:
     """Reads the four files in `folder`, gzipped or raw; None if any is missing.
 
     hashes: as `PUBLISHED`. A file that is there but truncated or altered raises `BadInput`, which
-    names it and says what to do, whether the others are there or not.
+    names it and ends in `remedy`, whether the other files are there or not.
 
     >>> read_files(Path('no-such-folder')) is None
     True
@@ -59,7 +77,7 @@ def read_files(folder: Path, hashes: Mapping[str, str] = PUBLISHED) -> Arrays | 
     for name, expected in hashes.items():
         path = find_file(folder, name)
         if path is not None:
-            arrays[name] = _read_file(path, expected)
+            arrays[name] = _read_file(path, expected, remedy)
     if len(arrays) < len(hashes):
         return None
     return {
@@ -68,7 +86,7 @@ def read_files(folder: Path, hashes: Mapping[str, str] = PUBLISHED) -> Arrays | 
     }
 
 
-def _read_file(path: Path, expected: str) -> UInt8[np.ndarray, '...']:
+def _read_file(path: Path, expected: str, remedy: str) -> UInt8[np.ndarray, '...']:
     try:
         data = unzip(path.read_bytes())
         array = parse_idx(data)
@@ -78,8 +96,7 @@ def _read_file(path: Path, expected: str) -> UInt8[np.ndarray, '...']:
     except (BadInput, OSError) as error:
         reason = str(error).rstrip('.')
         raise BadInput(
-            f'{path} is not the published Fashion-MNIST file: {reason}. '
-            'Delete it or put the published file in its place.'
+            f'{path} is not the published Fashion-MNIST file: {reason}. {remedy}'.strip()
         ) from error
     return array
 
@@ -88,8 +105,8 @@ def array_hash(array: UInt8[np.ndarray, '...']) -> str:
     """SHA-256 of the raw IDX file that holds `array`, to compare with `PUBLISHED`.
 
     >>> array_hash(np.arange(3, dtype=np.uint8))[:8]
-    'b9abb35e'
+    'b42326e5'
     """
     digest = hashlib.sha256(idx_header(array))
-    digest.update(np.ascontiguousarray(array))
+    digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -1,17 +1,14 @@
 """Fashion-MNIST: from wherever it can be had to arrays, prepared once by TFDS on the way."""
 
-import contextlib
-import fcntl
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from cnn_jax.data.dataset import Dataset
 from cnn_jax.data.fashion_files import (
+    CLASS_NAMES,
     PREFIXES,
     PUBLISHED,
     Arrays,
@@ -24,6 +21,7 @@ from cnn_jax.data.fashion_sources import FETCHERS, SYSTEM_FOLDER, Fetcher
 from cnn_jax.data.fetch import SourceFailed
 from cnn_jax.data.prepared import read_prepared
 from cnn_jax.data.quiet import quiet_tfds
+from cnn_jax.data.workspace import exclusive, remove_leftovers, require_space, scratch
 from cnn_jax.errors import BadInput, require
 
 _SPACE_NEEDED = 250_000_000  # bytes: archive, unpacked files, apt's lists and the prepared set
@@ -40,19 +38,19 @@ def load_fashion_mnist(
     """Fashion-MNIST, 60,000 + 10,000 images 28x28x1 in the published order.
 
     folder: the data folder. Tried in this order, one line to `log` each: (a) prepared in the
-    folder, (b) its IDX files in the folder or in `system_folder`, then the `fetchers`: (c) download,
-    (d) Debian package. What is read is compared with `hashes` every time. Raises `BadInput` when
-    nothing works, with the four reasons, and for damaged files, which it names.
+    folder, (b) its IDX files in the folder or in `system_folder`, then the `fetchers`: (c)
+    download, (d) Debian package. What is read is compared with `hashes` every time. Raises
+    `BadInput` when nothing works, with the four reasons, and for damaged files, which it names.
     """
     prepared = folder / 'fashion_mnist_idx' / '1.0.0'
     if prepared.is_dir():
         log(f'fashion_mnist: (a) prepared in {prepared}')
         return _read_back(prepared, hashes)
-    with _exclusive(folder, log):
+    with exclusive(folder, log):
         if not prepared.is_dir():  # another process may have done it while we waited
             log(f'fashion_mnist: (a) not prepared yet in {folder}')
-            _remove_leftovers(folder)
-            _require_space(folder)
+            remove_leftovers(folder)
+            require_space(folder, needed=_SPACE_NEEDED)
             arrays = _obtain(folder, log, hashes, system_folder, fetchers)
             _prepare(folder, arrays)
             log(f'fashion_mnist: now prepared in {prepared}')
@@ -66,21 +64,21 @@ def _read_back(prepared: Path, hashes: Mapping[str, str]) -> Dataset:
     try:
         with quiet_tfds():
             builder = tfds.builder_from_directory(str(prepared))
+            class_names = builder.info.features['label'].names
     except Exception as error:
         raise BadInput(
             f'fashion_mnist: the prepared set in {prepared} cannot be opened '
             f'({type(error).__name__}): {remedy}'
         ) from error
+    altered = f'fashion_mnist: the prepared set in {prepared} is not the published data: {remedy}'
+    require(class_names == list(CLASS_NAMES), altered)
     dataset = read_prepared(builder, name='fashion_mnist', remedy=remedy)
     for split, prefix in ((dataset.train, PREFIXES['train']), (dataset.test, PREFIXES['test'])):
         found = {
             f'{prefix}-images-idx3-ubyte': array_hash(split.images[..., 0]),
             f'{prefix}-labels-idx1-ubyte': array_hash(split.labels.astype(np.uint8)),
         }
-        require(
-            all(hashes[name] == value for name, value in found.items()),
-            f'fashion_mnist: the prepared set in {prepared} is not the published data: {remedy}',
-        )
+        require(all(hashes[name] == value for name, value in found.items()), altered)
     return dataset
 
 
@@ -122,12 +120,12 @@ def _lack(places: Sequence[Path], hashes: Mapping[str, str]) -> str:
 
 def _fetch(fetcher: Fetcher, folder: Path, own: Path, hashes: Mapping[str, str]) -> Arrays:
     """Fetches into a folder that is thrown away, and keeps the four files in `own` if good."""
-    with tempfile.TemporaryDirectory(prefix='.fetch-', dir=folder, ignore_cleanup_errors=True) as t:
-        got = fetcher.fetch(Path(t))
+    with scratch(folder) as place:
+        got = fetcher.fetch(place)
         try:
-            arrays = read_files(got, hashes)
+            arrays = read_files(got, hashes, remedy='')
         except BadInput as error:
-            raise SourceFailed(f'it brought other data: {error}') from error
+            raise SourceFailed(str(error).rstrip('.')) from error
         if arrays is None:
             raise SourceFailed(f'it brought no {", ".join(missing_files(got, hashes))}')
         own.mkdir(exist_ok=True)
@@ -144,42 +142,9 @@ def _prepare(folder: Path, arrays: Arrays) -> None:
 
     from cnn_jax.data.fashion_builder import FashionMnistIdx
 
-    with quiet_tfds():
+    with quiet_tfds(), scratch(folder) as place:
         FashionMnistIdx(data_dir=str(folder), arrays=arrays).download_and_prepare(
             file_format='array_record',
+            download_dir=str(place),  # stays empty, but TFDS makes it
             download_config=tfds.download.DownloadConfig(try_download_gcs=False),
         )
-
-
-@contextlib.contextmanager
-def _exclusive(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
-    """Holds the data folder's lock; a local failure to write becomes `BadInput`."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / '.lock').open('w') as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                log(f'fashion_mnist: waiting for the process that prepares data in {folder}')
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-    except OSError as error:
-        raise BadInput(
-            f'data folder {folder} cannot be written ({error.strerror or error}): '
-            'make it writable, make room, or name another folder in CNN_JAX_DATA_DIR.'
-        ) from error
-
-
-def _require_space(folder: Path) -> None:
-    free = shutil.disk_usage(folder).free
-    require(
-        free >= _SPACE_NEEDED,
-        f'data folder {folder} has {free / 1e6:.0f} MB free and {_SPACE_NEEDED / 1e6:.0f} '
-        'MB are needed: make room, or name another folder in CNN_JAX_DATA_DIR.',
-    )
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Deletes what a killed run left; nobody else uses it, for we hold the lock."""
-    for leftover in (*folder.glob('.fetch-*'), *folder.glob('fashion_mnist_idx/incomplete.*')):
-        shutil.rmtree(leftover, ignore_errors=True)

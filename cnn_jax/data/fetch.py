@@ -73,7 +73,7 @@ def run_command(
     installed, does not end in time (it and its children are killed) or fails; the reason is the
     last line it wrote to stderr.
 
-    >>> run_command(['true'], folder=Path('.'), seconds=10, environment={})
+    >>> run_command(['true'], folder=Path('.'), seconds=10.0, environment={})
     """
     program = command[0]
     if shutil.which(program) is None:

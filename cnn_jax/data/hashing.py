@@ -19,7 +19,7 @@ def random_bits(count: int, *, seed: int, stream: int = 0) -> UInt64[np.ndarray,
     seed, stream: whole numbers in `[0, 2**64)`, otherwise `BadInput`.
 
     >>> random_bits(2, seed=0).tolist()
-    [2558736989570473938, 13678855300305551168]
+    [3746585686858627171, 6235967106033911276]
     """
     for name, value in (('seed', seed), ('stream', stream)):
         require(0 <= value < 2**64, f'{name} is {value}: give a whole number from 0 to 2**64 - 1.')

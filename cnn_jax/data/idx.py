@@ -1,7 +1,8 @@
 """The IDX file format (MNIST and its relatives): bytes to arrays and back, nothing about disks.
 
 An IDX file is two zero bytes, one byte for the type (0x08 is uint8, the only one read here), one
-for the number of axes, each axis' length as a big-endian uint32, then the values. It may be gzipped.
+for the number of axes, each axis' length as a big-endian uint32, then the values. It may
+be gzipped.
 """
 
 import gzip

@@ -42,10 +42,11 @@ def load(
     name: 'fashion_mnist' (fetched and prepared on first use), 'shapes' (2,000 + 500 drawn images,
     nothing to download), 'shapes_tiny' (256 + 64 of them), or an image-classification set of
     tensorflow-datasets that is prepared on disk as array_record: 'mnist', 'cifar10',
-    'imagenette/160px-v2'... data_dir: the data folder, by default `cnn_jax.data.data_dir()`; sets of
-    tensorflow-datasets are also looked for in its own default folder. image_size: (height, width)
-    that every image is scaled and cut to, needed where a set's images differ in size. log: gets
-    lines of progress. Raises `BadInput` for a name or a size that cannot be had, saying what to do.
+    'imagenette/160px-v2'... data_dir: the data folder, by default `cnn_jax.data.data_dir()`;
+    sets of tensorflow-datasets are also looked for in its own default folder. image_size:
+    (height, width) that every image is scaled and cut to, needed where a set's images differ in
+    size. log: gets lines of progress. Raises `BadInput` for a name or a size that cannot be had,
+    saying what to do.
 
     >>> load('shapes_tiny').train.images.shape
     (256, 28, 28, 1)

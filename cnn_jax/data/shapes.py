@@ -6,7 +6,7 @@ same on every machine and numpy version.
 """
 
 import numpy as np
-from jaxtyping import Bool, Int32, UInt8
+from jaxtyping import Bool, Int32
 
 from cnn_jax.data.dataset import Dataset, Split
 from cnn_jax.data.hashing import random_bits
@@ -64,7 +64,7 @@ def _figures(
     row: Int32[np.ndarray, ' n'],
     column: Int32[np.ndarray, ' n'],
 ) -> Bool[np.ndarray, 'n side side']:
-    """Which pixels lie on the figure of class `labels`, `2 * half` wide, centred on (row, column)."""
+    """Which pixels lie on the figure of each label, `2 * half` wide around (row, column)."""
     centres = np.arange(_SIDE, dtype=np.int32) * _UNIT + _UNIT // 2
     y = centres[None, :, None] - row[:, None, None]
     x = centres[None, None, :] - column[:, None, None]

@@ -1,4 +1,4 @@
-"""A validation split cut from the train split: what every choice is made on, never the test split."""
+"""A validation split, cut from the train split: choices are made on it, not on the test split."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def split_validation(train: Split, *, fraction: float, seed: int) -> tuple[Split
     >>> train = Split(np.zeros((10, 2, 2, 1), np.uint8), np.arange(10, dtype=np.int32))
     >>> rest, validation = split_validation(train, fraction=0.3, seed=0)
     >>> rest.labels.tolist(), validation.labels.tolist()
-    ([0, 1, 2, 4, 5, 6, 8], [3, 7, 9])
+    ([1, 2, 3, 4, 5, 6, 9], [0, 7, 8])
     """
     total = len(train)
     require(0 < fraction < 1, f'validation fraction is {fraction}: give a number between 0 and 1.')

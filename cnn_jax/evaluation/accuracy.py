@@ -27,4 +27,4 @@ def mean_loss(
     1.3863
     """
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-    return float(np.mean(losses, dtype=np.float64))
+    return float(np.asarray(losses, np.float64).mean())

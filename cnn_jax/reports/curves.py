@@ -115,11 +115,11 @@ def _panels(run: Run) -> Figure:
     return figure
 
 
-def _scaled(values: tuple[float, ...], scale: float) -> list[float]:
+def _scaled(values: tuple[float, ...], scale: int) -> list[float]:
     return [scale * value for value in values]
 
 
-def _draw(axes: Axes, curve: Curve, drawn: Look, scale: float) -> None:
+def _draw(axes: Axes, curve: Curve, drawn: Look, scale: int) -> None:
     axes.fill_between(
         curve.epochs,
         _scaled(curve.low, scale),
@@ -128,6 +128,15 @@ def _draw(axes: Axes, curve: Curve, drawn: Look, scale: float) -> None:
         alpha=0.16,
         linewidth=0,
     )
+    if len(curve.epochs) == 1:  # A band of no width would not be seen.
+        axes.vlines(
+            curve.epochs,
+            _scaled(curve.low, scale),
+            _scaled(curve.high, scale),
+            color=drawn.colour,
+            alpha=0.4,
+            linewidth=3,
+        )
     axes.plot(
         curve.epochs,
         _scaled(curve.mean, scale),

@@ -25,7 +25,7 @@ def to_markdown(page: Page) -> str:
 
 def _plain(text: str) -> str:
     """Text on one line with everything escaped that Markdown or HTML would read as markup."""
-    text = re.sub(r'([\\`*\[\]<>|~])', r'\\\1', ' '.join(text.split()))
+    text = re.sub(r'([\\`*\[\]<>|~$])', r'\\\1', ' '.join(text.split()))
     text = re.sub(r'&(?=#?\w+;)', '&amp;', text)
     return re.sub(r'(?<![^\W_])_|_(?![^\W_])', r'\\_', text)
 

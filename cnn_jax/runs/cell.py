@@ -60,7 +60,7 @@ class _Setup:
     parameters: int
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=32)
 def _setup(
     cell: Cell,
     image_shape: tuple[int, int, int],

@@ -96,7 +96,7 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
     def options(
         *,
         output: Path,
-        comparison: Annotated[Comparison, tyro.conf.OmitArgPrefixes] = config,
+        comparison: Annotated[Comparison, tyro.conf.arg(name='')] = config,
         strategies: tuple[str, ...] = (),
         workers: int | None = None,
         extend: bool = False,

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from typing import Annotated, TypeVar
 
 import tyro
 
@@ -13,6 +14,10 @@ from cnn_jax.models import model_names
 from cnn_jax.modules import Strategy, strategy_to_dict
 from cnn_jax.training import Optimizer
 
+T = TypeVar('T')
+
+# The command line chooses strategies by name (`--strategies`), which this field must not shadow.
+_NotAnOption = Annotated[T, tyro.conf.Suppress, tyro.conf.arg(name='strategy-table')]
 _FORMAT = 1  # raise it when the same config would give other numbers
 
 
@@ -27,11 +32,12 @@ def _require_int(name: str, value: object, least: int) -> None:
 class Evaluation:
     """How a trained model is judged, always on every test image.
 
-    max_shift: pixels each way, for shift consistency, worst case and maps.
-    border: the border that the headline consistency uses, 'zero' or 'circular'.
-    worst_case_images: how many of the first test images are tried under all shifts; 0: all.
-    maps: how many test images get a map of probability over shifts.
-    batch_size: images in one forward pass.
+    Attributes:
+        max_shift: Pixels each way, for shift consistency, worst case and maps.
+        border: The border that the headline consistency uses, 'zero' or 'circular'.
+        worst_case_images: How many of the first test images are tried under all shifts; 0: all.
+        maps: How many test images get a map of probability over shifts.
+        batch_size: Images in one forward pass.
     """
 
     max_shift: int = 3
@@ -53,11 +59,17 @@ class Evaluation:
 class Recipe:
     """All that the cells of a comparison share: model, data, training and evaluation.
 
-    validation_fraction: the share of the training split kept out of training, drawn by seed, on
-        which the learning curve is then measured; 0 trains on all of it and measures the curve on
-        the test split. Final figures are always on the test split.
-    cores: CPU cores that one cell computes on. It belongs to the recipe because sums round
-        differently for another number of threads.
+    Attributes:
+        model: The architecture.
+        data: The data set: 'fashion_mnist', 'shapes', or a TFDS one that is prepared on disk.
+        validation_fraction: The share of the training split kept out of training, drawn by seed,
+            on which the learning curve is then measured; 0 trains on all of it and measures the
+            curve on the test split. Final figures are always on the test split.
+        epochs: Passes over the training split.
+        batch_size: Images in one step.
+        label_smoothing: Probability spread evenly over all classes.
+        cores: CPU cores that one cell computes on. It belongs to the recipe because sums round
+            differently for another number of threads.
     """
 
     model: str = 'convnet1'
@@ -98,12 +110,15 @@ class Cell(Recipe):
 class Comparison(Recipe):
     """A grid of cells, strategies x seeds, the same seeds for all strategies (paired).
 
-    strategies: the name in the report -> the strategy.
-    baseline: the name that the others are compared with.
+    Attributes:
+        title: The headline of the report.
+        strategies: The name in the report -> the strategy.
+        baseline: The strategy that the others are compared with.
+        seeds: One training run each, per strategy.
     """
 
     title: str = 'Which pooling?'
-    strategies: tyro.conf.Suppress[Mapping[str, Strategy]]
+    strategies: _NotAnOption[Mapping[str, Strategy]]
     baseline: str = 'max'
     seeds: tuple[int, ...] = (0, 1, 2)
 

@@ -15,13 +15,17 @@ SCHEDULES = ('constant', 'step', 'warmup_cosine')
 class Optimizer:
     """How the weights are updated.
 
-    name: 'sgd', 'momentum', 'nesterov', 'adam' or 'adamw'.
-    learning_rate: the constant, or the largest, learning rate.
-    momentum: of 'momentum' and 'nesterov'.
-    weight_decay: decoupled for 'adamw', added to the gradient (L2) for the others; applied to
-        kernels only, not to biases and batch-norm scales.
-    schedule: 'constant'; 'step' multiplies by `step_factor` after each of `step_epochs`;
-        'warmup_cosine' rises linearly over `warmup_epochs`, then falls to 0 along half a cosine.
+    Attributes:
+        name: 'sgd', 'momentum', 'nesterov', 'adam' or 'adamw'.
+        learning_rate: The constant, or the largest, learning rate.
+        momentum: Of 'momentum' and 'nesterov'.
+        weight_decay: Decoupled for 'adamw', added to the gradient (L2) for the others; applied to
+            kernels only, not to biases and batch-norm scales.
+        schedule: 'constant'; 'step' multiplies by step_factor after each of step_epochs;
+            'warmup_cosine' rises linearly over warmup_epochs, then falls to 0 along half a cosine.
+        warmup_epochs: Of 'warmup_cosine'.
+        step_epochs: Of 'step'.
+        step_factor: Of 'step'.
     """
 
     name: str = 'adam'

@@ -1,0 +1,63 @@
+"""Writing in the data folder so that a kill, a second process or a full disk does no harm."""
+
+import contextlib
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from cnn_jax.errors import BadInput, require
+
+_SCRATCH = '.scratch-'
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
+    """Makes `folder` and holds its lock, waiting (with a line to `log`) while another process does.
+
+    An `OSError` inside, such as a full disk, becomes a `BadInput` that names the folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / '.lock').open('w') as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log(f'waiting for another process that prepares data in {folder}')
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+    except OSError as error:
+        raise BadInput(
+            f'data folder {folder} cannot be written ({error.strerror or error}): '
+            'make it writable, make room, or name another folder in CNN_JAX_DATA_DIR.'
+        ) from error
+
+
+@contextlib.contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """A new folder inside `folder` that is deleted at the end."""
+    with tempfile.TemporaryDirectory(
+        prefix=_SCRATCH, dir=folder, ignore_cleanup_errors=True
+    ) as path:
+        yield Path(path)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Deletes what killed runs left in `folder`. Only for who holds its lock."""
+    # TFDS writes NAME/incomplete.XXXXXX_VERSION and renames it to NAME/VERSION when it is whole.
+    for leftover in (*folder.glob(f'{_SCRATCH}*'), *folder.glob('*/incomplete.*')):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Raises `BadInput` if fewer than `needed` bytes are free where `folder` is.
+
+    >>> require_space(Path('.'), needed=1)
+    """
+    free = shutil.disk_usage(folder).free
+    require(
+        free >= needed,
+        f'data folder {folder} has {free / 1e6:.0f} MB free and {needed / 1e6:.0f} MB are needed: '
+        'make room, or name another folder in CNN_JAX_DATA_DIR.',
+    )

@@ -1,0 +1,161 @@
+"""Statistics against hand-worked values, scipy and plain enumeration."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from cnn_jax.errors import BadInput
+from cnn_jax.reports.statistics import (
+    Estimate,
+    can_decide,
+    holm,
+    mean_interval,
+    paired_difference,
+    paired_differences,
+    seeds_needed,
+    sign_flip_p_value,
+    smallest_p,
+    verdict,
+)
+
+
+def test_mean_interval_by_hand():
+    """t(0.975, 2) = 4.3027, spread 1, so the half-width is 4.3027 / sqrt(3) = 2.4841."""
+    estimate = mean_interval([4.0, 5.0, 6.0])
+    assert estimate.mean == 5.0
+    assert estimate.ci95 == pytest.approx((5 - 2.48414, 5 + 2.48414), abs=1e-5)
+
+
+@pytest.mark.parametrize('count', [2, 3, 6, 11])
+def test_mean_interval_is_scipys(count: int):
+    values = np.random.default_rng(count).normal(0.89, 0.01, count).tolist()
+    expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert mean_interval(values).ci95 == pytest.approx((expected.low, expected.high), rel=1e-9)
+
+
+def test_one_value_has_no_interval_and_none_no_mean():
+    assert mean_interval([0.5]) == Estimate(0.5, None)
+    with pytest.raises(BadInput, match='at least 1 value'):
+        mean_interval([])
+
+
+def test_equal_values_give_an_interval_without_width():
+    assert mean_interval([0.25, 0.25, 0.25]).ci95 == (0.25, 0.25)
+
+
+def test_pairs_are_matched_by_seed_and_not_by_place():
+    strategy, baseline = {2: 30.0, 0: 10.0, 5: 99.0}, {0: 1.0, 1: 77.0, 2: 3.0}
+    assert paired_differences(strategy, baseline) == (27.0, 9.0)
+    assert paired_difference(strategy, baseline).mean == 18.0
+
+
+def test_paired_difference_is_scipys_paired_test():
+    random = np.random.default_rng(0)
+    first, second = random.normal(size=6).tolist(), random.normal(size=6).tolist()
+    expected = stats.ttest_rel(first, second).confidence_interval(0.95)
+    found = paired_difference(dict(enumerate(first)), dict(enumerate(second)))
+    assert found.ci95 == pytest.approx((expected.low, expected.high), rel=1e-9)
+
+
+def test_no_common_seed_is_bad_input():
+    with pytest.raises(BadInput):
+        paired_difference({0: 1.0}, {1: 1.0})
+
+
+@pytest.mark.parametrize('count', [1, 2, 3, 7, 12])
+def test_sign_flip_is_a_plain_enumeration(count: int):
+    differences = np.random.default_rng(count).normal(0.3, 1.0, count).tolist()
+    seen = abs(sum(differences)) - 1e-12
+    patterns = list(itertools.product((1, -1), repeat=count))
+    sums = [abs(sum(s * d for s, d in zip(p, differences, strict=True))) for p in patterns]
+    assert sign_flip_p_value(differences) == sum(s >= seen for s in sums) / len(patterns)
+
+
+@pytest.mark.parametrize('count', [4, 8])
+def test_sign_flip_is_scipys(count: int):
+    differences = np.random.default_rng(count).normal(0.5, 1.0, count)
+    test = stats.permutation_test((differences,), np.mean, permutation_type='samples')
+    assert sign_flip_p_value(differences.tolist()) == pytest.approx(test.pvalue, abs=1e-12)
+
+
+@pytest.mark.parametrize('count', [1, 3, 6, 16, 20])
+def test_differences_of_one_sign_give_the_smallest_p(count: int):
+    differences = [-0.01 * (index + 1) for index in range(count)]
+    assert sign_flip_p_value(differences) == smallest_p(count)
+
+
+def test_sums_equal_on_paper_count_as_equal():
+    """0.1 + 0.2 is not 0.3 in floating point; |+-0.1 +-0.2 +-0.3| >= 0 always holds."""
+    assert sign_flip_p_value([0.1, 0.2, -0.3]) == 1.0
+    # By hand: sizes 1 1 2, seen 2; sums 4 2 2 0 and their opposites, so 3 of 4 reach it.
+    assert sign_flip_p_value([0.8921 - 0.8920, -0.0001, 0.0002]) == 0.75
+
+
+def test_no_difference_at_all_is_p_one():
+    assert sign_flip_p_value([0.0, 0.0, 0.0]) == 1.0
+    assert sign_flip_p_value([0.0] * 30) == 1.0
+
+
+def test_above_twenty_pairs_a_fixed_sample_is_near_the_exact_value():
+    differences = np.random.default_rng(1).normal(0.25, 1.0, 21)
+    sums = np.zeros(1)
+    for difference in differences:
+        sums = np.concatenate((sums + difference, sums - difference))
+    exact = float(np.mean(np.abs(sums) >= abs(differences.sum()) - 1e-12))
+    found = sign_flip_p_value(differences.tolist())
+    assert 0.01 < exact < 0.9
+    assert found == pytest.approx(exact, abs=0.006)
+    assert found == sign_flip_p_value(differences.tolist())
+    assert 0 < sign_flip_p_value([1.0] * 40) < 1e-4
+
+
+def test_no_differences_are_bad_input():
+    with pytest.raises(BadInput):
+        sign_flip_p_value([])
+
+
+def test_smallest_p_and_the_seeds_that_a_decision_needs():
+    assert [smallest_p(pairs) for pairs in (1, 2, 5)] == [1.0, 0.5, 0.0625]
+    assert [seeds_needed(comparisons) for comparisons in (1, 4, 5, 7, 10)] == [6, 8, 8, 9, 9]
+    assert not can_decide(5, 1)
+    assert can_decide(6, 1)
+    assert not can_decide(7, 4)
+    for refused in (0, -1):
+        with pytest.raises(BadInput):
+            smallest_p(refused)
+        with pytest.raises(BadInput):
+            seeds_needed(refused)
+
+
+def test_holm_by_hand():
+    """Sorted 0.005 0.01 0.03 0.04 times 4 3 2 1 = 0.02 0.03 0.06 0.04; the last rises to 0.06."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
+    assert holm([0.7, 0.8]) == (1.0, 1.0)
+    assert holm([]) == ()
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_holm_keeps_the_order_and_lies_between_p_and_bonferroni(seed: int):
+    p_values = np.random.default_rng(seed).uniform(0, 0.4, 8).tolist()
+    corrected = holm(p_values)
+    assert [corrected[index] for index in np.argsort(p_values)] == sorted(corrected)
+    for p_value, value in zip(p_values, corrected, strict=True):
+        assert p_value <= value <= min(1.0, 8 * p_value)
+
+
+@pytest.mark.parametrize(
+    ('ci95', 'p_holm', 'expected'),
+    [
+        ((0.01, 0.03), 0.049, 'better'),
+        ((-0.03, -0.01), 0.049, 'worse'),
+        ((0.01, 0.03), 0.05, 'undecided'),
+        ((-0.01, 0.03), 0.01, 'undecided'),
+        ((0.0, 0.03), 0.01, 'undecided'),
+        ((-0.03, 0.0), 0.01, 'undecided'),
+        (None, 0.01, 'undecided'),
+    ],
+)
+def test_verdict(ci95: tuple[float, float] | None, p_holm: float, expected: str):
+    assert verdict(Estimate(0.01, ci95), p_holm) == expected

@@ -1,0 +1,61 @@
+"""The look of the plots: told apart without colour, unaffected by the caller's settings."""
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+from matplotlib.lines import Line2D
+
+from cnn_jax.reports.style import add_legend, label, look, plot_style, png
+
+
+def test_twenty_strategies_differ_in_more_than_colour():
+    looks = [look(index) for index in range(20)]
+    assert len({(drawn.line, drawn.marker) for drawn in looks}) == 20
+    for first in looks:
+        same = [drawn for drawn in looks if drawn.colour == first.colour]
+        assert len({drawn.marker for drawn in same}) == len(same)
+
+
+def test_labels_are_cut_broken_and_never_mathematics():
+    assert label('max_blur3') == 'max_blur3'
+    assert label('x' * 40) == 'x' * 31 + '…'
+    assert label('strategy_number_5', width=10, lines=3) == 'strategy_\nnumber_5'
+    assert label('a_b_c_d_e_f', width=4, lines=2) == 'a_b_\nc_d…'
+    assert label('abcdefgh', width=3, lines=3) == 'abc\ndef\ngh'
+    assert label('$a$') == r'\$a\$'
+    assert label('two\nlines') == 'two lines'
+
+
+def test_the_callers_settings_neither_enter_nor_change():
+    with mpl.rc_context({'axes.facecolor': 'black', 'font.size': 30.0}):
+        figure = plot_style(Figure)()
+        axes = plot_style(figure.add_subplot)()
+        assert axes.get_facecolor() == (1.0, 1.0, 1.0, 1.0)
+        png(figure)
+        assert mpl.rcParams['font.size'] == 30.0
+
+
+def test_png_is_on_white(tmp_path):
+    (tmp_path / 'a.png').write_bytes(png(Figure(figsize=(1, 1), facecolor='black')))
+    pixels = imread(tmp_path / 'a.png')
+    assert pixels.shape[:2] == (160, 160)
+    assert np.all(pixels == 1)
+
+
+def test_a_legend_of_long_names_stays_inside_the_figure():
+    @plot_style
+    def draw() -> tuple[Figure, float]:
+        figure = Figure(figsize=(8, 4))
+        axes = figure.add_subplot()
+        add_legend(figure, [Line2D([], [], label=f'{"long_name_" * 3}{n}') for n in range(20)])
+        figure.savefig('/dev/null', format='png')
+        legend = figure.legends[0].get_window_extent()
+        frame = figure.bbox
+        assert frame.x0 <= legend.x0 < legend.x1 <= frame.x1
+        assert frame.y0 <= legend.y0
+        assert legend.y1 <= axes.get_window_extent().y0
+        return figure, axes.get_window_extent().height
+
+    figure, height = draw()
+    assert height > 0.5 * 4 * figure.dpi

@@ -1,0 +1,135 @@
+"""The summary: its form, its numbers, and what is left out of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from cnn_jax.reports.run import Cell, Run, read_run
+from cnn_jax.reports.statistics import sign_flip_p_value
+from cnn_jax.reports.summary import summarize
+from tests.reports.fake_run import fake_run
+
+
+def run_of(values: dict[str, dict[int, tuple[float, float]]], **more: Any) -> Run:
+    """A run whose cells measured (accuracy, consistency); the first strategy is the baseline."""
+    cells = [
+        Cell(
+            name,
+            seed,
+            Path(),
+            'completed',
+            {'accuracy': accuracy, 'consistency': consistency, **more},
+            {},
+            (),
+        )
+        for name, seeds in values.items()
+        for seed, (accuracy, consistency) in seeds.items()
+    ]
+    return Run(Path(), {'baseline': next(iter(values))}, (), tuple(cells))
+
+
+def test_the_form_is_the_agreed_one(tmp_path: Path):
+    summary = summarize(read_run(fake_run(tmp_path, ('max', 'avg'))))
+    assert list(summary) == ['config', 'environment', 'strategies', 'comparisons']
+    agreed = {'accuracy', 'consistency', 'examples_per_second', 'parameters', 'flops_per_example'}
+    extra = {'consistency_circular', 'worst_case_accuracy', 'seeds', 'missing', 'diverged'}
+    assert set(summary['strategies']['avg']) == agreed | extra
+    assert set(summary['strategies']['avg']['accuracy']) == {'mean', 'ci95', 'values'}
+    keys = ['baseline', 'strategy', 'metric', 'difference', 'ci95', 'p_value', 'p_holm', 'verdict']
+    assert [list(row) for row in summary['comparisons']] == [keys, keys]
+    assert [row['metric'] for row in summary['comparisons']] == ['accuracy', 'consistency']
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert summary['config']['epochs'] == 3
+    assert summary['environment']['git'] == {'revision': '0123abc', 'dirty': False}
+
+
+def test_the_numbers_are_those_of_the_files(tmp_path: Path):
+    run = read_run(fake_run(tmp_path, ('max',)))
+    row = summarize(run)['strategies']['max']
+    values = [json.loads((c.folder / 'result.json').read_text())['accuracy'] for c in run.cells]
+    interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert row['accuracy']['values'] == values
+    assert row['accuracy']['mean'] == pytest.approx(sum(values) / 3)
+    assert row['accuracy']['ci95'] == pytest.approx([interval.low, interval.high])
+    assert row['examples_per_second'] == 5230.0
+    assert row['parameters'] == 29034
+    assert isinstance(row['parameters'], int)
+    assert row['seeds'] == [0, 1, 2]
+
+
+def test_unfinished_and_diverged_cells_are_listed_and_left_out(tmp_path: Path):
+    fake_run(tmp_path, ('max', 'avg'), missing=[('max', 1)], diverged=[('avg', 2)])
+    summary = summarize(read_run(tmp_path))
+    maximum, average = summary['strategies']['max'], summary['strategies']['avg']
+    assert (maximum['seeds'], maximum['missing'], maximum['diverged']) == ([0, 2], [1], [])
+    assert (average['seeds'], average['missing'], average['diverged']) == ([0, 1], [], [2])
+    assert len(maximum['accuracy']['values']) == 2
+    row = summary['comparisons'][0]  # Only seed 0 is common to both.
+    first = average['accuracy']['values'][0] - maximum['accuracy']['values'][0]
+    assert row['difference'] == pytest.approx(first)
+    assert (row['ci95'], row['p_value'], row['verdict']) == (None, 1.0, 'undecided')
+
+
+def test_a_strategy_with_nothing_finished_has_nulls(tmp_path: Path):
+    fake_run(tmp_path, ('max', 'avg'), (0, 1), diverged=[('avg', 0)], missing=[('avg', 1)])
+    summary = summarize(read_run(tmp_path))
+    row = summary['strategies']['avg']
+    assert row['accuracy'] == {'mean': None, 'ci95': None, 'values': []}
+    assert row['examples_per_second'] is None
+    assert row['parameters'] == 29034
+    comparison = summary['comparisons'][0]
+    assert [comparison[k] for k in ('difference', 'ci95', 'p_value', 'p_holm')] == [None] * 4
+    assert comparison['verdict'] == 'undecided'
+
+
+def test_one_seed_has_no_interval(tmp_path: Path):
+    summary = summarize(read_run(fake_run(tmp_path, ('max', 'avg'), (7,))))
+    assert summary['strategies']['max']['accuracy']['ci95'] is None
+    assert {row['p_holm'] for row in summary['comparisons']} == {1.0}
+
+
+def test_without_the_baseline_nothing_is_compared(tmp_path: Path):
+    run = read_run(fake_run(tmp_path, ('avg', 'max')))
+    run = Run(run.folder, dict(run.config) | {'baseline': 'blur'}, (), run.cells)
+    assert summarize(run)['comparisons'] == []
+
+
+def test_comparisons_pair_seeds_and_correct_within_each_metric():
+    base = {seed: (0.5 + 0.01 * seed, 0.5) for seed in range(8)}
+    up = {s: (a + 0.1 + 0.001 * (s % 2), c) for s, (a, c) in reversed(base.items())}
+    down = {s: (a - 0.1 - 0.001 * (s % 2), c + 0.2 + 0.001 * s) for s, (a, c) in base.items()}
+    mixed = {s: (a + (0.01 if s % 2 else -0.012), c) for s, (a, c) in base.items()}
+    summary = summarize(run_of({'base': base, 'up': up, 'down': down, 'mixed': mixed}))
+    rows = {(row['strategy'], row['metric']): row for row in summary['comparisons']}
+    verdicts = {key: row['verdict'] for key, row in rows.items()}
+    assert verdicts == {
+        ('up', 'accuracy'): 'better',
+        ('down', 'accuracy'): 'worse',
+        ('mixed', 'accuracy'): 'undecided',
+        ('up', 'consistency'): 'undecided',
+        ('down', 'consistency'): 'better',
+        ('mixed', 'consistency'): 'undecided',
+    }
+    assert rows['up', 'accuracy']['difference'] == pytest.approx(0.1005)
+    low, high = rows['up', 'accuracy']['ci95']
+    assert 0.1 < low < 0.1005 < high < 0.101
+    assert rows['up', 'accuracy']['p_value'] == 2 / 2**8
+    assert rows['up', 'accuracy']['p_holm'] == 3 * 2 / 2**8
+    assert rows['down', 'accuracy']['p_holm'] == 3 * 2 / 2**8
+    expected = sign_flip_p_value([-0.012, 0.01] * 4)
+    assert rows['mixed', 'accuracy']['p_holm'] == pytest.approx(expected)
+    assert rows['down', 'consistency']['p_holm'] == 3 * 2 / 2**8
+
+
+def test_speed_is_the_median_so_that_one_slow_cell_does_not_count():
+    run = run_of({'max': {0: (0.9, 0.7)}}, examples_per_second=100.0)
+    slow = run.cells[0]
+    cells = [
+        Cell('max', s, Path(), 'completed', {**slow.result, 'examples_per_second': v}, {}, ())
+        for s, v in enumerate((100.0, 1.0, 104.0))
+    ]
+    summary = summarize(Run(Path(), {}, (), tuple(cells)))
+    assert summary['strategies']['max']['examples_per_second'] == 100.0
