@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def load_fashion_mnist(
     with exclusive(folder, log):
         if not prepared.is_dir():  # another process may have done it while we waited
             log(f'fashion_mnist: (a) not prepared yet in {folder}')
-            remove_leftovers(folder)
+            remove_leftovers(folder, 'fashion_mnist_idx')
             require_space(folder, needed=_SPACE_NEEDED)
             arrays = _obtain(folder, log, hashes, system_folder, fetchers)
             _prepare(folder, arrays)
@@ -63,7 +64,7 @@ def _read_back(prepared: Path, hashes: Mapping[str, str]) -> Dataset:
     remedy = 'delete that folder and run again.'
     try:
         with quiet_tfds():
-            builder = tfds.builder_from_directory(str(prepared))
+            builder: Any = tfds.builder_from_directory(str(prepared))
             class_names = builder.info.features['label'].names
     except Exception as error:
         raise BadInput(
@@ -142,9 +143,12 @@ def _prepare(folder: Path, arrays: Arrays) -> None:
 
     from cnn_jax.data.fashion_builder import FashionMnistIdx
 
-    with quiet_tfds(), scratch(folder) as place:
-        FashionMnistIdx(data_dir=str(folder), arrays=arrays).download_and_prepare(
-            file_format='array_record',
-            download_dir=str(place),  # stays empty, but TFDS makes it
-            download_config=tfds.download.DownloadConfig(try_download_gcs=False),
-        )
+    try:
+        with quiet_tfds(), scratch(folder) as place:
+            FashionMnistIdx(data_dir=str(folder), arrays=arrays).download_and_prepare(
+                file_format='array_record',
+                download_dir=str(place),  # stays empty, but TFDS makes it
+                download_config=tfds.download.DownloadConfig(try_download_gcs=False),
+            )
+    except RuntimeError as error:  # what ArrayRecord raises for a full disk
+        raise OSError(str(error).partition(';')[0]) from error

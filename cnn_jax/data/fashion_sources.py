@@ -45,7 +45,8 @@ def fetch_debian(folder: Path) -> Path:
         'APT::Sandbox::User=root',  # as root, apt would use a user who may not write to `folder`
         f'Acquire::http::Timeout={CONNECT_SECONDS:.0f}',
         f'Acquire::https::Timeout={CONNECT_SECONDS:.0f}',
-        'Acquire::Retries=1',
+        'Acquire::Retries=0',
+        'APT::Update::Error-Mode=any',  # a source that cannot be reached is said so
     ]
     try:
         _apt('download', settings, folder)

@@ -71,7 +71,7 @@ def run_command(
 
     environment: variables set on top of ours. Raises `SourceFailed` when the program is not
     installed, does not end in time (it and its children are killed) or fails; the reason is the
-    last line it wrote to stderr.
+    first line it wrote to stderr that is not one of apt's warnings.
 
     >>> run_command(['true'], folder=Path('.'), seconds=10.0, environment={})
     """
@@ -95,6 +95,7 @@ def run_command(
                 raise SourceFailed(f'{program} did not end within {seconds:g} s') from error
             raise
     if process.returncode != 0:
-        lines = errors.decode(errors='replace').strip().splitlines()
-        reason = ' '.join(lines[-1].split()) if lines else 'no message'
+        lines = [' '.join(line.split()) for line in errors.decode(errors='replace').splitlines()]
+        reasons = [line for line in lines if line and not line.startswith('W:')]
+        reason = reasons[0] if reasons else 'no message'
         raise SourceFailed(f'{program} failed with code {process.returncode}: {reason}')

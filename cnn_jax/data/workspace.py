@@ -36,17 +36,18 @@ def exclusive(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
-    """A new folder inside `folder` that is deleted at the end."""
+    """A new folder inside `folder`, by its absolute path, that is deleted at the end."""
     with tempfile.TemporaryDirectory(
-        prefix=_SCRATCH, dir=folder, ignore_cleanup_errors=True
+        prefix=_SCRATCH, dir=folder.absolute(), ignore_cleanup_errors=True
     ) as path:
         yield Path(path)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Deletes what killed runs left in `folder`. Only for who holds its lock."""
+def remove_leftovers(folder: Path, builder_name: str) -> None:
+    """Deletes what killed runs left in `folder`, and of the TFDS builder's half-written data
+    there. Only for who holds the lock; other builders' data may be somebody's running work."""
     # TFDS writes NAME/incomplete.XXXXXX_VERSION and renames it to NAME/VERSION when it is whole.
-    for leftover in (*folder.glob(f'{_SCRATCH}*'), *folder.glob('*/incomplete.*')):
+    for leftover in (*folder.glob(f'{_SCRATCH}*'), *folder.glob(f'{builder_name}/incomplete.*')):
         shutil.rmtree(leftover, ignore_errors=True)
 
 

@@ -8,7 +8,7 @@ is the stride that it asks of the convolution before that layer. To add one: wri
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -20,6 +20,7 @@ from cnn_jax.ops.blur import LARGEST_FILTER
 from cnn_jax.ops.windows import FILLS
 
 
+@runtime_checkable
 class Strategy(Protocol):
     """What every strategy is: hashable, with `stride`, `conv_stride` and a call.
 

@@ -16,6 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_any
+from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -125,7 +126,7 @@ def _stop_on_signals(stop: Event) -> Iterator[None]:
             signal.signal(signum, handler)
 
 
-def _pass_on(messages: multiprocessing.Queue, events: Events) -> None:
+def _pass_on(messages: Queue, events: Events) -> None:
     while True:
         try:
             kind, key, value = messages.get_nowait()
@@ -140,10 +141,10 @@ def _pass_on(messages: multiprocessing.Queue, events: Events) -> None:
 # What follows runs in the workers.
 
 _stop: Event
-_messages: multiprocessing.Queue
+_messages: Queue
 
 
-def _start_worker(stop: Event, messages: multiprocessing.Queue, places: multiprocessing.Queue):
+def _start_worker(stop: Event, messages: Queue, places: Queue):
     global _stop, _messages
     _stop, _messages = stop, messages
     compute_on(places.get())

@@ -1,20 +1,26 @@
 """What training carries from step to step: arrays only, so that it vmaps and checkpoints."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Key
 
 from cnn_jax.models import Classifier
 from cnn_jax.streams import Stream, stream_key
+
+
+# A scalar array; any other leaf where JAX or Orbax maps over the tree (shapes, save arguments).
+Leaf = Any
 
 
 @struct.dataclass
 class TrainState:
     """The model and the optimiser after `step` steps."""
 
-    step: Int[Array, '']
+    step: Leaf  # int32
     params: optax.Params
     batch_stats: optax.Params
     opt_state: optax.OptState
@@ -29,10 +35,10 @@ class TrainState:
 class EpochSums:
     """Sums over the training examples of one epoch so far, divided once at its end."""
 
-    loss: Float[Array, '']
-    correct: Int[Array, '']
-    count: Int[Array, '']
-    first_bad_step: Int[Array, '']  # the first step whose loss was not finite; -1: none
+    loss: Leaf  # float32
+    correct: Leaf  # int32
+    count: Leaf  # int32
+    first_bad_step: Leaf  # int32: the first step whose loss was not finite; -1: none
 
 
 def zero_sums() -> EpochSums:

@@ -76,11 +76,11 @@ def panels_of(strategies: int, images: int = 2, channels: int = 1) -> ShiftPanel
 def test_rows_are_dy_downwards_and_columns_dx_in_pixels():
     axes = plot_shift_maps(panels_of(1)).axes[1]
     (drawn,) = axes.images
-    assert drawn.get_extent() == (-3.5, 3.5, 3.5, -3.5)
+    assert tuple(drawn.get_extent()) == (-3.5, 3.5, 3.5, -3.5)
     assert drawn.origin == 'upper'
     assert drawn.get_clim() == (0, 1)
     # The data's place [0, 6] is dy = -3 (up) and dx = 3 (right).
-    assert drawn.get_array()[0, 6] == panels_of(1).maps['s0'][0, 0, 6]
+    assert np.asarray(drawn.get_array())[0, 6] == panels_of(1).maps['s0'][0, 0, 6]
     assert axes.get_ylabel() == 'dy (pixels)'
     assert list(axes.get_xticks()) == [-3, 0, 3]
 

@@ -75,7 +75,8 @@ def test_answer_names_the_range_of_pairs():
 
 def test_answer_without_pairs():
     lost = {'max': [0, 1]}
-    summary = summary_of({'a': ('undecided',) * 2, 'b': ('undecided',) * 2}, seeds=2, lost=lost)
+    verdicts = {'a': ('undecided', 'undecided'), 'b': ('undecided', 'undecided')}
+    summary = summary_of(verdicts, seeds=2, lost=lost)
     assert 'shares a finished seed with the baseline max' in answer(summary)
     assert pair_counts(summary) == []
     assert power_note(summary) is None

@@ -1,0 +1,56 @@
+"""convnet1, the model registry and the classifier around a model."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnn_jax.errors import BadInput
+from cnn_jax.models import Classifier, ConvNet1, build_model, check_model, count_parameters
+from cnn_jax.modules import Max, Stride, strategy_named, strategy_names
+
+
+@pytest.mark.parametrize('name', strategy_names())
+def test_convnet1_has_29034_parameters_and_ten_logits(name):
+    model = build_model('convnet1', downsample=strategy_named(name), num_classes=10)
+    assert count_parameters(check_model(model, (28, 28, 1))) == 29_034
+    images = jnp.zeros((3, 28, 28, 1))
+    logits, _ = model.init_with_output(jax.random.key(0), images, train=False)
+    assert logits.shape == (3, 10)
+
+
+@pytest.mark.parametrize('strategy', [Max(), Stride()])
+def test_feature_maps_have_the_published_sizes(strategy):
+    model = ConvNet1(strategy, 10)
+    images = jnp.zeros((1, 28, 28, 1))
+    variables = model.init(jax.random.key(0), images, train=False)
+    _, kept = model.apply(variables, images, train=False, capture_intermediates=True)
+    maps = {k: v['__call__'][0].shape for k, v in kept['intermediates'].items() if k != '__call__'}
+    assert maps['pool1'] == (1, 14, 14, 16) and maps['pool2'] == (1, 7, 7, 32)
+    assert maps['conv1'] == ((1, 28, 28, 16) if strategy == Max() else (1, 14, 14, 16))
+    assert maps['dense'] == (1, 10)
+
+
+def test_check_model_names_the_layer_before_compiling():
+    with pytest.raises(BadInput, match='pool2'):
+        check_model(ConvNet1(Max(window=20), 10), (28, 28, 1))
+
+
+def test_unknown_model():
+    with pytest.raises(BadInput, match="did you mean 'convnet1'"):
+        build_model('convnet', downsample=Max(), num_classes=10)
+
+
+def test_normalisation_is_by_channel_mean_and_spread():
+    classifier = Classifier(ConvNet1(Max(), 10), mean=(0.5, 0.25), std=(0.5, 0.125))
+    images = np.full((1, 2, 2, 2), 255, np.uint8)
+    np.testing.assert_allclose(classifier.normalise(jnp.asarray(images))[0, 0, 0], [1, 6], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    'images', [jnp.zeros((1, 28, 28, 1)), jnp.zeros((1, 28, 28, 3), jnp.uint8)]
+)
+def test_images_of_another_type_or_shape_are_refused(images, unchecked):
+    classifier = Classifier(ConvNet1(Max(), 10), mean=(0.5,), std=(0.5,))
+    with pytest.raises(BadInput, match=r'images must be uint8 \(batch, height, width, 1\); got'):
+        classifier.normalise(images)

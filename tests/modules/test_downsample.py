@@ -1,0 +1,71 @@
+"""The strategy registry, and the layer that calls a strategy."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from cnn_jax import modules, ops
+from cnn_jax.errors import BadInput
+
+
+@pytest.mark.parametrize('name', modules.strategy_names())
+def test_every_strategy_halves_even_and_odd_maps_and_survives_json(name):
+    strategy = modules.strategy_named(name)
+    assert modules.strategy_from_dict(modules.strategy_to_dict(strategy)) == strategy
+    assert hash(strategy) == hash(dataclasses.replace(strategy))
+    conv = modules.Conv(4, 3, stride=strategy.conv_stride)
+    for size in (14, 28):
+        x = jnp.ones((2, size, size, 3))
+        x, _ = conv.init_with_output(jax.random.key(0), x)
+        y = modules.Downsample(strategy).apply({}, x, train=False)
+        assert y.shape == (2, size // 2, size // 2, 4)
+
+
+@pytest.mark.parametrize(
+    'strategy, op',
+    [
+        (modules.Max(), lambda x: ops.max_pool(x, window=2)),
+        (modules.Max(window=3), lambda x: ops.max_pool(x, window=3, stride=2)),
+        (modules.Avg(), lambda x: ops.avg_pool(x, window=2)),
+        (modules.Stride(), lambda x: x),
+        (modules.Blur(filter_size=5), lambda x: ops.blur_pool(x, filter_size=5)),
+        (
+            modules.MaxBlur(filter_size=4, padding='zero'),
+            lambda x: ops.max_blur_pool(x, filter_size=4, padding='zero'),
+        ),
+    ],
+)
+def test_a_strategy_is_its_op(strategy, op):
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 9, 8, 3)), jnp.float32)
+    np.testing.assert_array_equal(strategy(x, train=True), op(x))
+
+
+@pytest.mark.parametrize('strategy', [modules.Blur, modules.MaxBlur])
+@pytest.mark.parametrize('filter_size', [0, 8, -3])
+def test_filter_size_is_checked_when_the_config_is_made(strategy, filter_size):
+    with pytest.raises(BadInput, match='filter_size must be an int from 1 to 7; got'):
+        strategy(filter_size=filter_size)
+
+
+def test_nearest_names_are_offered():
+    with pytest.raises(BadInput, match="did you mean 'max_blur'"):
+        modules.strategy_named('max_blurr')
+    with pytest.raises(BadInput, match="did you mean 'filter_size'"):
+        modules.strategy_named('blur', filtersize=3)
+    with pytest.raises(BadInput, match="did you mean 'reflect'"):
+        modules.Blur(padding='reflection')
+
+
+class Net(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return modules.Downsample(modules.Max(window=9), name='pool1')(x, train=False)
+
+
+def test_a_layer_names_itself_and_the_sizes_when_its_window_does_not_fit():
+    with pytest.raises(BadInput, match=r'pool1 .*\(4, 4\).*window .*larger than the feature map'):
+        jax.eval_shape(lambda: Net().apply({}, jnp.zeros((1, 4, 4, 1))))

@@ -1,0 +1,79 @@
+"""Checkpoints: bit-equal round trips, and damage that is seen."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnn_jax.errors import BadInput
+from cnn_jax.runs import files
+from cnn_jax.runs.checkpoint import restore_checkpoint, save_checkpoint
+
+
+def tree(value: float) -> dict:
+    rng = np.random.default_rng(int(value))
+    return {'w': jnp.asarray(rng.normal(size=(50, 40)), jnp.float32), 'step': jnp.int32(value)}
+
+
+def restored(folder):
+    said = []
+    found = restore_checkpoint(folder, tree(0), warn=said.append)
+    return (None if found is None else found[1]), said, found
+
+
+def largest_file(folder):
+    return max((p for p in folder.rglob('*') if p.is_file()), key=lambda p: p.stat().st_size)
+
+
+def test_the_newest_comes_back_bit_equal_and_two_are_kept(tmp_path):
+    for step in (1, 2, 10):
+        save_checkpoint(tmp_path, tree(step), step=step)
+    step, said, found = restored(tmp_path)
+    assert step == 10 and said == []
+    assert found is not None
+    np.testing.assert_array_equal(found[0]['w'], tree(10)['w'])
+    assert int(found[0]['step']) == 10
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['10', '2']
+
+
+def test_nothing_there(tmp_path):
+    assert restore_checkpoint(tmp_path / 'none', tree(0), warn=print) is None
+
+
+@pytest.mark.parametrize('position', [0.1, 0.5, 0.9])
+def test_a_flipped_bit_falls_back_with_a_warning(tmp_path, position):
+    for step in (1, 2):
+        save_checkpoint(tmp_path, tree(step), step=step)
+    path = largest_file(tmp_path / '2')
+    content = bytearray(path.read_bytes())
+    content[int(position * len(content))] ^= 1
+    path.write_bytes(content)
+    step, said, _ = restored(tmp_path)
+    assert step == 1 and 'is damaged' in said[0] and 'SHA-256' in said[0]
+
+
+def test_truncated_missing_or_unlisted_files_fall_back(tmp_path):
+    for step in (1, 2):
+        save_checkpoint(tmp_path, tree(step), step=step)
+    path = largest_file(tmp_path / '2')
+    path.write_bytes(path.read_bytes()[:-1])
+    assert restored(tmp_path)[0] == 1
+    (tmp_path / '1' / 'manifest.json').unlink()
+    step, said, _ = restored(tmp_path)
+    assert step is None and 'manifest' in said[0]
+
+
+def test_a_half_written_checkpoint_is_not_seen(tmp_path):
+    save_checkpoint(tmp_path, tree(1), step=1)
+    (tmp_path / '1').rename(tmp_path / '7.tmp')
+    assert restored(tmp_path)[0] is None
+    save_checkpoint(tmp_path, tree(7), step=7)
+    assert restored(tmp_path)[0] == 7
+
+
+def test_a_full_disk_is_said_before_anything_is_touched(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, tree(1), step=1)
+    usage = type('Usage', (), {'free': 1000})
+    monkeypatch.setattr(files.shutil, 'disk_usage', lambda folder: usage)
+    with pytest.raises(BadInput, match='disk full.*kept.*free some space'):
+        save_checkpoint(tmp_path, tree(2), step=2)
+    assert restored(tmp_path)[0] == 1

@@ -1,0 +1,96 @@
+"""Configs: checked when made, hashed, compared."""
+
+import dataclasses
+import json
+
+import pytest
+
+from cnn_jax.data.augment import Augment
+from cnn_jax.errors import BadInput
+from cnn_jax.modules import Avg, Max, MaxBlur
+from cnn_jax.runs import Cell, Comparison, Evaluation
+from cnn_jax.runs.config import cells_of, config_difference, config_hash, config_to_dict
+from cnn_jax.training import Optimizer
+
+CELL = Cell(strategy=Max(), seed=0)
+
+
+@pytest.mark.parametrize(
+    'values, said',
+    [
+        ({'epochs': 0}, 'epochs must be an int of at least 1; got 0'),
+        ({'epochs': -1}, 'epochs must be an int of at least 1; got -1'),
+        ({'batch_size': 0}, 'batch_size must be an int of at least 1'),
+        ({'cores': 0}, 'cores must be an int of at least 1'),
+        ({'seeds': ()}, 'seeds must be at least one number'),
+        ({'seeds': (-1,)}, 'seeds must be an int of at least 0; got -1'),
+        ({'seeds': (1, 1)}, 'seeds must differ'),
+        ({'model': 'convnet2'}, "did you mean 'convnet1'"),
+        ({'baseline': 'avgg'}, "did you mean 'avg'"),
+        ({'strategies': {}}, 'at least one strategy'),
+        ({'validation_fraction': 1.0}, 'validation_fraction must be at least 0 and below 1'),
+        ({'label_smoothing': -0.1}, 'label_smoothing must be at least 0'),
+    ],
+)
+def test_bad_values_are_refused(values, said):
+    good = {'strategies': {'max': Max(), 'avg': Avg()}}
+    with pytest.raises(BadInput, match=said):
+        Comparison(**{**good, **values})
+
+
+@pytest.mark.parametrize(
+    'values, said',
+    [
+        ({'max_shift': 0}, 'evaluation.max_shift must be an int of at least 1'),
+        ({'border': 'mirror'}, 'unknown evaluation.border'),
+        ({'batch_size': 0}, 'evaluation.batch_size'),
+    ],
+)
+def test_bad_evaluation_is_refused(values, said):
+    with pytest.raises(BadInput, match=said):
+        Evaluation(**values)
+
+
+def test_hash_changes_with_every_field():
+    others = {
+        'data': 'shapes',
+        'validation_fraction': 0.1,
+        'epochs': 4,
+        'batch_size': 64,
+        'label_smoothing': 0.1,
+        'optimizer': Optimizer(learning_rate=2e-3),
+        'augment': Augment(crop=1),
+        'evaluation': Evaluation(max_shift=2),
+        'cores': 2,
+        'strategy': MaxBlur(filter_size=5),
+        'seed': 1,
+    }
+    assert {f.name for f in dataclasses.fields(Cell)} == {*others, 'model'}
+    hashes = {config_hash(dataclasses.replace(CELL, **{k: v})) for k, v in others.items()}
+    assert len(hashes | {config_hash(CELL)}) == len(others) + 1
+    assert config_hash(CELL) == config_hash(Cell(strategy=Max(), seed=0))
+
+
+def test_config_is_plain_json():
+    comparison = Comparison(strategies={'max': Max(), 'b5': MaxBlur(filter_size=5)})
+    values = config_to_dict(comparison)
+    assert json.loads(json.dumps(values)) == values
+    assert values['strategies']['b5']['filter_size'] == 5
+    assert values['seeds'] == [0, 1, 2]
+
+
+def test_all_strategies_get_the_same_seeds():
+    cells = cells_of(Comparison(strategies={'max': Max(), 'avg': Avg()}, seeds=(3, 5), epochs=7))
+    assert {key: (c.strategy, c.seed, c.epochs) for key, c in cells.items()} == {
+        (name, seed): (strategy, seed, 7)
+        for name, strategy in {'max': Max(), 'avg': Avg()}.items()
+        for seed in (3, 5)
+    }
+
+
+def test_difference_names_nested_keys_and_missing_ones():
+    assert config_difference({'a': 1, 'b': {'c': 2}}, {'b': {'c': 3}, 'd': 4}) == [
+        'a: 1 -> null',
+        'b.c: 2 -> 3',
+        'd: null -> 4',
+    ]

@@ -1,0 +1,75 @@
+"""Optimisers against updates worked by hand, and schedules at their corners."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnn_jax.errors import BadInput
+from cnn_jax.training import Optimizer, make_optimizer, make_schedule
+
+
+def updates(optimizer: Optimizer, steps: int = 2) -> dict:
+    """The updates of constant gradients (kernel 1, bias 1) at parameters that stay at 2."""
+    params = {'kernel': jnp.full((1, 1), 2.0), 'bias': jnp.full(1, 2.0)}
+    grads = {'kernel': jnp.ones((1, 1)), 'bias': jnp.ones(1)}
+    tx = make_optimizer(optimizer, epochs=1, steps_per_epoch=10)
+    state = tx.init(params)
+    out = None
+    for _ in range(steps):
+        out, state = tx.update(grads, state, params)
+    assert out is not None
+    return {k: float(v.ravel()[0]) for k, v in out.items()}
+
+
+@pytest.mark.parametrize(
+    'optimizer, kernel, bias',
+    [
+        (Optimizer(name='sgd', learning_rate=0.1), -0.1, -0.1),
+        (Optimizer(name='sgd', learning_rate=0.1, weight_decay=0.5), -0.2, -0.1),
+        (Optimizer(name='momentum', learning_rate=0.1, momentum=0.5), -0.15, -0.15),
+        (Optimizer(name='nesterov', learning_rate=0.1, momentum=0.5), -0.175, -0.175),
+        (Optimizer(name='adam', learning_rate=0.1), -0.1, -0.1),
+        (Optimizer(name='adamw', learning_rate=0.1, weight_decay=0.5), -0.2, -0.1),
+    ],
+)
+def test_second_update_by_hand(optimizer, kernel, bias):
+    got = updates(optimizer)
+    np.testing.assert_allclose([got['kernel'], got['bias']], [kernel, bias], rtol=1e-4)
+
+
+def test_step_schedule():
+    optimizer = Optimizer(
+        schedule='step', learning_rate=1.0, step_epochs=(1.0, 2.0), step_factor=0.5
+    )
+    schedule = make_schedule(optimizer, epochs=3, steps_per_epoch=10)
+    assert [float(schedule(s)) for s in (0, 9, 10, 19, 20)] == [1, 1, 0.5, 0.5, 0.25]
+
+
+def test_warmup_cosine_schedule():
+    optimizer = Optimizer(schedule='warmup_cosine', learning_rate=1.0, warmup_epochs=1.0)
+    schedule = make_schedule(optimizer, epochs=3, steps_per_epoch=10)
+    np.testing.assert_allclose(
+        [float(schedule(s)) for s in (0, 5, 10, 20, 30)], [0, 0.5, 1, 0.5, 0], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    'values, said',
+    [
+        ({'name': 'adma'}, "did you mean 'adam'"),
+        ({'schedule': 'cosine'}, "did you mean 'warmup_cosine'"),
+        ({'learning_rate': 0.0}, 'learning_rate must be above 0'),
+        ({'learning_rate': float('nan')}, 'learning_rate must be a number'),
+        ({'weight_decay': -1.0}, 'weight_decay must be a number of at least 0'),
+        ({'momentum': 1.0}, 'momentum must be below 1'),
+    ],
+)
+def test_bad_values(values, said):
+    with pytest.raises(BadInput, match=said):
+        Optimizer(**values)
+
+
+def test_warmup_longer_than_training():
+    optimizer = Optimizer(schedule='warmup_cosine', warmup_epochs=3.0)
+    with pytest.raises(BadInput, match='warmup_epochs must be below epochs = 3'):
+        make_schedule(optimizer, epochs=3, steps_per_epoch=10)

@@ -1,0 +1,129 @@
+"""The compiled train step against the same step written out, and the loop that drives it."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from cnn_jax.data import load
+from cnn_jax.data.augment import Augment
+from cnn_jax.data.batches import epoch_order
+from cnn_jax.models import Classifier, ConvNet1
+from cnn_jax.modules import Max
+from cnn_jax.training import (
+    Optimizer,
+    create_state,
+    cross_entropy,
+    make_optimizer,
+    make_train_step,
+    train_epoch,
+    zero_sums,
+)
+
+CLASSIFIER = Classifier(ConvNet1(Max(), 4), mean=(0.3,), std=(0.3,))
+SHAPE = (28, 28, 1)
+
+
+@pytest.fixture(scope='module')
+def split():
+    train = load('shapes_tiny', log=lambda line: None).train
+    return jnp.asarray(train.images), jnp.asarray(train.labels % 4)
+
+
+def start(seed=0, learning_rate=1e-2):
+    tx = make_optimizer(
+        Optimizer(name='sgd', learning_rate=learning_rate), epochs=1, steps_per_epoch=8
+    )
+    return create_state(CLASSIFIER, tx, jax.random.key(seed), SHAPE), tx
+
+
+def test_step_is_plain_gradient_descent_on_the_right_batch(split):
+    images, labels = split
+    state, tx = start()
+    order = epoch_order(jax.random.key(0), 0, examples=len(labels), batch_size=16)
+
+    def loss(params):
+        variables = {'params': params, 'batch_stats': state.batch_stats}
+        logits, _ = CLASSIFIER.train_logits(variables, images[order[0]], jax.random.key(0))
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels[order[0]]).mean()
+
+    value, grads = jax.value_and_grad(loss)(state.params)
+    expected = jax.tree.map(lambda p, g: p - 1e-2 * g, state.params, grads)
+    step = make_train_step(CLASSIFIER, tx, augment=Augment())
+    new, sums = step(state, zero_sums(), images, labels, order, jax.random.key(0))
+    chex.assert_trees_all_close(new.params, expected, atol=1e-6)
+    np.testing.assert_allclose(sums.loss, 16 * value, rtol=1e-5)
+    assert int(sums.count) == 16 and int(new.step) == 1
+
+
+def test_one_compilation_serves_every_seed(split):
+    images, labels = split
+    _, tx = start()
+    step = make_train_step(CLASSIFIER, tx, augment=Augment(crop=2, flip=True))
+    sizes = []
+    for seed in (0, 1, 2):
+        state, _ = start(seed)
+        key = jax.random.key(seed)
+        order = epoch_order(key, 0, examples=len(labels), batch_size=16)
+        state, _, outcome = train_epoch(
+            step, state, zero_sums(), images=images, labels=labels, order=order, key=key
+        )
+        sizes.append(step._cache_size())
+        assert outcome == 'finished' and int(state.step) == order.shape[0]
+    assert sizes == [1, 1, 1]
+
+
+def test_training_learns(split):
+    images, labels = split
+    state, tx = start(learning_rate=0.05)
+    step = make_train_step(CLASSIFIER, tx, augment=Augment())
+    key, losses = jax.random.key(0), []
+    for epoch in range(4):
+        order = epoch_order(key, epoch, examples=len(labels), batch_size=16)
+        state, sums, _ = train_epoch(
+            step, state, zero_sums(), images=images, labels=labels, order=order, key=key
+        )
+        losses.append(float(sums.loss) / int(sums.count))
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_stopping_and_going_on_gives_the_same_bits(split):
+    images, labels = split
+    key = jax.random.key(3)
+    order = epoch_order(key, 0, examples=len(labels), batch_size=8)
+    arguments = {'images': images, 'labels': labels, 'order': order, 'key': key}
+    state, tx = start()
+    step = make_train_step(CLASSIFIER, tx, augment=Augment(crop=1))
+    straight = train_epoch(step, state, zero_sums(), **arguments)
+    state, sums, outcome = train_epoch(
+        step, start()[0], zero_sums(), **arguments, stop=lambda: True
+    )
+    assert outcome == 'stopped' and 0 < int(state.step) < order.shape[0]
+    resumed = train_epoch(step, state, sums, **arguments)
+    chex.assert_trees_all_equal(resumed[:2], straight[:2])
+
+
+def test_a_loss_that_is_not_finite_ends_the_epoch_and_names_the_step(split):
+    images, labels = split
+    state, tx = start(learning_rate=1e30)
+    step = make_train_step(CLASSIFIER, tx, augment=Augment())
+    order = epoch_order(jax.random.key(0), 0, examples=len(labels), batch_size=16)
+    _, sums, outcome = train_epoch(
+        step,
+        state,
+        zero_sums(),
+        images=images,
+        labels=labels,
+        order=order,
+        key=jax.random.key(0),
+    )
+    assert outcome == 'diverged' and int(sums.first_bad_step) == 2
+
+
+def test_label_smoothing_by_hand():
+    logits, labels = jnp.array([[2.0, 0.0]]), jnp.array([0])
+    log_p = np.log([np.exp(2) / (np.exp(2) + 1), 1 / (np.exp(2) + 1)])
+    expected = -(0.9 * log_p[0] + 0.1 * log_p[1])
+    np.testing.assert_allclose(cross_entropy(logits, labels, smoothing=0.2), expected, rtol=1e-5)
