@@ -11,6 +11,15 @@ from cnn_jax.data.dataset import Dataset, Split
 from cnn_jax.data.folders import data_dir
 from cnn_jax.data.load import load
 from cnn_jax.data.shapes import make_shapes
+from cnn_jax.data.statistics import channel_statistics
 from cnn_jax.data.validation import split_validation
 
-__all__ = ['Dataset', 'Split', 'data_dir', 'load', 'make_shapes', 'split_validation']
+__all__ = [
+    'Dataset',
+    'Split',
+    'channel_statistics',
+    'data_dir',
+    'load',
+    'make_shapes',
+    'split_validation',
+]

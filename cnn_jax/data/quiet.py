@@ -3,7 +3,10 @@
 import contextlib
 import io
 import logging
+import threading
 from collections.abc import Iterator
+
+_one_at_a_time = threading.RLock()  # two threads would put back each other's stdout
 
 
 @contextlib.contextmanager
@@ -17,10 +20,14 @@ def quiet_tfds() -> Iterator[None]:
     ...     print('Downloading and preparing dataset')
     """
     logger = logging.getLogger('absl')
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        logger.setLevel(level)
+    with _one_at_a_time:
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            with (
+                contextlib.redirect_stdout(io.StringIO()),
+                contextlib.redirect_stderr(io.StringIO()),
+            ):
+                yield
+        finally:
+            logger.setLevel(level)

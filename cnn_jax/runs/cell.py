@@ -13,10 +13,9 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
-from cnn_jax.data import Dataset, Split, split_validation
+from cnn_jax.data import Dataset, Split, channel_statistics, split_validation
 from cnn_jax.data.batches import epoch_order
 from cnn_jax.errors import require
 from cnn_jax.evaluation import (
@@ -104,22 +103,6 @@ def check_cell(cell: Cell, dataset: Dataset) -> None:
     )
 
 
-def normalisation(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and spread of each channel of uint8 images, on the scale 0 to 1; exact.
-
-    >>> normalisation(np.array([0, 255], np.uint8).reshape(2, 1, 1, 1))
-    ((0.5,), (0.5,))
-    """
-    values = np.arange(256) / 255
-    counts = [np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[-1])]
-    means = [float(np.average(values, weights=count)) for count in counts]
-    spreads = [
-        float(np.sqrt(np.average((values - mean) ** 2, weights=count)))
-        for mean, count in zip(means, counts, strict=True)
-    ]
-    return tuple(means), tuple(spread or 1.0 for spread in spreads)
-
-
 def run_cell(
     cell: Cell,
     folder: Path,
@@ -151,7 +134,7 @@ def run_cell(
             replace(cell, seed=0),
             dataset.image_shape,
             dataset.num_classes,
-            *normalisation(train.images),
+            *channel_statistics(train.images),
             len(train.labels) // cell.batch_size,
         )
         state, sums = _restored(setup, cell, folder, dataset.image_shape, log)

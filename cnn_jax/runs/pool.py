@@ -25,6 +25,7 @@ from cnn_jax.runs.cell import run_cell
 from cnn_jax.runs.config import Cell
 from cnn_jax.runs.process import (
     compute_on,
+    enable_compilation_cache,
     has_accelerator,
     preload_variables,
     usable_cores,
@@ -148,6 +149,7 @@ def _start_worker(stop: Event, messages: Queue, places: Queue):
     global _stop, _messages
     _stop, _messages = stop, messages
     compute_on(places.get())
+    enable_compilation_cache()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and sets `stop`
     signal.signal(signal.SIGTERM, lambda signum, frame: stop.set())
     threading.Thread(target=_die_with_parent, daemon=True).start()

@@ -56,7 +56,7 @@ def leaves(folder, dataset):
         dataclasses.replace(CELL, seed=0),
         dataset.image_shape,
         dataset.num_classes,
-        *module.normalisation(dataset.train.images),
+        *module.channel_statistics(dataset.train.images),
         len(dataset.train.labels) // CELL.batch_size,
     )
     tree = module._restored(setup, CELL, folder, dataset.image_shape, print)

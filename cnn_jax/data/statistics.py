@@ -1,0 +1,22 @@
+"""Mean and spread of a split, for the model's input normalisation."""
+
+import numpy as np
+from jaxtyping import UInt8
+
+
+def channel_statistics(
+    images: UInt8[np.ndarray, 'images height width channels'],
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and spread of each channel of uint8 images, on the scale 0 to 1; exact.
+
+    >>> channel_statistics(np.array([0, 255], np.uint8).reshape(2, 1, 1, 1))
+    ((0.5,), (0.5,))
+    """
+    values = np.arange(256) / 255
+    counts = [np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[-1])]
+    means = [float(np.average(values, weights=count)) for count in counts]
+    spreads = [
+        float(np.sqrt(np.average((values - mean) ** 2, weights=count)))
+        for mean, count in zip(means, counts, strict=True)
+    ]
+    return tuple(means), tuple(spread or 1.0 for spread in spreads)

@@ -1,0 +1,50 @@
+"""A stand-in for the published Fashion-MNIST: four small IDX files with hashes of their own."""
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnn_jax.data.fashion_files import array_hash
+from cnn_jax.data.hashing import random_bits
+from cnn_jax.data.idx import idx_header
+
+
+@dataclass(frozen=True)
+class FakeFashion:
+    """`files`: file name -> bytes of the raw IDX file; `hashes`: file name -> its SHA-256."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    files: dict[str, bytes]
+    hashes: dict[str, str]
+
+    def write(self, folder: Path, *, zipped: bool = True) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in self.files.items():
+            if zipped:
+                (folder / f'{name}.gz').write_bytes(gzip.compress(data))
+            else:
+                (folder / name).write_bytes(data)
+
+
+@pytest.fixture(scope='session')
+def fashion() -> FakeFashion:
+    def pictures(count: int, stream: int) -> np.ndarray:
+        words = random_bits(count * 98, seed=1, stream=stream).astype('<u8')
+        return words.view(np.uint8).reshape(count, 28, 28)
+
+    arrays = {
+        'train-images-idx3-ubyte': pictures(700, 0),
+        'train-labels-idx1-ubyte': (np.arange(700) * 7 % 10).astype(np.uint8),
+        't10k-images-idx3-ubyte': pictures(30, 1),
+        't10k-labels-idx1-ubyte': (np.arange(30) % 10).astype(np.uint8),
+    }
+    return FakeFashion(
+        train_images=arrays['train-images-idx3-ubyte'],
+        train_labels=arrays['train-labels-idx1-ubyte'],
+        files={name: idx_header(array) + array.tobytes() for name, array in arrays.items()},
+        hashes={name: array_hash(array) for name, array in arrays.items()},
+    )
