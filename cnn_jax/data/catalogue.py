@@ -1,6 +1,7 @@
 """Finds a data set of tensorflow-datasets on this machine by its name."""
 
 import difflib
+import json
 import re
 import shlex
 from collections.abc import Callable, Sequence
@@ -52,11 +53,17 @@ def load_from_tfds(
 def prepare_command(name: str, folder: Path) -> str:
     """The shell command that makes TFDS prepare a set in the format read here.
 
-    >>> prepare_command('mnist', Path('data'))
-    'tfds build mnist --file_format=array_record --data_dir data'
+    Not `tfds build`, which in tensorflow-datasets 4.9.10 does not start without Apache Beam.
+
+    >>> print(prepare_command('mnist', Path('data')))
+    python -c 'import tensorflow_datasets as t; t.builder("mnist", data_dir="data",
+    file_format="array_record").download_and_prepare()'
     """
-    where = shlex.quote(str(folder))
-    return f'tfds build {name} --file_format=array_record --data_dir {where}'
+    code = (
+        f'import tensorflow_datasets as t; t.builder({json.dumps(name)}, '
+        f'data_dir={json.dumps(str(folder))}, file_format="array_record").download_and_prepare()'
+    )
+    return f'python -c {shlex.quote(code)}'
 
 
 def _find(name: str, folder: Path, command: str):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Int32, UInt8
 
 from cnn_jax.errors import require
 
@@ -22,8 +21,8 @@ class Split:
     3
     """
 
-    images: UInt8[np.ndarray, 'n height width channels']
-    labels: Int32[np.ndarray, 'n']
+    images: np.ndarray  # not jaxtyping's types: whoever gives others shall get the errors below
+    labels: np.ndarray
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels

@@ -11,7 +11,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 
 class SourceFailed(Exception):
@@ -28,12 +27,14 @@ def download(url: str, path: Path, *, seconds: float) -> None:
     with _open(url, seconds) as answer, path.open('wb') as file:
         while piece := _read(answer, url):
             file.write(piece)
+        if answer.length:  # what is still to come of the length that was announced
+            raise SourceFailed(f'{url}: broke off ({answer.length} bytes are missing)')
 
 
-def _open(url: str, seconds: float) -> IO[bytes]:
+def _open(url: str, seconds: float) -> http.client.HTTPResponse:
     # A thread, because the look-up of a name cannot be given a time limit; being a daemon it does
     # not keep the process alive when it hangs.
-    outcome: queue.SimpleQueue[IO[bytes] | Exception] = queue.SimpleQueue()
+    outcome: queue.SimpleQueue[http.client.HTTPResponse | Exception] = queue.SimpleQueue()
 
     def work() -> None:
         try:
@@ -51,7 +52,7 @@ def _open(url: str, seconds: float) -> IO[bytes]:
     return answer
 
 
-def _read(answer: IO[bytes], url: str) -> bytes:
+def _read(answer: http.client.HTTPResponse, url: str) -> bytes:
     try:
         return answer.read(1 << 20)
     except (OSError, http.client.HTTPException) as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Where cnn_jax keeps what it can make again: `$XDG_CACHE_HOME/cnn_jax`, else `~/.cache/cnn_jax`.
+    """Where what can be made again is kept: `$XDG_CACHE_HOME/cnn_jax`, else `~/.cache/cnn_jax`.
 
     >>> cache_folder().name
     'cnn_jax'

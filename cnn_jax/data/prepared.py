@@ -76,7 +76,7 @@ def _layout(builder: Any, name: str) -> _Layout:
         and features[image_key].np_dtype == np.uint8
         and len(features[image_key].shape) == 3,
         f'data set {name!r} is not one of uint8 images with one class each: it holds '
-        f'{", ".join(features)}. Choose an image-classification set.',
+        f'{", ".join(sorted(features))}. Choose an image-classification set.',
     )
     splits = tuple(builder.info.splits)
     test = 'test' if 'test' in splits else 'validation'

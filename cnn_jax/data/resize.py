@@ -36,7 +36,7 @@ def fit_image(
     """Scales until `size` is covered, keeping the proportions, then cuts out the middle.
 
     Pillow's bilinear filter, which averages when it makes smaller; an image that has the size
-    already comes back untouched. One, three or four channels, otherwise `BadInput`.
+    already comes back untouched. One or three channels, otherwise `BadInput`.
 
     >>> fit_image(np.zeros((60, 80, 3), np.uint8), ImageSize(32, 32)).shape
     (32, 32, 3)
@@ -44,7 +44,7 @@ def fit_image(
     if image.shape[:2] == tuple(size):
         return image
     channels = image.shape[2]
-    require(channels in (1, 3, 4), f'an image has {channels} channels: only 1, 3 or 4 are resized.')
+    require(channels in (1, 3), f'an image has {channels} channels: only 1 or 3 can be resized.')
     from PIL import Image, ImageOps
 
     picture = Image.fromarray(image[..., 0] if channels == 1 else image)

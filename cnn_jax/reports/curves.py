@@ -28,8 +28,8 @@ class Curve:
 def learning_curve(run: Run, strategy: str, key: str) -> Curve:
     """The curve of `key` in the metrics logs, over the strategy's completed seeds.
 
-    Only epochs that every completed seed logged as a finite number on the run's split enter, so
-    that each point of the mean is over the same seeds. Empty where there are none.
+    Only epochs that every completed seed logged as a finite number enter, so that each point of
+    the mean is over the same seeds. Empty where there are none.
 
     >>> from pathlib import Path
     >>> learning_curve(Run(Path(), {}, (), ()), 'max', 'accuracy').epochs
@@ -37,8 +37,7 @@ def learning_curve(run: Run, strategy: str, key: str) -> Curve:
     """
     logs = []
     for cell in run.select(strategy, 'completed'):
-        rows = [row for row in cell.epochs if row.get('split', run.split) == run.split]
-        logs.append({row.get('epoch'): row.get(key) for row in rows})
+        logs.append({row.get('epoch'): row.get(key) for row in cell.epochs})
     epochs = sorted(
         epoch
         for epoch in set().union(*logs)

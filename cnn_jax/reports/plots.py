@@ -12,10 +12,10 @@ from cnn_jax.reports.words import count, short
 
 
 @plot_style
-def plot_accuracy_consistency(summary: Mapping[str, Any], split: str = 'test') -> Figure:
+def plot_accuracy_consistency(summary: Mapping[str, Any]) -> Figure:
     """Mean accuracy against mean shift consistency in percent, with 95% t-intervals over seeds.
 
-    Small points are single seeds. `summary` is what `summarize` gives; `split` names the images.
+    Small points are single seeds. `summary` is what `summarize` gives.
 
     >>> spread = {'mean': 0.9, 'ci95': None, 'values': [0.9]}
     >>> row = {'accuracy': spread, 'consistency': spread, 'seeds': [0]}
@@ -63,9 +63,14 @@ def plot_accuracy_consistency(summary: Mapping[str, Any], split: str = 'test') -
                 label=label(name),
             )
         )
-    axes.set_xlabel(f'shift consistency (% of {split} images)')
-    axes.set_ylabel(f'accuracy (% of {split} images)')
+    axes.set_xlabel('shift consistency (% of test images)')
+    axes.set_ylabel('accuracy (% of test images)')
     axes.margins(0.08)
+    # An interval of two or three seeds can reach past what a share can be: cut the axes there.
+    low, high = axes.get_xlim()
+    axes.set_xlim(max(low, -2), min(high, 102))
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, -2), min(high, 102))
     add_legend(figure, handles)
     return figure
 

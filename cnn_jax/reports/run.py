@@ -59,7 +59,7 @@ class Run:
 
     @property
     def split(self) -> str:
-        """The split of the data that was evaluated after each epoch."""
+        """The split that was evaluated after each epoch; results are always of the test split."""
         for cell in self.cells:
             if cell.epochs and cell.epochs[-1].get('split'):
                 return str(cell.epochs[-1]['split'])

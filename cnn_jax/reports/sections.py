@@ -46,7 +46,7 @@ def build_page(run: Run, summary: Mapping[str, Any]) -> Page:
     lead += [Paragraph(note, 'warning')] if note else []
     sections = [_results(run, summary)]
     if any(row['seeds'] for row in summary['strategies'].values()):
-        sections += [_trade_off(run, summary), _curves(run), _shift_maps(run)]
+        sections += [_trade_off(summary), _curves(run), _shift_maps(run)]
         sections += [_cost(summary), _per_seed(summary)]
     sections += [_how_to_read(run), protocol(run), environment(run, summary), leftover_cells(run)]
     return Page(run.title, tuple(lead), tuple(sections))
@@ -115,7 +115,7 @@ def _differences(summary: Mapping[str, Any]) -> Table:
     )
 
 
-def _trade_off(run: Run, summary: Mapping[str, Any]) -> Section:
+def _trade_off(summary: Mapping[str, Any]) -> Section:
     single = all(len(row['seeds']) < 2 for row in summary['strategies'].values())
     bars = (
         'One seed each, so there are no error bars.'
@@ -125,7 +125,7 @@ def _trade_off(run: Run, summary: Mapping[str, Any]) -> Section:
     )
     picture = Picture(
         'accuracy_consistency.png',
-        png(plot_accuracy_consistency(summary, run.split)),
+        png(plot_accuracy_consistency(summary)),
         'Accuracy against shift consistency, one mark per strategy; values are in the table above.',
         f'Up is more accurate, right is more shift-consistent. {bars}',
     )
@@ -142,12 +142,13 @@ def _curves(run: Run) -> Section:
         else 'Lines are means over the completed seeds; bands reach from the lowest to the highest '
         'seed.'
     )
+    judged = '' if run.split == 'test' else f' Accuracy is that of the {run.split} images.'
     grey = f' The grey line in every panel is {run.baseline}.'
     picture = Picture(
         'learning_curves.png',
         png(plot_learning_curves(run)),
         'Accuracy for each epoch, one curve per strategy.',
-        lines + (grey if len(run.strategies) > OVERLAY_UP_TO and run.baseline else ''),
+        lines + judged + (grey if len(run.strategies) > OVERLAY_UP_TO and run.baseline else ''),
     )
     return Section('Learning curves', (picture,))
 
@@ -205,15 +206,16 @@ def _per_seed(summary: Mapping[str, Any]) -> Section:
 
 def _how_to_read(run: Run) -> Section:
     evaluation = run.config.get('evaluation')
-    reach = evaluation.get('max_shift') if isinstance(evaluation, dict) else None
+    judged = evaluation if isinstance(evaluation, dict) else {}
+    reach = judged.get('max_shift')
     drawn = 'at random' if reach is None else f'uniformly from -{reach} to {reach} pixels a side'
     items = (
-        ('Accuracy', f'share of the {run.split} images classified right.'),
+        ('Accuracy', 'share of the test images classified right, after the last epoch.'),
         (
             'Consistency',
-            f'share of the {run.split} images that get the same class under two different shifts, '
-            f'drawn {drawn} for each image. The image moves over a frame filled with zeros; in '
-            'circular consistency what leaves at one side enters at the other.',
+            'share of the test images that get the same class under two different shifts, '
+            f'drawn {drawn} for each image. {_border(judged.get("border", "zero"))}; in circular '
+            'consistency what leaves at one side enters at the other.',
         ),
         (
             'Worst-shift accuracy',
@@ -242,6 +244,12 @@ def _how_to_read(run: Run) -> Section:
         (f'A dash ({NONE})', 'not measured, or nothing to compute it from.'),
     )
     return Section('How to read this', (Bullets(items),))
+
+
+def _border(name: object) -> str:
+    if name == 'zero':
+        return 'The image moves over a frame filled with zeros'
+    return f'The border is {name}'
 
 
 def _worst_case_images(run: Run) -> str:

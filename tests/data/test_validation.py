@@ -12,10 +12,8 @@ def numbered(count: int) -> Split:
     return Split(images.reshape(count, 1, 2, 1), index.astype(np.int32))
 
 
-@pytest.mark.parametrize(('fraction', 'size'), [(0.1, 100), (0.5, 500), (0.0014, 1), (0.9996, 999)])
+@pytest.mark.parametrize(('fraction', 'size'), [(0.1, 100), (0.5, 500), (0.0014, 1), (0.999, 999)])
 def test_both_parts_together_are_the_whole_in_order(fraction: float, size: int):
-    if size == 999:
-        fraction = 0.9990
     rest, validation = split_validation(numbered(1000), fraction=fraction, seed=3)
     assert len(validation) == size
     np.testing.assert_array_equal(
@@ -36,7 +34,7 @@ def test_the_seed_decides_and_the_choice_never_changes():
     assert chosen[0] == EXPECTED_OF_SEED_0
 
 
-EXPECTED_OF_SEED_0 = [0, 0, 0, 0, 0, 0]
+EXPECTED_OF_SEED_0 = [7, 18, 21, 29, 30, 49]
 
 
 def test_every_image_is_as_likely_as_any_other():

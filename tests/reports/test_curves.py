@@ -44,13 +44,6 @@ def test_diverged_seeds_are_left_out():
     assert curve.mean == (0.5,)
 
 
-def test_rows_of_another_split_are_left_out():
-    logged = cell(0, [0.5])
-    other = {'epoch': 1, 'split': 'train', 'accuracy': 0.9}
-    mixed = Cell('max', 0, Path(), 'completed', {}, {}, (other, *logged.epochs))
-    assert curve_of(mixed).mean == (0.5,)
-
-
 def test_few_strategies_share_axes_named_with_units(tmp_path: Path):
     run = read_run(fake_run(tmp_path))
     figure = plot_learning_curves(run)

@@ -58,6 +58,8 @@ def test_everything_is_there(tmp_path: Path):
 
 def test_tables_are_rectangular(tmp_path: Path):
     page = page_of(fake_run(tmp_path, missing=[('avg', 1)], diverged=[('stride', 2)]))
+    note = '13 of 15 cells completed; 1 not finished, 1 diverged: left out of every mean and '
+    assert page.lead[-1] == Paragraph(f'{note}comparison.', 'warning')
     for section in page.sections:
         for block in section.blocks:
             if isinstance(block, Table):
@@ -72,6 +74,20 @@ def test_one_seed_promises_no_bars_and_no_bands(tmp_path: Path):
     assert 'no error bars' in texts(page, 'Accuracy against shift consistency')
     assert 'no bands' in texts(page, 'Learning curves')
     assert 'No differences' in texts(page, 'Results')
+
+
+def test_what_was_judged_is_said(tmp_path: Path):
+    fake_run(tmp_path, ('max',), (0,))
+    content = json.loads((tmp_path / 'comparison.json').read_text())
+    content['config']['evaluation'] = {'max_shift': 2, 'border': 'circular'}
+    write_json(tmp_path / 'comparison.json', content)
+    log = tmp_path / 'cells' / '000000' / 'metrics.jsonl'
+    log.write_text(log.read_text().replace('"test"', '"validation"'))
+    page = page_of(tmp_path)
+    assert 'Accuracy is that of the validation images' in texts(page, 'Learning curves')
+    assert 'from -2 to 2 pixels' in texts(page, 'How to read this')
+    assert 'The border is circular' in texts(page, 'How to read this')
+    assert 'validation' not in texts(page, 'How to read this')
 
 
 def test_nothing_finished_still_makes_a_page(tmp_path: Path):
@@ -113,7 +129,8 @@ def test_leftover_cells_say_what_happened(tmp_path: Path):
 
 
 def test_environments_that_differ_are_told(tmp_path: Path):
-    fake_run(tmp_path, ('max',), (0, 1, 2), diverged=[('max', 2)])
+    fake_run(tmp_path, ('max',), (0, 1, 2, 3), diverged=[('max', 3)])
+    write_json(tmp_path / 'cells' / '000003' / 'environment.json', {'python': '3.11.0'})
     assert environment_differences(read_run(tmp_path)) == ''
     for seed, cores in ((1, 64), (2, 128)):
         path = tmp_path / 'cells' / f'00000{seed}' / 'environment.json'

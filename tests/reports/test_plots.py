@@ -43,9 +43,16 @@ def test_marks_stand_at_the_means_with_the_t_intervals(tmp_path: Path):
 
 
 def test_axes_are_named_with_units(tmp_path: Path):
-    axes = plot_accuracy_consistency(summary_of(tmp_path, ('max',)), 'validation').axes[0]
-    assert axes.get_xlabel() == 'shift consistency (% of validation images)'
-    assert axes.get_ylabel() == 'accuracy (% of validation images)'
+    axes = plot_accuracy_consistency(summary_of(tmp_path, ('max',))).axes[0]
+    assert axes.get_xlabel() == 'shift consistency (% of test images)'
+    assert axes.get_ylabel() == 'accuracy (% of test images)'
+
+
+def test_axes_end_where_shares_end():
+    spread = {'mean': 0.5, 'ci95': [-0.8, 1.8], 'values': [0.4, 0.6]}
+    row = {'accuracy': spread, 'consistency': spread, 'seeds': [0, 1]}
+    axes = plot_accuracy_consistency({'strategies': {'max': row}}).axes[0]
+    assert axes.get_xlim() == axes.get_ylim() == (-2, 102)
 
 
 def test_one_seed_has_no_error_bars(tmp_path: Path):

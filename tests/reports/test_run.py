@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -143,7 +144,17 @@ def test_cells_without_shift_maps(tmp_path: Path):
     assert read_shift_maps(cell) is None
 
 
-@pytest.mark.parametrize('damage', ['cut', 'flip', 'pickle', 'shape', 'lone'])
+class Trap:
+    """An object that makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize('damage', ['cut', 'flip', 'pickle', 'shape', 'even', 'lone'])
 def test_damaged_shift_maps_name_the_file(tmp_path: Path, damage: str):
     cell = read_run(fake_run(tmp_path, ('max',), (0,))).cells[0]
     path = cell.folder / 'predictions.npz'
@@ -156,7 +167,10 @@ def test_damaged_shift_maps_name_the_file(tmp_path: Path, damage: str):
         content[start] ^= 1
         path.write_bytes(content)
     elif damage == 'pickle':
-        np.savez(path, shift_maps=np.array([{}], dtype=object))
+        trap = np.array([Trap(tmp_path / 'sprung')], dtype=object)
+        np.savez(path, shift_maps=trap, shift_images=images, shift_labels=labels)
+    elif damage == 'even':
+        np.savez(path, shift_maps=maps[:, :6, :6], shift_images=images, shift_labels=labels)
     elif damage == 'shape':
         np.savez(path, shift_maps=maps[:, :6], shift_images=images, shift_labels=labels)
     else:
@@ -164,6 +178,7 @@ def test_damaged_shift_maps_name_the_file(tmp_path: Path, damage: str):
     with pytest.raises(BadInput) as caught:
         read_shift_maps(cell)
     assert str(path) in str(caught.value)
+    assert not (tmp_path / 'sprung').exists()
 
 
 def test_reports_import_nothing_of_jax():

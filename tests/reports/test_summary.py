@@ -124,6 +124,16 @@ def test_comparisons_pair_seeds_and_correct_within_each_metric():
     assert rows['down', 'consistency']['p_holm'] == 3 * 2 / 2**8
 
 
+def test_a_verdict_is_that_of_the_corrected_p():
+    """6 seeds: p is 2/64 = 0.03 alone and 0.06 beside one other comparison."""
+    base = {seed: (0.5, 0.5) for seed in range(6)}
+    up = {seed: (0.6 + 0.001 * seed, 0.5) for seed in range(6)}
+    (row, _) = summarize(run_of({'base': base, 'up': up}))['comparisons']
+    assert (row['p_holm'], row['verdict']) == (2 / 64, 'better')
+    rows = summarize(run_of({'base': base, 'up': up, 'again': up}))['comparisons']
+    assert [(row['p_holm'], row['verdict']) for row in rows[:2]] == [(4 / 64, 'undecided')] * 2
+
+
 def test_speed_is_the_median_so_that_one_slow_cell_does_not_count():
     run = run_of({'max': {0: (0.9, 0.7)}}, examples_per_second=100.0)
     slow = run.cells[0]

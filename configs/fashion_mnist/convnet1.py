@@ -1,0 +1,19 @@
+"""convnet1 by its published recipe: cross-entropy and Adam at a constant learning rate of 0.001.
+
+python -m experiments.compare_pooling configs/fashion_mnist/convnet1.py --output runs/convnet1
+"""
+
+from cnn_jax.modules import Max
+from cnn_jax.runs import Comparison
+from cnn_jax.training import Optimizer
+
+config = Comparison(
+    title='convnet1 on Fashion-MNIST, the published recipe',
+    model='convnet1',
+    data='fashion_mnist',
+    strategies={'max': Max()},
+    seeds=(0, 1, 2, 3, 4, 5),
+    epochs=10,
+    batch_size=128,
+    optimizer=Optimizer(name='adam', learning_rate=1e-3),
+)
