@@ -4,7 +4,6 @@ import jaxtyping
 import pytest
 
 
-
 @pytest.fixture
 def unchecked():
     """Turns the run-time type checks off, so that a function's own errors can be seen."""

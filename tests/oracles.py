@@ -61,7 +61,11 @@ def _spatial(patch: np.ndarray) -> tuple[int, ...]:
 
 def max_pool(x, window, stride, pairs):
     padded = np.full(
-        (x.shape[0], *(n + a + b for n, (a, b) in zip(x.shape[1:-1], pairs, strict=True)), x.shape[-1]),
+        (
+            x.shape[0],
+            *(n + a + b for n, (a, b) in zip(x.shape[1:-1], pairs, strict=True)),
+            x.shape[-1],
+        ),
         -np.inf,
     )
     inner = tuple(slice(a, a + n) for n, (a, _) in zip(x.shape[1:-1], pairs, strict=True))
@@ -113,7 +117,10 @@ def blur_pool(x, filter_size, stride, fill):
 def conv(x, kernel, stride, pairs):
     y = None
     padded = pad(x, pairs, 'zero')
-    out = [(n - k) // s + 1 for n, k, s in zip(padded.shape[1:3], kernel.shape[:2], stride, strict=True)]
+    out = [
+        (n - k) // s + 1
+        for n, k, s in zip(padded.shape[1:3], kernel.shape[:2], stride, strict=True)
+    ]
     y = np.zeros((x.shape[0], *out, kernel.shape[-1]))
     for position, patch in windows(padded, kernel.shape[:2], stride):
         y[(slice(None), *position)] = np.einsum('bhwc,hwcf->bf', patch, kernel)

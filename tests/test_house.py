@@ -20,8 +20,11 @@ BELOW = {
     'reports': {'runs'},
 }
 MAY_OPS = {'jax', 'numpy', 'jaxtyping', 'cnn_jax'}
-OURS = [path for folder in ('cnn_jax', 'experiments', 'configs', 'tests')
-        for path in sorted((ROOT / folder).rglob('*.py'))]
+OURS = [
+    path
+    for folder in ('cnn_jax', 'experiments', 'configs', 'tests')
+    for path in sorted((ROOT / folder).rglob('*.py'))
+]
 
 
 def imports(path: Path) -> set[str]:
@@ -71,7 +74,9 @@ def test_never_written(path):
 
 
 def test_jax_jit_for_training_is_in_one_place():
-    found = [p.name for p in (PACKAGE / 'training').rglob('*.py') if 'jax.jit(step' in p.read_text()]
+    found = [
+        p.name for p in (PACKAGE / 'training').rglob('*.py') if 'jax.jit(step' in p.read_text()
+    ]
     assert found == ['step.py']
 
 

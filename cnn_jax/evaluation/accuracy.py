@@ -5,8 +5,6 @@ import optax
 from jaxtyping import Float, Integer
 
 
-
-
 def accuracy(
     logits: Float[np.ndarray, 'images classes'], labels: Integer[np.ndarray, 'images']
 ) -> float:

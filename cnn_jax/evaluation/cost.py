@@ -20,4 +20,4 @@ def forward_flops(classifier: Classifier, image_shape: tuple[int, int, int]) -> 
     variables = jax.eval_shape(lambda: classifier.init(jax.random.key(0), image_shape))
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.uint8)
     analysis = jax.jit(classifier.logits).lower(variables, images).cost_analysis()
-    return float((analysis or {}).get('flops', float('nan')))
+    return float(analysis['flops'])

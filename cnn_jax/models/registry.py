@@ -50,7 +50,9 @@ def check_model(model: nn.Module, image_shape: tuple[int, int, int]) -> dict:
     except BadInput:
         raise
     except ValueError as error:
-        raise BadInput(f'{type(model).__name__} cannot take images {image_shape}: {error}') from None
+        raise BadInput(
+            f'{type(model).__name__} cannot take images {image_shape}: {error}'
+        ) from None
 
 
 def count_parameters(variables: Mapping) -> int:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import jax
 from flax import linen as nn
 from jaxtyping import Array, Float
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Protocol, runtime_checkable
 
-import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
@@ -43,7 +42,7 @@ class Strategy(Protocol):
         ...
 
 
-def _check_ints(strategy: Strategy, **allowed: tuple[int, int]) -> None:
+def _check_ints(strategy: object, **allowed: tuple[int, int]) -> None:
     for name, (least, most) in allowed.items():
         value = vars(strategy)[name]
         is_int = isinstance(value, int) and not isinstance(value, bool)
@@ -54,7 +53,7 @@ def _check_ints(strategy: Strategy, **allowed: tuple[int, int]) -> None:
         )
 
 
-def _check_fill(strategy: Strategy, padding: str) -> None:
+def _check_fill(strategy: object, padding: str) -> None:
     if padding not in FILLS:
         raise unknown_name(f'padding of {type(strategy).__name__}', str(padding), FILLS)
 
@@ -65,8 +64,8 @@ _FILTER = (1, LARGEST_FILTER)
 
 
 @dataclass(frozen=True)
-class Max:
-    """Max pooling."""
+class _Pool:
+    """Fields of the strategies that reduce a window."""
 
     window: int = 2
     stride: int = 2
@@ -74,21 +73,19 @@ class Max:
 
     def __post_init__(self):
         _check_ints(self, window=_WINDOW, stride=_STRIDE)
+
+
+@dataclass(frozen=True)
+class Max(_Pool):
+    """Max pooling."""
 
     def __call__(self, x: Array, *, train: bool) -> Array:
         return ops.max_pool(x, window=self.window, stride=self.stride)
 
 
 @dataclass(frozen=True)
-class Avg:
+class Avg(_Pool):
     """Average pooling."""
-
-    window: int = 2
-    stride: int = 2
-    conv_stride = 1
-
-    def __post_init__(self):
-        _check_ints(self, window=_WINDOW, stride=_STRIDE)
 
     def __call__(self, x: Array, *, train: bool) -> Array:
         return ops.avg_pool(x, window=self.window, stride=self.stride)

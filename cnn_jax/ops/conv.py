@@ -69,4 +69,3 @@ def _conv_by_blocks(x: Array, kernel: Array, pairs, out: tuple[int, int]) -> Arr
     )
     y = rows.reshape(-1, height * span) @ shifted.reshape(height * span, _BLOCK * features)
     return y.reshape(x.shape[0], *out, features)
-

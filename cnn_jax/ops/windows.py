@@ -32,7 +32,9 @@ def spatial_rank(x: Array) -> int:
     return len(shape) - 2
 
 
-def per_axis(name: str, value: int | Sequence[int], rank: int, *, least: int = 1) -> tuple[int, ...]:
+def per_axis(
+    name: str, value: int | Sequence[int], rank: int, *, least: int = 1
+) -> tuple[int, ...]:
     """`value` for each of `rank` axes, each checked to be an int of at least `least`.
 
     >>> per_axis('window', 3, 2)

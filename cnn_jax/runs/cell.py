@@ -5,6 +5,7 @@ the machine: a run that was killed and resumed leaves the same bytes as one that
 """
 
 import functools
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -24,12 +25,13 @@ from cnn_jax.evaluation import (
     mean_loss,
     predict_logits,
 )
+from cnn_jax.files import read_json, write_json
 from cnn_jax.models import Classifier, build_model, check_model, count_parameters
 from cnn_jax.runs.checkpoint import restore_checkpoint, save_checkpoint
 from cnn_jax.runs.config import Cell, config_to_dict
 from cnn_jax.runs.environment import describe_environment
-from cnn_jax.runs.files import locked, read_json, write_json
 from cnn_jax.runs.final import final_evaluation
+from cnn_jax.runs.folder import locked
 from cnn_jax.runs.metrics_log import append_row, cut_after, read_rows
 from cnn_jax.training import (
     EpochSums,
@@ -154,8 +156,12 @@ def run_cell(
             result |= final_evaluation(setup.classifier, cell, folder, dataset.test, state)
         else:
             result['message'] = f'the loss was not finite at step {int(state.step)}'
-        write_json(folder / RESULT, result)
+        write_json(folder / RESULT, {k: _finite_or_none(v) for k, v in result.items()})
         return result
+
+
+def _finite_or_none(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _restored(

@@ -15,7 +15,8 @@ from typing import TypeVar
 import jax
 import orbax.checkpoint as ocp
 
-from cnn_jax.runs.files import require_space, write_atomically
+from cnn_jax.files import write_atomically
+from cnn_jax.runs.folder import require_space
 
 Tree = TypeVar('Tree')
 _KEEP = 2

@@ -16,7 +16,7 @@ from cnn_jax.data.augment import Augment
 from cnn_jax.errors import BadInput, require, unknown_name
 from cnn_jax.modules import strategy_named, strategy_names
 from cnn_jax.runs.config import Comparison, Evaluation
-from cnn_jax.runs.files import is_disk_full
+from cnn_jax.runs.folder import is_disk_full
 from cnn_jax.runs.pool import Interrupted
 from cnn_jax.training import Optimizer
 
@@ -43,7 +43,9 @@ def load_config(path: Path) -> Comparison:
 
 
 def _unknown_field(path: Path, error: TypeError) -> BadInput:
-    match = re.fullmatch(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'.*", str(error))
+    match = re.fullmatch(
+        r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'.*", str(error)
+    )
     if match is None:
         return BadInput(f'{path}: {error}')
     known = {cls.__name__: cls for cls in (Comparison, Optimizer, Augment, Evaluation)}
@@ -89,7 +91,9 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
     if not arguments or arguments[0] in ('-h', '--help'):
         print(f'usage: {program} CONFIG --output DIR [options]\n\n{description}')
         print('\nCONFIG is a Python file such as configs/fashion_mnist/compare.py.')
-        print(f'`{program} CONFIG --help` lists the options, with the values that CONFIG gives them.')
+        print(
+            f'`{program} CONFIG --help` lists the options, with the values that CONFIG gives them.'
+        )
         sys.exit(0 if arguments else BAD_INPUT)
     config = load_config(Path(arguments[0]))
 
@@ -149,7 +153,10 @@ def exit_codes() -> Iterator[None]:
         if not is_disk_full(error):
             raise
         where = error.filename or 'the output folder'
-        _end(f'error: disk full at {where}: what was there is kept; free space, run again.', BAD_INPUT)
+        _end(
+            f'error: disk full at {where}: what was there is kept; free space, run again.',
+            BAD_INPUT,
+        )
 
 
 def _end(message: str, code: int) -> None:

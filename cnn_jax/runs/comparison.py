@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput
+from cnn_jax.files import read_json, write_json
 from cnn_jax.runs.cell import RESULT, check_cell
 from cnn_jax.runs.config import (
     Cell,
@@ -14,7 +15,7 @@ from cnn_jax.runs.config import (
     config_hash,
     config_to_dict,
 )
-from cnn_jax.runs.files import locked, read_json, write_json
+from cnn_jax.runs.folder import locked
 from cnn_jax.runs.pool import CellKey, run_cells, worker_count
 from cnn_jax.runs.progress import Progress
 

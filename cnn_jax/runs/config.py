@@ -133,9 +133,7 @@ class Comparison(Recipe):
         )
         for seed in self.seeds:
             _require_int('seeds', seed, 0)
-        require(
-            len(set(self.seeds)) == len(self.seeds), f'seeds must differ; got {self.seeds}.'
-        )
+        require(len(set(self.seeds)) == len(self.seeds), f'seeds must differ; got {self.seeds}.')
 
 
 def cells_of(comparison: Comparison) -> dict[tuple[str, int], Cell]:

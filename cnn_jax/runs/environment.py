@@ -11,9 +11,17 @@ import jax
 
 from cnn_jax.runs.process import usable_cores
 
-_PACKAGES = (
-    'jax jaxlib flax optax orbax-checkpoint numpy scipy tensorflow-datasets array_record'
-).split()
+_PACKAGES = [
+    'jax',
+    'jaxlib',
+    'flax',
+    'optax',
+    'orbax-checkpoint',
+    'numpy',
+    'scipy',
+    'tensorflow-datasets',
+    'array_record',
+]
 _FLAGS = ('XLA_FLAGS', 'LD_PRELOAD', 'GLIBC_TUNABLES', 'OMP_NUM_THREADS')
 _JAX_SETTINGS = (
     'jax_enable_x64',

@@ -16,9 +16,9 @@ from cnn_jax.evaluation import (
     shift_consistent,
     shift_map,
 )
+from cnn_jax.files import write_atomically
 from cnn_jax.models import Classifier
 from cnn_jax.runs.config import Cell
-from cnn_jax.runs.files import write_atomically
 from cnn_jax.streams import Stream, stream_key
 from cnn_jax.training import TrainState
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from cnn_jax.runs.files import write_atomically
+from cnn_jax.files import write_atomically
 
 
 def append_row(path: Path, row: Mapping) -> None:

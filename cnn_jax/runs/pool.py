@@ -88,7 +88,9 @@ def run_cells(
             if stop.is_set():
                 raise Interrupted('stopped on request; what is done is saved')
         except BrokenProcessPool:
-            raise Interrupted('a worker process died (out of memory?); what is done is saved') from None
+            raise Interrupted(
+                'a worker process died (out of memory?); what is done is saved'
+            ) from None
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)

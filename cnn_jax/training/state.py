@@ -11,7 +11,6 @@ from jaxtyping import Array, Key
 from cnn_jax.models import Classifier
 from cnn_jax.streams import Stream, stream_key
 
-
 # A scalar array; any other leaf where JAX or Orbax maps over the tree (shapes, save arguments).
 Leaf = Any
 

@@ -1,6 +1,8 @@
 """A stand-in for the published Fashion-MNIST: four small IDX files with hashes of their own."""
 
 import gzip
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,14 @@ import pytest
 from cnn_jax.data.fashion_files import array_hash
 from cnn_jax.data.hashing import random_bits
 from cnn_jax.data.idx import idx_header
+
+
+@pytest.fixture(scope='session', autouse=True)
+def no_litter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """TFDS leaves an empty temporary folder behind for every set that is not prepared yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, 'tempdir', str(tmp_path_factory.mktemp('tfds')))
+        yield
 
 
 @dataclass(frozen=True)

@@ -21,4 +21,6 @@ def test_pure_in_seed_and_epoch():
 
 
 def test_the_examples_left_out_change():
-    assert len(set(map(frozenset, (np.setdiff1d(np.arange(103), order(0, e)) for e in range(4))))) > 1
+    assert (
+        len(set(map(frozenset, (np.setdiff1d(np.arange(103), order(0, e)) for e in range(4))))) > 1
+    )

@@ -13,7 +13,7 @@ from cnn_jax.data.catalogue import load_from_tfds, prepare_command
 from cnn_jax.data.dataset import Dataset
 from cnn_jax.data.resize import ImageSize
 from cnn_jax.errors import BadInput
-from tests.data.test_prepared import PICTURES, TinyPictures, prepare
+from tests.data.tiny_sets import PICTURES, TinyPictures, prepare
 
 
 def load(

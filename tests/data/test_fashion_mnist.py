@@ -200,6 +200,12 @@ def test_two_at_once_prepare_once(fashion: FakeFashion, tmp_path: Path):
     asked: list[Path] = []
     second_waits = threading.Event()
     fingerprints: list[str] = []
+    lines: list[str] = []
+
+    def log(line: str) -> None:
+        lines.append(line)
+        if 'waiting' in line:
+            second_waits.set()
 
     def fetch(folder: Path) -> Path:
         asked.append(folder)
@@ -210,7 +216,7 @@ def test_two_at_once_prepare_once(fashion: FakeFashion, tmp_path: Path):
     def second() -> None:
         dataset = load_fashion_mnist(
             tmp_path,
-            log=lambda line: second_waits.set() if 'waiting' in line else None,
+            log=log,
             hashes=fashion.hashes,
             system_folder=Path('/nowhere'),
             fetchers=[Fetcher('asked', fetch)],
@@ -221,6 +227,7 @@ def test_two_at_once_prepare_once(fashion: FakeFashion, tmp_path: Path):
     fingerprints.append(load(fashion, tmp_path, fetchers=[Fetcher('asked', fetch)]).fingerprint)
     other.join(60)
     assert len(asked) == 1
+    assert len(lines) == 1  # it waited, and then had nothing to do but to read
     assert len(fingerprints) == 2 and fingerprints[0] == fingerprints[1]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from cnn_jax.data import load
 from cnn_jax.errors import BadInput
-from tests.data.test_prepared import TinyPictures, prepare
+from tests.data.tiny_sets import TinyPictures, prepare
 
 
 def test_the_drawn_sets_need_no_folder(tmp_path: Path):

@@ -18,6 +18,14 @@ def test_the_middle_is_kept_and_halving_averages(channels: int):
     assert abs(fit_image(fine.astype(np.uint8), ImageSize(20, 20)).astype(int) - 127).max() <= 3
 
 
+def test_rows_stay_rows_and_columns_columns():
+    """20 x 60 to 10 x 15: the brightness of a column tells where it came from."""
+    image = np.tile(np.arange(60, dtype=np.uint8)[None, :, None] * 4, (20, 1, 1))
+    fitted = fit_image(image, ImageSize(10, 15))[..., 0].astype(int)
+    assert (fitted == fitted[0]).all()
+    np.testing.assert_allclose(fitted[0, 1:-1], 4 * (15.5 + 2 * np.arange(1, 14)), atol=2)
+
+
 def test_enlarges():
     assert (
         fit_image(np.full((4, 4, 3), 9, np.uint8), ImageSize(7, 5)).tolist() == [[[9] * 3] * 5] * 7

@@ -44,7 +44,9 @@ def test_unknown_model():
 def test_normalisation_is_by_channel_mean_and_spread():
     classifier = Classifier(ConvNet1(Max(), 10), mean=(0.5, 0.25), std=(0.5, 0.125))
     images = np.full((1, 2, 2, 2), 255, np.uint8)
-    np.testing.assert_allclose(classifier.normalise(jnp.asarray(images))[0, 0, 0], [1, 6], rtol=1e-6)
+    np.testing.assert_allclose(
+        classifier.normalise(jnp.asarray(images))[0, 0, 0], [1, 6], rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,7 @@ def blur_cases(draw):
 @given(blur_cases())
 def test_blur_pool_is_the_oracle(case):
     x, filter_size, stride, fill = case
-    y = jax.jit(
-        lambda x: ops.blur_pool(x, filter_size=filter_size, stride=stride, padding=fill)
-    )(x)
+    y = jax.jit(lambda x: ops.blur_pool(x, filter_size=filter_size, stride=stride, padding=fill))(x)
     expected = oracles.blur_pool(x.astype(np.float64), filter_size, stride, fill)
     assert y.shape == expected.shape
     np.testing.assert_allclose(y, expected, atol=1e-5)
@@ -75,9 +73,7 @@ def test_max_blur_pool_is_the_oracle(case, window):
             x, window=window, filter_size=filter_size, stride=stride, padding=fill
         )
     )(x)
-    np.testing.assert_allclose(
-        y, oracles.blur_pool(pooled, filter_size, stride, fill), atol=1e-5
-    )
+    np.testing.assert_allclose(y, oracles.blur_pool(pooled, filter_size, stride, fill), atol=1e-5)
 
 
 @pytest.mark.parametrize(

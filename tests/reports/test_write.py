@@ -1,8 +1,6 @@
 """Writing a report: all files, in one step each, the same each time, nothing lost on failure."""
 
-import errno
 import json
-import os
 import re
 from pathlib import Path
 
@@ -10,7 +8,6 @@ import pytest
 
 from cnn_jax.errors import BadInput
 from cnn_jax.reports import read_run, summarize, write_report
-from cnn_jax.reports.write import write_atomically
 from tests.reports.fake_run import fake_run
 
 
@@ -70,37 +67,3 @@ def test_a_damaged_run_leaves_the_old_report(tmp_path: Path):
     with pytest.raises(BadInput, match=r'result\.json'):
         write_report(tmp_path)
     assert contents(tmp_path) == before
-
-
-def test_a_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    path = tmp_path / 'note'
-    write_atomically(path, b'old')
-
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, 'fsync', full)
-    with pytest.raises(BadInput, match=r'note: No space left on device'):
-        write_atomically(path, b'new')
-    assert contents(tmp_path) == {'note': b'old'}
-
-
-def test_an_interrupted_write_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    path = tmp_path / 'note'
-    write_atomically(path, b'old')
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, 'replace', stop)
-    with pytest.raises(KeyboardInterrupt):
-        write_atomically(path, b'new')
-    assert contents(tmp_path) == {'note': b'old'}
-
-
-def test_a_folder_that_cannot_be_made_is_bad_input(tmp_path: Path):
-    (tmp_path / 'file').write_text('')
-    with pytest.raises(BadInput, match='cannot write'):
-        write_atomically(tmp_path / 'file' / 'note', b'new')

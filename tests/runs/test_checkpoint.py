@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cnn_jax.errors import BadInput
-from cnn_jax.runs import files
+from cnn_jax.runs import folder as folder_guards
 from cnn_jax.runs.checkpoint import restore_checkpoint, save_checkpoint
 
 
@@ -73,7 +73,7 @@ def test_a_half_written_checkpoint_is_not_seen(tmp_path):
 def test_a_full_disk_is_said_before_anything_is_touched(tmp_path, monkeypatch):
     save_checkpoint(tmp_path, tree(1), step=1)
     usage = type('Usage', (), {'free': 1000})
-    monkeypatch.setattr(files.shutil, 'disk_usage', lambda folder: usage)
+    monkeypatch.setattr(folder_guards.shutil, 'disk_usage', lambda folder: usage)
     with pytest.raises(BadInput, match='disk full.*kept.*free some space'):
         save_checkpoint(tmp_path, tree(2), step=2)
     assert restored(tmp_path)[0] == 1

@@ -1,28 +1,10 @@
-"""Atomic files, the lock and the metrics log."""
+"""The lock and the metrics log."""
 
 import pytest
 
 from cnn_jax.errors import BadInput
-from cnn_jax.runs.files import locked, read_json, write_atomically, write_json
+from cnn_jax.runs.folder import locked
 from cnn_jax.runs.metrics_log import append_row, cut_after, read_rows
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / 'a.json'
-    write_json(path, {'a': 1})
-    monkeypatch.setattr('os.fsync', lambda fd: (_ for _ in ()).throw(OSError(28, 'full')))
-    with pytest.raises(OSError):
-        write_atomically(path, b'half')
-    assert read_json(path) == {'a': 1}
-    assert [p.name for p in tmp_path.iterdir()] == ['a.json']
-
-
-def test_unreadable_json_is_named(tmp_path):
-    path = tmp_path / 'a.json'
-    for content in ('{"a": 1', '[1]'):
-        path.write_text(content)
-        with pytest.raises(BadInput, match=r'a\.json'):
-            read_json(path)
 
 
 def test_the_lock_is_refused_to_a_second_holder_and_given_back(tmp_path):

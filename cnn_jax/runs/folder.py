@@ -1,47 +1,17 @@
-"""Small files, written so that a reader sees the old content or the new, never half of it."""
+"""Guards of a run's folder: room on the disk, and one process at a time."""
 
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from cnn_jax.errors import BadInput
 
 _SPARE_BYTES = 16 << 20
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes to a temporary name in the same folder, flushes to the disk, then renames."""
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        with temporary.open('wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Mapping) -> None:
-    """Writes a JSON object atomically."""
-    write_atomically(path, (json.dumps(value, indent=1) + '\n').encode())
-
-
-def read_json(path: Path) -> dict:
-    """Reads a JSON object; BadInput names a file that does not hold one."""
-    try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise BadInput(f'{path} cannot be read as JSON ({error}): remove it and run again.') from None
-    if not isinstance(value, dict):
-        raise BadInput(f'{path} does not hold a JSON object: remove it and run again.')
-    return value
 
 
 def require_space(folder: Path, needed: int) -> None:
