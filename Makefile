@@ -35,8 +35,9 @@ lint: setup
 	$(run) ruff check .
 	$(run) basedpyright
 
+# Two processes, because compilation keeps one core busy; each takes whole files, in their order.
 test: lint
-	$(run) pytest -n 2
+	$(run) pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 format: setup
 	$(run) ruff check --fix .

@@ -65,7 +65,12 @@ def test_a_kill_halfway_leaves_nothing_that_looks_finished(tmp_path: Path):
         'from tests.data.test_fashion_builder import Deadly, prepare; '
         'prepare(Path(sys.argv[1]), Deadly(), [0] * 200)'
     )
-    killed = subprocess.run([sys.executable, '-c', script, str(tmp_path)], capture_output=True)
+    killed = subprocess.run(
+        [sys.executable, '-c', script, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, 'TMPDIR': str(tmp_path)},
+        capture_output=True,
+    )
     assert killed.returncode == -signal.SIGKILL
     left = [path.name for path in (tmp_path / 'fashion_mnist_idx').iterdir()]
     assert len(left) == 1 and left[0].startswith('incomplete.')

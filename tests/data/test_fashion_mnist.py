@@ -1,4 +1,3 @@
-import os
 import shutil
 import subprocess
 import sys
@@ -271,7 +270,10 @@ for name in ('tensorflow', 'jax'):
     assert name not in sys.modules, name
 """
     done = subprocess.run(
-        [sys.executable, '-c', script], env={**os.environ}, capture_output=True, text=True
+        [sys.executable, '-c', script],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith('fashion_mnist: (a)') and done.stdout.count('\n') == 1

@@ -63,5 +63,6 @@ def test_import_is_light():
         "heavy = {'jax', 'tensorflow', 'tensorflow_datasets'}; "
         'print(sorted(heavy & set(sys.modules)))'
     )
-    done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, '-c', script], cwd=root, capture_output=True, text=True)
     assert done.stdout == '[]\n', done.stderr
