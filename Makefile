@@ -33,7 +33,7 @@ compare: setup
 lint: setup
 	$(run) ruff format --check .
 	$(run) ruff check .
-	$(run) basedpyright
+	$(run) basedpyright --pythonpath "$(VENV)/bin/python"
 
 # Two processes, because compilation keeps one core busy; each takes whole files, in their order.
 test: lint

@@ -1,0 +1,27 @@
+"""convnet1, the same 29,034 parameters, with a recipe chosen on a validation split.
+
+python -m experiments.compare_pooling configs/fashion_mnist/convnet1_tuned.py --output runs/tuned
+"""
+
+from cnn_jax.data.augment import Augment
+from cnn_jax.modules import Max, MaxBlur
+from cnn_jax.runs import Comparison
+from cnn_jax.training import Optimizer
+
+config = Comparison(
+    title='convnet1 on Fashion-MNIST, a tuned recipe',
+    model='convnet1',
+    data='fashion_mnist',
+    strategies={'max': Max(), 'max_blur3': MaxBlur(filter_size=3)},
+    seeds=(0, 1, 2, 3, 4, 5),
+    epochs=12,
+    batch_size=128,
+    augment=Augment(flip=True),
+    optimizer=Optimizer(
+        name='adamw',
+        learning_rate=0.01,
+        weight_decay=0.01,
+        schedule='warmup_cosine',
+        warmup_epochs=2.0,
+    ),
+)
