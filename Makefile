@@ -9,9 +9,6 @@ ARGS ?=
 
 run = "$(VENV)/bin/python" -m
 
-# The allocator that .ci/setup found, after whatever is preloaded already.
-preload = LD_PRELOAD="$${LD_PRELOAD:+$$LD_PRELOAD:}$$(cat "$(VENV)/.preload")"
-
 .PHONY: help setup compare test lint format clean
 
 help:
@@ -28,7 +25,7 @@ setup:
 	@.ci/setup "$(VENV)" "$(PYTHON)"
 
 compare: setup
-	@$(preload) $(run) experiments.compare_pooling $(CONFIG) --output "$(OUTPUT)" $(ARGS)
+	@$(run) experiments.compare_pooling $(CONFIG) --output "$(OUTPUT)" $(ARGS)
 
 lint: setup
 	$(run) ruff format --check .

@@ -20,4 +20,6 @@ def forward_flops(classifier: Classifier, image_shape: tuple[int, int, int]) -> 
     variables = jax.eval_shape(lambda: classifier.init(jax.random.key(0), image_shape))
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.uint8)
     analysis = jax.jit(classifier.logits).lower(variables, images).cost_analysis()
+    if analysis is None:
+        raise RuntimeError('this backend does not count the operations of a program')
     return float(analysis['flops'])

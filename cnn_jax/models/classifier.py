@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -50,7 +51,7 @@ class Classifier:
         self, variables: Mapping, images: UInt8[Array, 'batch height width channels']
     ) -> Float[Array, 'batch classes']:
         """Logits for evaluation: running batch statistics, nothing random."""
-        return self.model.apply(variables, self.normalise(images), train=False)
+        return cast(Array, self.model.apply(variables, self.normalise(images), train=False))
 
     def train_logits(
         self,
@@ -59,11 +60,12 @@ class Classifier:
         key: Key[Array, ''],
     ) -> tuple[Float[Array, 'batch classes'], Mapping]:
         """Logits for training, and the updated batch statistics."""
-        logits, updates = self.model.apply(
+        applied = self.model.apply(
             variables,
             self.normalise(images),
             train=True,
             mutable=['batch_stats'],
             rngs={'dropout': key},
         )
+        logits, updates = cast(tuple[Array, Mapping], applied)
         return logits, updates.get('batch_stats', {})

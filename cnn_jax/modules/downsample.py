@@ -7,7 +7,7 @@ is the stride that it asks of the convolution before that layer. To add one: wri
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
 
 from flax import linen as nn
@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from cnn_jax import ops
 from cnn_jax.errors import BadInput, require, unknown_name
 from cnn_jax.ops.blur import LARGEST_FILTER
-from cnn_jax.ops.windows import FILLS
+from cnn_jax.ops.windows import FILLS, Fill
 
 
 @runtime_checkable
@@ -114,7 +114,7 @@ class Blur:
 
     filter_size: int = 3
     stride: int = 2
-    padding: str = 'reflect'
+    padding: Fill = 'reflect'
     conv_stride = 1
 
     def __post_init__(self):
@@ -134,7 +134,7 @@ class MaxBlur:
     window: int = 2
     filter_size: int = 3
     stride: int = 2
-    padding: str = 'reflect'
+    padding: Fill = 'reflect'
     conv_stride = 1
 
     def __post_init__(self):
@@ -193,7 +193,7 @@ def strategy_to_dict(strategy: Strategy) -> dict:
     """
     for name, known in _REGISTRY.items():
         if type(strategy) is known:
-            return {'name': name, **asdict(strategy)}
+            return {'name': name, **vars(strategy)}
     raise BadInput(f'{strategy!r} is not a registered strategy: {", ".join(_REGISTRY)}.')
 
 

@@ -9,8 +9,9 @@ Reverse-mode only: jvp of these raises JAX's own error.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,11 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-_NUMPY_MODE = {'reflect': 'reflect', 'replicate': 'edge', 'circular': 'wrap'}
+_NUMPY_MODE: Mapping[str, Literal['reflect', 'edge', 'wrap']] = {
+    'reflect': 'reflect',
+    'replicate': 'edge',
+    'circular': 'wrap',
+}
 
 
 def _rows(x: Array, axis: int, start: int, stop: int) -> Array:

@@ -38,16 +38,19 @@ def conv(
     window = kernel.shape[:2]
     strides = per_axis('stride', stride, 2)
     pairs = padding_pairs(padding, window)
-    out = output_size(x.shape[1:-1], window=window, stride=strides, padding=pairs)
+    out_height, out_width = output_size(x.shape[1:-1], window=window, stride=strides, padding=pairs)
 
     def by_lax(x, kernel):
         return lax.conv_general_dilated(
             x, kernel, strides, pairs, dimension_numbers=('NHWC', 'HWIO', 'NHWC')
         )
 
-    if strides == (1, 1) and x.shape[-1] == 1 and out[1] % _BLOCK == 0:
+    if strides == (1, 1) and x.shape[-1] == 1 and out_width % _BLOCK == 0:
         return lax.platform_dependent(
-            x, kernel, cpu=lambda x, k: _conv_by_blocks(x, k, pairs, out), default=by_lax
+            x,
+            kernel,
+            cpu=lambda x, k: _conv_by_blocks(x, k, pairs, (out_height, out_width)),
+            default=by_lax,
         )
     return by_lax(x, kernel)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from cnn_jax.data import Dataset, Split, channel_statistics, split_validation
@@ -217,7 +218,7 @@ def _train(
             outcome = 'diverged'
         if outcome == 'diverged':
             bad = int(sums.first_bad_step)
-            return outcome, state.replace(step=jnp.int32(bad if bad >= 0 else int(state.step)))
+            return outcome, replace(state, step=jnp.int32(bad if bad >= 0 else state.step))
         if outcome == 'stopped':
             save_checkpoint(folder / 'checkpoints', (state, sums), step=int(state.step))
             return outcome, state
@@ -250,7 +251,7 @@ def _epoch_row(
     return {
         'epoch': epoch + 1,
         'step': int(state.step),
-        'learning_rate': float(setup.schedule(int(state.step) - 1)),
+        'learning_rate': float(np.asarray(setup.schedule(int(state.step) - 1))),
         'train_loss': float(sums.loss) / int(sums.count),
         'train_accuracy': int(sums.correct) / int(sums.count),
         'split': split,

@@ -35,7 +35,7 @@ CellKey = tuple[str, int]  # strategy name, seed
 
 
 class Interrupted(Exception):
-    """The run was asked to stop, or lost a worker; what is done is saved, running it again goes on."""
+    """The run was asked to stop, or lost a worker; what is done is saved."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,9 @@ def fast_allocator() -> Path | None:
     except importlib.metadata.PackageNotFoundError:
         return None
     found = [Path(str(f.locate())) for f in files if f.name == 'libmimalloc.so']
-    return found[0].resolve() if found and found[0].exists() else None
+    # The loader splits LD_PRELOAD at spaces and colons.
+    usable = [p for p in found if p.exists() and not set(str(p)) & set(' :')]
+    return usable[0].resolve() if usable else None
 
 
 def preload_variables() -> dict[str, str]:

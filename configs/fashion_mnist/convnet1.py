@@ -2,7 +2,7 @@
 
 python -m experiments.compare_pooling configs/fashion_mnist/convnet1.py --output runs/convnet1
 
-The source gives no batch size and no number of epochs; 256 and 12 were chosen on a validation split.
+The source gives neither a batch size nor epochs: 256 and 12 were chosen on a validation split.
 """
 
 from cnn_jax.modules import Max

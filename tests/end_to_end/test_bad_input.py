@@ -20,7 +20,7 @@ config = Comparison(strategies={{'max': Max()}}, data='shapes_tiny', {})
 """
 
 
-def run(arguments, monkeypatch, capsys) -> tuple[int, str]:
+def run(arguments, monkeypatch, capsys) -> tuple[object, str]:
     monkeypatch.setattr(sys, 'argv', ['compare_pooling', *map(str, arguments)])
     with pytest.raises(SystemExit) as end, exit_codes():
         compare_pooling.main()

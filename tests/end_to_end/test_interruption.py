@@ -19,7 +19,8 @@ TIMED = ('examples_per_second', 'seconds')
 
 
 def start(folder: Path) -> subprocess.Popen:
-    command = [sys.executable, '-m', 'experiments.compare_pooling', CONFIG, '--output', str(folder)]
+    command = [sys.executable, '-m', 'experiments.compare_pooling', CONFIG]
+    command += ['--output', str(folder), '--epochs', '20']
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -31,7 +32,7 @@ def finish(process: subprocess.Popen) -> tuple[int, str]:
 
 
 def fingerprint(folder: Path) -> dict:
-    """Everything that a cell computed: logs, predictions, figures and its last checkpoint's arrays."""
+    """Everything that a cell computed: logs, predictions, figures, its last checkpoint's step."""
     out = {}
     for cell in sorted((folder / 'cells').iterdir()):
         out[cell.name] = [hashlib.sha256((cell / f).read_bytes()).hexdigest() for f in SAME_BYTES]

@@ -51,7 +51,7 @@ def test_filter_size_is_checked_when_the_config_is_made(strategy, filter_size):
         strategy(filter_size=filter_size)
 
 
-def test_nearest_names_are_offered():
+def test_nearest_names_are_offered(unchecked):
     with pytest.raises(BadInput, match="did you mean 'max_blur'"):
         modules.strategy_named('max_blurr')
     with pytest.raises(BadInput, match="did you mean 'filter_size'"):
