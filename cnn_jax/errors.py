@@ -1,6 +1,7 @@
 """The one exception that means: the person who called us gave something that cannot work."""
 
 import difflib
+import math
 from collections.abc import Iterable
 
 
@@ -9,6 +10,10 @@ class BadInput(ValueError):
 
     Experiments print the message (at most two lines) and exit with code 2.
     """
+
+
+class Interrupted(Exception):
+    """The run was asked to stop, or lost a worker; what is done is saved."""
 
 
 def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> BadInput:
@@ -21,6 +26,15 @@ def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> BadInput:
     near = difflib.get_close_matches(given, names, n=1, cutoff=0.4)
     hint = f' did you mean {near[0]!r}?' if near else ''
     return BadInput(f'unknown {kind} {given!r}:{hint} Allowed: {", ".join(names)}.')
+
+
+def is_number(value: object) -> bool:
+    """Whether `value` is a finite int or float; True and False are not numbers.
+
+    >>> is_number(1), is_number(0.5), is_number(True), is_number(float('nan'))
+    (True, True, False, False)
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def require(condition: bool, message: str) -> None:

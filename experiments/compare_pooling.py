@@ -6,41 +6,41 @@ python -m experiments.compare_pooling configs/fashion_mnist/compare.py --output 
 import json
 import sys
 
-from rich.console import Console
-
-from cnn_jax.data import load
-from cnn_jax.reports import print_table, write_report
-from cnn_jax.runs.command_line import exit_codes, parse
-from cnn_jax.runs.comparison import run_comparison
-from cnn_jax.runs.config import config_to_dict
-from cnn_jax.runs.progress import Progress
+from cnn_jax.exits import exit_codes
 
 
 def main() -> None:
     """Data, variants, run, report."""
+    # Imported here, so that a Ctrl-C during these slow imports ends in one line too.
+    from rich.console import Console
+
+    from cnn_jax.data import load
+    from cnn_jax.reports import print_table, write_report
+    from cnn_jax.runs.command_line import parse
+    from cnn_jax.runs.comparison import check_folder, run_comparison
+    from cnn_jax.runs.config import config_to_dict
+    from cnn_jax.runs.progress import Progress
+
     options = parse(
         sys.argv[1:],
         program='python -m experiments.compare_pooling',
         description='Trains one model per pooling strategy and seed; writes report.html, '
         'report.md and summary.json into the output folder. Run again, it goes on.',
     )
+    recipe, folder = options.comparison, options.output
+    check_folder(recipe, folder, extend=options.extend)
     progress = Progress(Console(stderr=True))
-    dataset = load(options.comparison.data, log=progress.line)
-    run_comparison(
-        options.comparison,
-        options.output,
-        dataset,
-        progress,
-        workers=options.workers,
-        extend=options.extend,
-        dry_run=options.dry_run,
-    )
+    dataset = load(recipe.data, image_size=recipe.image_size, log=progress.line)
     if options.dry_run:
-        print(json.dumps(config_to_dict(options.comparison), indent=1))
+        run_comparison(recipe, folder, dataset, progress, dry_run=True)
+        print(json.dumps(config_to_dict(recipe), indent=1))
         return
-    summary = write_report(options.output)
+    run_comparison(
+        recipe, folder, dataset, progress, workers=options.workers, extend=options.extend
+    )
+    summary = write_report(folder)
     print_table(summary, Console())
-    progress.line(f'report: {options.output / "report.html"}')
+    progress.line(f'report: {folder / "report.html"}')
 
 
 if __name__ == '__main__':

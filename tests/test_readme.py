@@ -1,5 +1,6 @@
 """What the README tells people to type works: its Python runs, its commands and files exist."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / 'README.md').read_text()
+ROWS = [line for line in README.splitlines() if line.startswith('| ')]
 BLOCKS = re.findall(r'^```(\w+)\n(.*?)^```', README, flags=re.M | re.S)
 COMMANDS = [
     line.strip()
@@ -49,3 +51,18 @@ def test_experiments_parse_their_command_line(command, tmp_path):
 @pytest.mark.parametrize('target', re.findall(r'\]\((?!http)([^)#]+)\)', README))
 def test_linked_files_exist(target):
     assert (ROOT / target).exists()
+
+
+def figure(values: dict) -> str:
+    """A mean and half of its interval, in percent, as the README prints them."""
+    half = (values['ci95'][1] - values['ci95'][0]) / 2
+    return f'{100 * values["mean"]:.2f} ± {100 * half:.2f}'
+
+
+@pytest.mark.parametrize('run', ['compare', 'convnet1', 'convnet1_tuned'])
+def test_every_figure_is_from_a_run_in_the_repository(run):
+    path = ROOT / 'experiments' / 'results' / run / 'summary.json'
+    summary = json.loads(path.read_text())
+    for name, strategy in summary['strategies'].items():
+        row = next(r for r in ROWS if r.startswith(f'| {name} |') and f'| {run} |' in r)
+        assert figure(strategy['accuracy']) in row and figure(strategy['consistency']) in row

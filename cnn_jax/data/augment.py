@@ -23,9 +23,10 @@ class Augment:
 
     def __post_init__(self):
         require(
-            isinstance(self.crop, int) and self.crop >= 0,
+            isinstance(self.crop, int) and not isinstance(self.crop, bool) and self.crop >= 0,
             f'augment.crop must be a number of pixels of at least 0; got {self.crop!r}.',
         )
+        require(isinstance(self.flip, bool), f'augment.flip must be a bool; got {self.flip!r}.')
 
 
 def shift_images(

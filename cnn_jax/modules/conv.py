@@ -12,6 +12,7 @@ from cnn_jax.ops.windows import Padding
 class Conv(nn.Module):
     """`ops.conv` with a kernel (He initialisation) and, unless `use_bias` is false, a bias.
 
+    >>> import jax
     >>> x = jax.numpy.ones((2, 28, 28, 1))
     >>> y, variables = Conv(16, window=5).init_with_output(jax.random.key(0), x)
     >>> y.shape, variables['params']['kernel'].shape

@@ -23,6 +23,7 @@ from cnn_jax.ops.windows import FILLS, Fill
 class Strategy(Protocol):
     """What every strategy is: hashable, with `stride`, `conv_stride` and a call.
 
+    >>> import jax.numpy as jnp
     >>> MaxBlur(filter_size=5)(jnp.ones((1, 28, 28, 3)), train=False).shape
     (1, 14, 14, 3)
     """

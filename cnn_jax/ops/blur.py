@@ -57,6 +57,7 @@ def blur_pool(
 
     Raises ValueError for a filter size outside 1..7 and for an unknown fill.
 
+    >>> import jax.numpy as jnp
     >>> x = jnp.arange(1.0, 26.0).reshape(1, 5, 5, 1)
     >>> blur_pool(x, filter_size=3)[0, :, :, 0].tolist()
     [[4.0, 5.5, 7.0], [11.5, 13.0, 14.5], [19.0, 20.5, 22.0]]
@@ -92,6 +93,7 @@ def max_blur_pool(
 
     The result has the size of a max pool of the same window and stride, whatever the filter size.
 
+    >>> import jax.numpy as jnp
     >>> x = jnp.array([0.0, 0, 1, 1, 0, 0, 1, 1]).reshape(1, 8, 1)
     >>> max_blur_pool(x, padding='reflect')[0, :, 0].tolist()
     [0.5, 1.0, 0.5, 1.0]

@@ -1,109 +1,49 @@
 """One training run in its folder: train, evaluate, checkpoint, and go on where it was cut off.
 
-Everything in the folder but `timing.jsonl` and `environment.json` is a function of the config and
-the machine: a run that was killed and resumed leaves the same bytes as one that was not.
+What a cell computes is a function of its config and the machine: a run that was killed and resumed
+leaves the same bytes as one that was not, but for `timing.jsonl`, `environment.json`, the seconds
+and speed in `result.json`, and which checkpoints were kept.
 """
 
-import functools
 import math
+import shutil
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from cnn_jax.data import Dataset, Split, channel_statistics, split_validation
 from cnn_jax.data.batches import epoch_order
-from cnn_jax.errors import require
+from cnn_jax.errors import BadInput
 from cnn_jax.evaluation import (
     accuracy,
-    forward_flops,
     mean_loss,
     predict_logits,
 )
 from cnn_jax.files import read_json, write_json
-from cnn_jax.models import Classifier, build_model, check_model, count_parameters
 from cnn_jax.runs.checkpoint import restore_checkpoint, save_checkpoint
 from cnn_jax.runs.config import Cell, config_to_dict
 from cnn_jax.runs.environment import describe_environment
 from cnn_jax.runs.final import final_evaluation
 from cnn_jax.runs.folder import locked
 from cnn_jax.runs.metrics_log import append_row, cut_after, read_rows
+from cnn_jax.runs.setup import Setup, make_setup
 from cnn_jax.training import (
     EpochSums,
     TrainState,
     create_state,
-    make_optimizer,
-    make_schedule,
-    make_train_step,
     train_epoch,
     zero_sums,
 )
-from cnn_jax.training.step import TrainStep
 
-RESULT = 'result.json'
+RESULT, METRICS, TIMING = 'result.json', 'metrics.jsonl', 'timing.jsonl'
+Progress = tuple[TrainState, EpochSums]
 _ORPHAN_SECONDS = 20.0  # how long the worker of a killed run may still hold its cell
-
-
-@dataclass(frozen=True)
-class _Setup:
-    """What the cells of one strategy share, whatever their seed: compiled once."""
-
-    classifier: Classifier
-    optimizer: optax.GradientTransformation
-    schedule: optax.Schedule
-    step: TrainStep
-    flops: float
-    parameters: int
-
-
-@functools.lru_cache(maxsize=32)
-def _setup(
-    cell: Cell,
-    image_shape: tuple[int, int, int],
-    num_classes: int,
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    steps_per_epoch: int,
-) -> _Setup:
-    model = build_model(cell.model, downsample=cell.strategy, num_classes=num_classes)
-    classifier = Classifier(model, mean, std)
-    plan = {'epochs': cell.epochs, 'steps_per_epoch': steps_per_epoch}
-    optimizer = make_optimizer(cell.optimizer, **plan)
-    step = make_train_step(
-        classifier, optimizer, augment=cell.augment, label_smoothing=cell.label_smoothing
-    )
-    return _Setup(
-        classifier=classifier,
-        optimizer=optimizer,
-        schedule=make_schedule(cell.optimizer, **plan),
-        step=step,
-        flops=forward_flops(classifier, image_shape),
-        parameters=count_parameters(check_model(model, image_shape)),
-    )
-
-
-def check_cell(cell: Cell, dataset: Dataset) -> None:
-    """Raises BadInput where the cell cannot run on the data; computes and writes nothing."""
-    model = build_model(cell.model, downsample=cell.strategy, num_classes=dataset.num_classes)
-    check_model(model, dataset.image_shape)
-    kept = len(dataset.train.labels) - round(cell.validation_fraction * len(dataset.train.labels))
-    require(
-        cell.batch_size <= kept,
-        f'batch_size {cell.batch_size} is larger than the {kept} training images of '
-        f'{dataset.name}: use a smaller one.',
-    )
-    make_schedule(cell.optimizer, epochs=cell.epochs, steps_per_epoch=kept // cell.batch_size)
-    side = min(dataset.image_shape[:2])
-    require(
-        cell.evaluation.max_shift < side,
-        f'evaluation.max_shift {cell.evaluation.max_shift} must be below the image side {side}.',
-    )
 
 
 def run_cell(
@@ -124,8 +64,7 @@ def run_cell(
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, wait_seconds=_ORPHAN_SECONDS):
         write_json(folder / 'config.json', config_to_dict(cell))
-        environment = {**describe_environment(), 'data_fingerprint': dataset.fingerprint}
-        write_json(folder / 'environment.json', environment)
+        _record_environment(folder, dataset)
         if cell.validation_fraction:
             train, judge = split_validation(
                 dataset.train, fraction=cell.validation_fraction, seed=cell.seed
@@ -133,14 +72,15 @@ def run_cell(
             split = 'validation'
         else:
             train, judge, split = dataset.train, dataset.test, 'test'
-        setup = _setup(
+        steps_per_epoch = len(train.labels) // cell.batch_size
+        setup = make_setup(
             replace(cell, seed=0),
             dataset.image_shape,
             dataset.num_classes,
             *channel_statistics(train.images),
-            len(train.labels) // cell.batch_size,
+            steps_per_epoch,
         )
-        state, sums = _restored(setup, cell, folder, dataset.image_shape, log)
+        state, sums = _restored(setup, cell, folder, dataset.image_shape, steps_per_epoch, log)
         outcome, state = _train(
             setup, cell, folder, train, judge, split, state, sums, stop=stop, tick=tick
         )
@@ -161,30 +101,51 @@ def run_cell(
         return result
 
 
+def _record_environment(folder: Path, dataset: Dataset) -> None:
+    path = folder / 'environment.json'
+    if path.exists() and read_json(path).get('data_fingerprint') != dataset.fingerprint:
+        raise BadInput(
+            f'{dataset.name} is not the data that {folder} was begun with: '
+            f'put the old data back, or give another --output.'
+        )
+    write_json(path, {**describe_environment(), 'data_fingerprint': dataset.fingerprint})
+
+
 def _finite_or_none(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _start_over(fresh: Progress, folder: Path) -> Progress:
+    for name in (METRICS, TIMING):
+        (folder / name).unlink(missing_ok=True)
+    return fresh
+
+
 def _restored(
-    setup: _Setup,
+    setup: Setup,
     cell: Cell,
     folder: Path,
     image_shape: tuple[int, int, int],
+    steps_per_epoch: int,
     log: Callable[[str], None],
-) -> tuple[TrainState, EpochSums]:
+) -> Progress:
     key = jax.random.key(cell.seed)
     fresh = (create_state(setup.classifier, setup.optimizer, key, image_shape), zero_sums())
     restored = restore_checkpoint(folder / 'checkpoints', fresh, warn=log)
     if restored is None:
-        cut_after(folder / 'metrics.jsonl', 0)
-        return fresh
+        return _start_over(fresh, folder)
     tree, step = restored
-    cut_after(folder / 'metrics.jsonl', step)
+    rows = cut_after(folder / METRICS, step)
+    cut_after(folder / TIMING, step)
+    if len(rows) < step // steps_per_epoch:
+        log(f'{folder / METRICS} is damaged: starting this cell over')
+        shutil.rmtree(folder / 'checkpoints')
+        return _start_over(fresh, folder)
     return tree
 
 
 def _train(
-    setup: _Setup,
+    setup: Setup,
     cell: Cell,
     folder: Path,
     train: Split,
@@ -219,12 +180,12 @@ def _train(
         if outcome == 'diverged':
             bad = int(sums.first_bad_step)
             return outcome, replace(state, step=jnp.int32(bad if bad >= 0 else state.step))
+        append_row(folder / TIMING, {'step': int(state.step), **clock.row()})
         if outcome == 'stopped':
             save_checkpoint(folder / 'checkpoints', (state, sums), step=int(state.step))
             return outcome, state
-        append_row(folder / 'timing.jsonl', {'epoch': epoch + 1, **clock.row()})
         row = _epoch_row(setup, cell, epoch, sums, state, judge, split)
-        append_row(folder / 'metrics.jsonl', row)
+        append_row(folder / METRICS, row)
         sums = zero_sums()
         save_checkpoint(folder / 'checkpoints', (state, sums), step=int(state.step))
         if stop():
@@ -237,7 +198,7 @@ def _all_finite(state: TrainState) -> bool:
 
 
 def _epoch_row(
-    setup: _Setup,
+    setup: Setup,
     cell: Cell,
     epoch: int,
     sums: EpochSums,
@@ -283,7 +244,7 @@ class _Clock:
 
 
 def _speed(folder: Path) -> dict:
-    rows = read_rows(folder / 'timing.jsonl')
+    rows = read_rows(folder / TIMING)
     if not rows:
         return {'examples_per_second': None, 'seconds': None}
     return {

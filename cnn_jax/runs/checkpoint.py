@@ -44,13 +44,15 @@ def save_checkpoint(folder: Path, tree: object, *, step: int) -> None:
     folder.mkdir(exist_ok=True)
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
     require_space(folder, 2 * size)
+    final = folder / str(step)
+    if final.exists():  # saved before, and verified when it was restored
+        return
+    for leftover in folder.glob('*.tmp'):
+        shutil.rmtree(leftover)
     temporary = folder / f'{step}.tmp'
-    shutil.rmtree(temporary, ignore_errors=True)
     with ocp.PyTreeCheckpointer() as checkpointer:
         checkpointer.save(temporary.absolute() / 'arrays', tree)
     write_atomically(temporary / 'manifest.json', json.dumps(_digests(temporary)).encode())
-    final = folder / str(step)
-    shutil.rmtree(final, ignore_errors=True)
     os.replace(temporary, final)
     for old in _steps(folder)[_KEEP:]:
         shutil.rmtree(folder / str(old))
@@ -73,7 +75,7 @@ def restore_checkpoint(
                     path.absolute() / 'arrays', item=like, restore_args=restore_args
                 )
             return tree, step
-        warn(f'checkpoint {path} is damaged ({problem}): going back to the one before it')
+        warn(f'checkpoint {path} is damaged ({problem}): passing over it')
         shutil.rmtree(folder / f'{step}.damaged', ignore_errors=True)
         path.rename(folder / f'{step}.damaged')
     return None
@@ -84,6 +86,8 @@ def _problem(path: Path) -> str | None:
     try:
         expected = json.loads((path / 'manifest.json').read_text())
     except (OSError, ValueError):
+        return 'its manifest is missing or unreadable'
+    if not isinstance(expected, dict):
         return 'its manifest is missing or unreadable'
     found = _digests(path)
     for name in sorted({*expected, *found}):

@@ -5,7 +5,7 @@ import io
 import re
 import runpy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated
@@ -14,13 +14,10 @@ import tyro
 
 from cnn_jax.data.augment import Augment
 from cnn_jax.errors import BadInput, require, unknown_name
+from cnn_jax.exits import BAD_INPUT
 from cnn_jax.modules import strategy_named, strategy_names
 from cnn_jax.runs.config import Comparison, Evaluation
-from cnn_jax.runs.folder import is_disk_full
-from cnn_jax.runs.pool import Interrupted
 from cnn_jax.training import Optimizer
-
-BAD_INPUT, TRY_AGAIN = 2, 75
 
 
 def load_config(path: Path) -> Comparison:
@@ -32,7 +29,7 @@ def load_config(path: Path) -> Comparison:
         raise BadInput(f'{path}: {error}') from None
     except TypeError as error:
         raise _unknown_field(path, error) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BadInput(f'{path}: {type(error).__name__}: {error}') from None
     require(
         isinstance(config, Comparison),
@@ -56,13 +53,15 @@ def _unknown_field(path: Path, error: TypeError) -> BadInput:
     return BadInput(f'{path}: {wrong}')
 
 
-def choose_strategies(comparison: Comparison, names: Sequence[str]) -> Comparison:
+def choose_strategies(comparison: Comparison, names: Sequence[str] | None) -> Comparison:
     """The comparison with only these strategies: names of its own, or registered ones.
 
     The baseline stays if it is among them; otherwise the first of them becomes it.
     """
-    if not names:
+    if names is None:
         return comparison
+    require(len(names) > 0, '--strategies needs at least one name.')
+    require(len(set(names)) == len(names), f'--strategies must differ; got {" ".join(names)}.')
     allowed = {*comparison.strategies, *strategy_names()}
     for name in names:
         if name not in allowed:
@@ -101,7 +100,7 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
         *,
         output: Path,
         comparison: Annotated[Comparison, tyro.conf.arg(name='')] = config,
-        strategies: tuple[str, ...] = (),
+        strategies: tuple[str, ...] | None = None,
         workers: int | None = None,
         extend: bool = False,
         dry_run: bool = False,
@@ -136,29 +135,3 @@ def _one_line(boxed: str) -> str:
     """tyro's boxed message of many lines as one."""
     words = ' '.join(re.sub('[─│╭╮╰╯├┤]+', ' ', line).strip() for line in boxed.splitlines())
     return re.sub(r'\s+', ' ', words).strip()
-
-
-@contextlib.contextmanager
-def exit_codes() -> Iterator[None]:
-    """Ends the program with one or two lines on stderr: 2 for bad input, 75 for 'run it again'."""
-    try:
-        yield
-    except BadInput as error:
-        _end(f'error: {error}', BAD_INPUT)
-    except Interrupted as error:
-        _end(f'{error}: run the same command again to go on.', TRY_AGAIN)
-    except KeyboardInterrupt:
-        _end('stopped: run the same command again to go on.', TRY_AGAIN)
-    except OSError as error:
-        if not is_disk_full(error):
-            raise
-        where = error.filename or 'the output folder'
-        _end(
-            f'error: disk full at {where}: what was there is kept; free space, run again.',
-            BAD_INPUT,
-        )
-
-
-def _end(message: str, code: int) -> None:
-    print(message, file=sys.stderr)
-    sys.exit(code)

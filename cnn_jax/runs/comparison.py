@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 from cnn_jax.data import Dataset
-from cnn_jax.errors import BadInput
+from cnn_jax.errors import BadInput, require
 from cnn_jax.files import read_json, write_json
-from cnn_jax.runs.cell import RESULT, check_cell
+from cnn_jax.runs.cell import RESULT
 from cnn_jax.runs.config import (
     Cell,
     Comparison,
@@ -18,6 +18,7 @@ from cnn_jax.runs.config import (
 from cnn_jax.runs.folder import locked
 from cnn_jax.runs.pool import CellKey, run_cells, worker_count
 from cnn_jax.runs.progress import Progress
+from cnn_jax.runs.setup import check_cell, training_images
 
 INDEX = 'comparison.json'
 _MAY_GROW = ('seeds', 'strategies')
@@ -42,11 +43,11 @@ def run_comparison(
     cells = cells_of(comparison)
     for cell in cells.values():
         check_cell(cell, dataset)
-    _check_folder(comparison, folder, extend=extend)
     if dry_run:
         return
     make_folder(folder)
     with locked(folder):
+        check_folder(comparison, folder, extend=extend)
         folders = {key: folder / 'cells' / config_hash(cell) for key, cell in cells.items()}
         index = {
             'config': config_to_dict(comparison),
@@ -71,31 +72,40 @@ def run_comparison(
 
 
 def _steps(cell: Cell, dataset: Dataset) -> int:
-    total = len(dataset.train.labels)
-    kept = total - round(cell.validation_fraction * total)
-    return cell.epochs * (kept // cell.batch_size)
+    return cell.epochs * (training_images(cell, dataset) // cell.batch_size)
 
 
 def make_folder(folder: Path) -> None:
-    """Creates the output folder; BadInput where it cannot be written to."""
+    """Creates the output folder; BadInput where that cannot be done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f'cannot create the output folder {folder}: {error.strerror}.') from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise BadInput(f'the output folder {folder} is not writable: give another --output.')
+        raise BadInput(
+            f'cannot create the output folder {folder}: {error.strerror}. Give another --output.'
+        ) from None
 
 
-def _check_folder(comparison: Comparison, folder: Path, *, extend: bool) -> None:
+def check_folder(comparison: Comparison, folder: Path, *, extend: bool = False) -> None:
+    """Raises BadInput where the comparison cannot go into the folder; writes nothing."""
+    if not folder.exists():
+        return
+    require(folder.is_dir(), f'the output {folder} is a file, not a folder: give another --output.')
+    require(
+        os.access(folder, os.W_OK | os.X_OK),
+        f'the output folder {folder} is not writable: give another --output.',
+    )
     if not (folder / INDEX).exists():
         return
-    old, new = read_json(folder / INDEX).get('config', {}), config_to_dict(comparison)
+    old, new = read_json(folder / INDEX).get('config'), config_to_dict(comparison)
+    kinds = {'seeds': list, 'strategies': dict}
+    if not isinstance(old, dict) or any(not isinstance(old.get(k), v) for k, v in kinds.items()):
+        raise BadInput(f'{folder / INDEX} is damaged: give another --output, or remove it.')
     changes = config_difference(old, new)
     grown = [k for k in _MAY_GROW if config_difference({k: old.get(k)}, {k: new[k]})]
     only_grew = all(change.startswith(tuple(_MAY_GROW)) for change in changes)
-    lost = [s for s in old.get('seeds', []) if s not in new['seeds']] + [
+    lost = [s for s in old['seeds'] if s not in new['seeds']] + [
         name
-        for name, strategy in old.get('strategies', {}).items()
+        for name, strategy in old['strategies'].items()
         if new['strategies'].get(name) != strategy
     ]
     if not changes or (extend and only_grew and not lost):

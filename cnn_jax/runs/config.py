@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 import tyro
 
 from cnn_jax.data.augment import Augment
-from cnn_jax.errors import require, unknown_name
+from cnn_jax.errors import is_number, require, unknown_name
 from cnn_jax.models import model_names
 from cnn_jax.modules import Strategy, strategy_to_dict
 from cnn_jax.training import Optimizer
@@ -35,7 +35,7 @@ class Evaluation:
     Attributes:
         max_shift: Pixels each way, for shift consistency, worst case and maps.
         border: The border that the headline consistency uses, 'zero' or 'circular'.
-        worst_case_images: How many of the first test images are tried under all shifts; 0: all.
+        worst_case_images: How many test images, evenly spread, are tried under all shifts; 0: all.
         maps: How many test images get a map of probability over shifts.
         batch_size: Images in one forward pass.
     """
@@ -62,6 +62,8 @@ class Recipe:
     Attributes:
         model: The architecture.
         data: The data set: 'fashion_mnist', 'shapes', or a TFDS one that is prepared on disk.
+        image_size: (height, width) to which every image is scaled and cut; None leaves them as
+            they are, which needs a set whose images are all of one size.
         validation_fraction: The share of the training split kept out of training, drawn by seed,
             on which the learning curve is then measured; 0 trains on all of it and measures the
             curve on the test split. Final figures are always on the test split.
@@ -74,6 +76,7 @@ class Recipe:
 
     model: str = 'convnet1'
     data: str = 'fashion_mnist'
+    image_size: tuple[int, int] | None = None
     validation_fraction: float = 0.0
     epochs: int = 3
     batch_size: int = 128
@@ -87,15 +90,22 @@ class Recipe:
         if self.model not in model_names():
             raise unknown_name('model', str(self.model), model_names())
         require(isinstance(self.data, str), f'data must be a name; got {self.data!r}.')
+        for side in self.image_size or ():
+            _require_int('image_size', side, 1)
         _require_int('epochs', self.epochs, 1)
         _require_int('batch_size', self.batch_size, 1)
         _require_int('cores', self.cores, 1)
         for name in ('validation_fraction', 'label_smoothing'):
             value = vars(self)[name]
             require(
-                isinstance(value, int | float) and 0 <= value < 1,
+                is_number(value) and 0 <= value < 1,
                 f'{name} must be at least 0 and below 1; got {value!r}.',
             )
+            object.__setattr__(self, name, float(value))  # 0 and 0.0 are one config
+        parts = {'optimizer': Optimizer, 'augment': Augment, 'evaluation': Evaluation}
+        for name, kind in parts.items():
+            value = vars(self)[name]
+            require(isinstance(value, kind), f'{name} must be {kind.__name__}(...); got {value!r}.')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,15 +134,24 @@ class Comparison(Recipe):
 
     def __post_init__(self):
         super().__post_init__()
-        require(len(self.strategies) > 0, 'strategies must name at least one strategy.')
+        require(isinstance(self.title, str), f'title must be text; got {self.title!r}.')
+        require(
+            isinstance(self.strategies, Mapping) and len(self.strategies) > 0,
+            f'strategies must be a dict of at least one name and strategy; got '
+            f'{self.strategies!r}.',
+        )
+        for name, strategy in self.strategies.items():
+            require(isinstance(name, str), f'strategies: {name!r} must be a name.')
+            strategy_to_dict(strategy)
         if self.baseline not in self.strategies:
             raise unknown_name('baseline', str(self.baseline), self.strategies)
         require(
             isinstance(self.seeds, tuple) and len(self.seeds) > 0,
-            f'seeds must be at least one number; got {self.seeds!r}.',
+            f'seeds must be a tuple of at least one number; got {self.seeds!r}.',
         )
         for seed in self.seeds:
             _require_int('seeds', seed, 0)
+            require(seed < 2**32, f'seeds must be below 2**32; got {seed}.')
         require(len(set(self.seeds)) == len(self.seeds), f'seeds must differ; got {self.seeds}.')
 
 

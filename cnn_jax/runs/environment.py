@@ -61,6 +61,8 @@ def describe_environment() -> dict:
     >>> sorted(describe_environment())
     ['command', 'flags', 'git', 'hardware', 'packages', 'python']
     """
+    root = _git('rev-parse', '--show-toplevel')
+    ours = root is not None and Path(root) == Path(__file__).resolve().parents[2]
     changed = _git('status', '--porcelain', '--untracked-files=no')
     memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30
     settings = {name: str(jax.config.values[name]) for name in _JAX_SETTINGS}
@@ -70,8 +72,8 @@ def describe_environment() -> dict:
         'python': platform.python_version(),
         'command': Path(sys.argv[0]).name,
         'git': {
-            'revision': _git('rev-parse', 'HEAD'),
-            'dirty': None if changed is None else bool(changed),
+            'revision': _git('rev-parse', 'HEAD') if ours else None,
+            'dirty': bool(changed) if ours else None,
         },
         'hardware': {
             'cpu': _cpu_name(),

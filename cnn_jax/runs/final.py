@@ -42,12 +42,13 @@ def final_evaluation(
         )
         for border in ('zero', 'circular')
     }
-    tried = judged.worst_case_images or len(test.labels)
+    tried = min(judged.worst_case_images or len(test.labels), len(test.labels))
+    spread = np.arange(tried) * len(test.labels) // tried  # even if sorted by class
     worst = correct_under_all_shifts(
         classifier,
         variables,
-        test.images[:tried],
-        test.labels[:tried],
+        test.images[spread],
+        test.labels[spread],
         max_shift=judged.max_shift,
         border=judged.border,
         batch_size=judged.batch_size,

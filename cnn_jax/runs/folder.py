@@ -1,7 +1,6 @@
 """Guards of a run's folder: room on the disk, and one process at a time."""
 
 import contextlib
-import errno
 import fcntl
 import os
 import shutil
@@ -22,11 +21,6 @@ def require_space(folder: Path, needed: int) -> None:
             f'disk full: {folder} has {free >> 20} MiB free and {(needed + _SPARE_BYTES) >> 20} '
             f'MiB are needed. What was there is kept: free some space and run the command again.'
         )
-
-
-def is_disk_full(error: OSError) -> bool:
-    """Whether the error says that the disk, or the user's share of it, is full."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager

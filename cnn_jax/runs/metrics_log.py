@@ -1,4 +1,4 @@
-"""metrics.jsonl: one JSON object a line, one line an epoch."""
+"""JSON lines: one object a line, each with the step after which it was written."""
 
 import json
 import os
@@ -21,9 +21,12 @@ def read_rows(path: Path) -> list[dict]:
     rows = []
     for line in path.read_text().splitlines() if path.exists() else ():
         try:
-            rows.append(json.loads(line))
+            row = json.loads(line)
         except ValueError:
             break
+        if not isinstance(row, dict) or 'step' not in row:
+            break
+        rows.append(row)
     return rows
 
 

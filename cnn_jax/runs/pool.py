@@ -4,6 +4,7 @@ Separate processes because two cells on one core each finish sooner than one aft
 and because a cell's figures must not depend on what ran before it.
 """
 
+import ctypes
 import functools
 import multiprocessing
 import os
@@ -17,10 +18,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 from cnn_jax.data import Dataset, load
+from cnn_jax.errors import Interrupted
 from cnn_jax.runs.cell import run_cell
 from cnn_jax.runs.config import Cell
 from cnn_jax.runs.process import (
@@ -32,10 +34,8 @@ from cnn_jax.runs.process import (
 )
 
 CellKey = tuple[str, int]  # strategy name, seed
-
-
-class Interrupted(Exception):
-    """The run was asked to stop, or lost a worker; what is done is saved."""
+Flag = Any  # a c_bool in shared memory: ctypes makes its type as it goes
+_STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ def run_cells(
     The first signal lets each worker finish its step and save; the second ends them at once.
     """
     context = multiprocessing.get_context('spawn')
-    stop, messages, places = context.Event(), context.Queue(), context.Queue()
+    stop = context.RawValue(ctypes.c_bool, False)  # no lock, so signal handlers may set it
+    messages, places = context.Queue(), context.Queue()
     for core_set in _core_sets(cells, workers):
         places.put(core_set)
     with _environment(preload_variables()), _stop_on_signals(stop):
@@ -75,9 +76,11 @@ def run_cells(
             workers, context, initializer=_start_worker, initargs=(stop, messages, places)
         )
         try:
-            waiting = {
-                pool.submit(_run_one, key, cell, folders[key]): key for key, cell in cells.items()
-            }
+            with _signals_held_back():  # workers start so, and hear them once they are ready
+                waiting = {
+                    pool.submit(_run_one, key, cell, folders[key]): key
+                    for key, cell in cells.items()
+                }
             while waiting:
                 done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                 _pass_on(messages, events)
@@ -85,23 +88,23 @@ def run_cells(
                     key, result = waiting.pop(future), future.result()
                     if result is not None:
                         events.finished(key, result)
-            if stop.is_set():
+            if stop.value:
                 raise Interrupted('stopped on request; what is done is saved')
         except BrokenProcessPool:
             raise Interrupted(
                 'a worker process died (out of memory?); what is done is saved'
             ) from None
         finally:
-            stop.set()
+            stop.value = True
             pool.shutdown(cancel_futures=True)
 
 
 def _core_sets(cells: Mapping[CellKey, Cell], workers: int) -> Iterator[list[int]]:
-    """The cores of each worker: its own where there are enough, all of them where there are not."""
+    """The cores of each worker: always as many as the recipe says, shared where there are few."""
     each, cores = max(cell.cores for cell in cells.values()), usable_cores()
     for worker in range(workers):
-        own = cores[worker * each : (worker + 1) * each]
-        yield cores if has_accelerator() or len(own) < each else own
+        own = [cores[(worker * each + i) % len(cores)] for i in range(each)]
+        yield cores if has_accelerator() else own
 
 
 @contextmanager
@@ -115,13 +118,22 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _stop_on_signals(stop: Event) -> Iterator[None]:
-    def handle(signum, frame):
-        if stop.is_set():
-            os._exit(75)
-        stop.set()
+def _signals_held_back() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    old = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+
+@contextmanager
+def _stop_on_signals(stop: Flag) -> Iterator[None]:
+    def handle(signum, frame):
+        if stop.value:
+            os._exit(75)
+        stop.value = True
+
+    old = {s: signal.signal(s, handle) for s in _STOP_SIGNALS}
     try:
         yield
     finally:
@@ -143,17 +155,18 @@ def _pass_on(messages: Queue, events: Events) -> None:
 
 # What follows runs in the workers.
 
-_stop: Event
+_stop: Flag
 _messages: Queue
 
 
-def _start_worker(stop: Event, messages: Queue, places: Queue):
+def _start_worker(stop: Flag, messages: Queue, places: Queue):
     global _stop, _messages
     _stop, _messages = stop, messages
     compute_on(places.get())
     enable_compilation_cache()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and sets `stop`
-    signal.signal(signal.SIGTERM, lambda signum, frame: stop.set())
+    signal.signal(signal.SIGTERM, lambda signum, frame: setattr(stop, 'value', True))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 
@@ -165,18 +178,18 @@ def _die_with_parent() -> None:
 
 
 @functools.lru_cache(maxsize=1)
-def _dataset(name: str) -> Dataset:
-    return load(name, log=lambda line: None)
+def _dataset(name: str, image_size: tuple[int, int] | None) -> Dataset:
+    return load(name, image_size=image_size, log=lambda line: None)
 
 
 def _run_one(key: CellKey, cell: Cell, folder: Path) -> dict | None:
-    if _stop.is_set():
+    if _stop.value:
         return None
     return run_cell(
         cell,
         folder,
-        _dataset(cell.data),
-        stop=_stop.is_set,
+        _dataset(cell.data, cell.image_size),
+        stop=lambda: bool(_stop.value),
         tick=lambda steps: _messages.put(('tick', key, steps)),
         log=lambda line: _messages.put(('log', key, line)),
     )

@@ -12,6 +12,14 @@ import jax
 
 from cnn_jax.data.folders import cache_folder
 
+_PLUGINS = (
+    'jax-cuda12-plugin',
+    'jax-cuda13-plugin',
+    'jax-rocm60-plugin',
+    'jax-rocm7-plugin',
+    'libtpu',
+)
+
 
 def fast_allocator() -> Path | None:
     """The mimalloc library of the `cmeel-mimalloc` package, where it is installed, on Linux.
@@ -86,4 +94,14 @@ def has_accelerator() -> bool:
     """
     if os.environ.get('JAX_PLATFORMS', '').startswith('cpu'):
         return False
-    return any(Path('/dev').glob('nvidia[0-9]*')) or any(Path('/dev').glob('accel[0-9]*'))
+    if not any(_installed(name) for name in _PLUGINS):
+        return False
+    return any(any(Path('/dev').glob(f'{kind}[0-9]*')) for kind in ('nvidia', 'accel', 'kfd'))
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

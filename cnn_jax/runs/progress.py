@@ -58,7 +58,7 @@ class Progress:
         if result['status'] == 'completed':
             figures = (
                 f'accuracy {result["accuracy"]:.4f}, consistency {result["consistency"]:.4f}, '
-                f'{result["seconds"]:.0f} s'
+                f'{result["seconds"] or 0:.0f} s'
             )
         else:
             figures = f'{result["status"]}: {result.get("message", "")}'

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax
 import optax
 
-from cnn_jax.errors import require, unknown_name
+from cnn_jax.errors import is_number, require, unknown_name
 
 OPTIMIZERS = ('sgd', 'momentum', 'nesterov', 'adam', 'adamw')
 SCHEDULES = ('constant', 'step', 'warmup_cosine')
@@ -45,9 +45,18 @@ class Optimizer:
         for name in ('learning_rate', 'weight_decay', 'warmup_epochs', 'momentum', 'step_factor'):
             value = vars(self)[name]
             require(
-                isinstance(value, int | float) and 0 <= value < float('inf'),
+                is_number(value) and value >= 0,
                 f'optimizer.{name} must be a number of at least 0; got {value!r}.',
             )
+            object.__setattr__(self, name, float(value))  # 1 and 1.0 are one config
+        epochs = self.step_epochs
+        require(
+            isinstance(epochs, tuple | list)
+            and all(is_number(e) and e > 0 for e in epochs)
+            and len(set(epochs)) == len(epochs),
+            f'optimizer.step_epochs must be different numbers above 0; got {epochs!r}.',
+        )
+        object.__setattr__(self, 'step_epochs', tuple(float(e) for e in epochs))
         require(self.learning_rate > 0, 'optimizer.learning_rate must be above 0; got 0.')
         require(self.momentum < 1, f'optimizer.momentum must be below 1; got {self.momentum}.')
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cnn_jax.runs.command_line import exit_codes
+from cnn_jax.exits import exit_codes
 from experiments import compare_pooling
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,12 @@ def run(arguments, monkeypatch, capsys) -> tuple[object, str]:
         (['--epochs', '-2'], 'epochs'),
         (['--batch-size', '0'], 'batch_size must be an int of at least 1'),
         (['--batch-size', '100000'], 'batch_size 100000 is larger than the'),
-        (['--seeds'], 'seeds must be at least one number'),
+        (['--seeds'], 'seeds must be a tuple of at least one number'),
+        (['--seeds', '0', '4294967296'], 'seeds must be below'),
+        (['--strategies'], '--strategies needs at least one name'),
+        (['--strategies', 'max', 'max'], '--strategies must differ'),
+        (['--cores', '1000'], 'cores must be at most'),
+        (['--validation-fraction', '0.001'], 'both need at least one'),
         (['--seeds', '-1'], 'seeds'),
         (['--strategies', 'maxx'], "did you mean 'max'"),
         (['--baseline', 'maxx'], "did you mean 'max'"),
@@ -96,7 +101,7 @@ def test_a_missing_config(tmp_path, monkeypatch, capsys):
 def test_an_output_that_is_a_file(tmp_path, monkeypatch, capsys):
     (tmp_path / 'file').write_text('mine')
     code, err = run([TINY, '--output', tmp_path / 'file'], monkeypatch, capsys)
-    assert code == 2 and 'cannot create the output folder' in err
+    assert code == 2 and 'is a file, not a folder' in err
     assert (tmp_path / 'file').read_text() == 'mine'
 
 

@@ -8,12 +8,13 @@ import jax
 import numpy as np
 import pytest
 
-from cnn_jax.data import load
+from cnn_jax.data import Split, load
 from cnn_jax.data.augment import Augment
 from cnn_jax.errors import BadInput
 from cnn_jax.modules import Max, MaxBlur
 from cnn_jax.runs import Cell, Evaluation
-from cnn_jax.runs.cell import check_cell, run_cell
+from cnn_jax.runs.cell import run_cell
+from cnn_jax.runs.setup import check_cell
 from cnn_jax.training import Optimizer
 
 CELL = Cell(
@@ -52,14 +53,15 @@ def fingerprint(folder):
 def leaves(folder, dataset):
     from cnn_jax.runs import cell as module
 
-    setup = module._setup(
+    steps = len(dataset.train.labels) // CELL.batch_size
+    setup = module.make_setup(
         dataclasses.replace(CELL, seed=0),
         dataset.image_shape,
         dataset.num_classes,
         *module.channel_statistics(dataset.train.images),
-        len(dataset.train.labels) // CELL.batch_size,
+        steps,
     )
-    tree = module._restored(setup, CELL, folder, dataset.image_shape, print)
+    tree = module._restored(setup, CELL, folder, dataset.image_shape, steps, print)
     return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
 
 
@@ -153,3 +155,10 @@ def test_validation_keeps_its_images_out_of_training(dataset, tmp_path):
 def test_what_cannot_run_is_refused_beforehand(dataset, values, said):
     with pytest.raises(BadInput, match=said):
         check_cell(dataclasses.replace(CELL, **values), dataset)
+
+
+def test_other_data_under_the_same_name_is_refused(dataset, tmp_path):
+    run_cell(CELL, tmp_path, dataset, **stop_at(1))
+    brighter = Split(dataset.train.images | 1, dataset.train.labels)
+    with pytest.raises(BadInput, match='is not the data that .* was begun with'):
+        run_cell(CELL, tmp_path, dataclasses.replace(dataset, train=brighter))

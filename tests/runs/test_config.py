@@ -21,18 +21,24 @@ CELL = Cell(strategy=Max(), seed=0)
         ({'epochs': 0}, 'epochs must be an int of at least 1; got 0'),
         ({'epochs': -1}, 'epochs must be an int of at least 1; got -1'),
         ({'batch_size': 0}, 'batch_size must be an int of at least 1'),
+        ({'image_size': (0, 28)}, 'image_size must be an int of at least 1'),
         ({'cores': 0}, 'cores must be an int of at least 1'),
-        ({'seeds': ()}, 'seeds must be at least one number'),
+        ({'seeds': ()}, 'seeds must be a tuple of at least one number'),
         ({'seeds': (-1,)}, 'seeds must be an int of at least 0; got -1'),
         ({'seeds': (1, 1)}, 'seeds must differ'),
+        ({'seeds': (2**32,)}, 'seeds must be below'),
+        ({'strategies': {'max': 'max'}}, 'not a registered strategy'),
+        ({'strategies': [Max()]}, 'strategies must be a dict'),
+        ({'optimizer': 'adam'}, r'optimizer must be Optimizer\(...\)'),
+        ({'evaluation': None}, r'evaluation must be Evaluation\(...\)'),
         ({'model': 'convnet2'}, "did you mean 'convnet1'"),
         ({'baseline': 'avgg'}, "did you mean 'avg'"),
-        ({'strategies': {}}, 'at least one strategy'),
+        ({'strategies': {}}, 'at least one name and strategy'),
         ({'validation_fraction': 1.0}, 'validation_fraction must be at least 0 and below 1'),
         ({'label_smoothing': -0.1}, 'label_smoothing must be at least 0'),
     ],
 )
-def test_bad_values_are_refused(values, said):
+def test_bad_values_are_refused(values, said, unchecked):
     good = {'strategies': {'max': Max(), 'avg': Avg()}}
     with pytest.raises(BadInput, match=said):
         Comparison(**{**good, **values})
@@ -54,6 +60,7 @@ def test_bad_evaluation_is_refused(values, said):
 def test_hash_changes_with_every_field():
     others = {
         'data': 'shapes',
+        'image_size': (32, 32),
         'validation_fraction': 0.1,
         'epochs': 4,
         'batch_size': 64,

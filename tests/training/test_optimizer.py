@@ -62,9 +62,12 @@ def test_warmup_cosine_schedule():
         ({'learning_rate': float('nan')}, 'learning_rate must be a number'),
         ({'weight_decay': -1.0}, 'weight_decay must be a number of at least 0'),
         ({'momentum': 1.0}, 'momentum must be below 1'),
+        ({'step_epochs': (1.0, 1.0)}, 'step_epochs must be different numbers above 0'),
+        ({'step_epochs': '12'}, 'step_epochs must be different numbers above 0'),
+        ({'learning_rate': True}, 'learning_rate must be a number'),
     ],
 )
-def test_bad_values(values, said):
+def test_bad_values(values, said, unchecked):
     with pytest.raises(BadInput, match=said):
         Optimizer(**values)
 

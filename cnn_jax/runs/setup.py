@@ -1,0 +1,89 @@
+"""What a cell needs before its first step: checks, and what cells share whatever their seed."""
+
+import functools
+from dataclasses import dataclass
+
+import optax
+
+from cnn_jax.data import Dataset
+from cnn_jax.errors import require
+from cnn_jax.evaluation import forward_flops
+from cnn_jax.models import Classifier, build_model, check_model, count_parameters
+from cnn_jax.runs.config import Cell
+from cnn_jax.runs.process import usable_cores
+from cnn_jax.training import make_optimizer, make_schedule, make_train_step
+from cnn_jax.training.step import TrainStep
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the cells of one strategy share, whatever their seed: compiled once."""
+
+    classifier: Classifier
+    optimizer: optax.GradientTransformation
+    schedule: optax.Schedule
+    step: TrainStep
+    flops: float
+    parameters: int
+
+
+@functools.lru_cache(maxsize=32)
+def make_setup(
+    cell: Cell,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    steps_per_epoch: int,
+) -> Setup:
+    """The setup of a cell whose seed is 0; made once for all seeds of a strategy."""
+    model = build_model(cell.model, downsample=cell.strategy, num_classes=num_classes)
+    classifier = Classifier(model, mean, std)
+    plan = {'epochs': cell.epochs, 'steps_per_epoch': steps_per_epoch}
+    optimizer = make_optimizer(cell.optimizer, **plan)
+    step = make_train_step(
+        classifier, optimizer, augment=cell.augment, label_smoothing=cell.label_smoothing
+    )
+    return Setup(
+        classifier=classifier,
+        optimizer=optimizer,
+        schedule=make_schedule(cell.optimizer, **plan),
+        step=step,
+        flops=forward_flops(classifier, image_shape),
+        parameters=count_parameters(check_model(model, image_shape)),
+    )
+
+
+def training_images(cell: Cell, dataset: Dataset) -> int:
+    """How many images the cell trains on; BadInput where a validation split would be empty."""
+    total = len(dataset.train.labels)
+    held_out = round(cell.validation_fraction * total)
+    require(
+        (held_out > 0) == (cell.validation_fraction > 0) and held_out < total,
+        f'validation_fraction {cell.validation_fraction} of {total} images leaves {held_out} for '
+        f'validation and {total - held_out} for training: both need at least one.',
+    )
+    return total - held_out
+
+
+def check_cell(cell: Cell, dataset: Dataset) -> None:
+    """Raises BadInput where the cell cannot run on the data; computes and writes nothing."""
+    require(
+        cell.cores <= len(usable_cores()),
+        f'cores must be at most the {len(usable_cores())} that this process may use; '
+        f'got {cell.cores}.',
+    )
+    model = build_model(cell.model, downsample=cell.strategy, num_classes=dataset.num_classes)
+    check_model(model, dataset.image_shape)
+    kept = training_images(cell, dataset)
+    require(
+        cell.batch_size <= kept,
+        f'batch_size {cell.batch_size} is larger than the {kept} training images of '
+        f'{dataset.name}: use a smaller one.',
+    )
+    make_schedule(cell.optimizer, epochs=cell.epochs, steps_per_epoch=kept // cell.batch_size)
+    side = min(dataset.image_shape[:2])
+    require(
+        cell.evaluation.max_shift < side,
+        f'evaluation.max_shift {cell.evaluation.max_shift} must be below the image side {side}.',
+    )
