@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,9 @@ def describe_environment() -> dict:
     memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30
     settings = {name: str(jax.config.values[name]) for name in _JAX_SETTINGS}
     variables = {k: v for k, v in os.environ.items() if k in _FLAGS or k.startswith('JAX_')}
+    if 'LD_PRELOAD' in variables:  # names, not where they lie on this machine
+        preloaded = re.split('[ :]+', variables['LD_PRELOAD'])
+        variables['LD_PRELOAD'] = ' '.join(Path(path).name for path in preloaded)
     return {
         'packages': {name: importlib.metadata.version(name) for name in _PACKAGES},
         'python': platform.python_version(),
