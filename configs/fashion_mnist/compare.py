@@ -1,6 +1,9 @@
 """Five ways to downsample convnet1 on Fashion-MNIST, three seeds each.
 
 make compare
+
+3 epochs, 15 cells, 9 minutes on two cores. Expect accuracy 0.884 to 0.895, and consistency 0.52
+(stride), 0.63 (max, avg), 0.72 (max_blur3), 0.74 (max_blur5); seeds spread by 0.005 and 0.015.
 """
 
 from cnn_jax.modules import Avg, Max, MaxBlur, Stride
