@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, Key, UInt8
@@ -65,7 +66,7 @@ class Classifier:
             self.normalise(images),
             train=True,
             mutable=['batch_stats'],
-            rngs={'dropout': key},
+            rngs={'dropout': key, 'downsample': jax.random.fold_in(key, 1)},
         )
         logits, updates = cast(tuple[Array, Mapping], applied)
         return logits, updates.get('batch_stats', {})

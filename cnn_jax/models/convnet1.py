@@ -3,7 +3,7 @@
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from cnn_jax.modules import Conv, Downsample, Strategy
+from cnn_jax.modules import Conv, Strategy, downsample_layers
 
 
 class ConvNet1(nn.Module):
@@ -27,11 +27,12 @@ class ConvNet1(nn.Module):
     def __call__(
         self, x: Float[Array, 'batch height width channels'], *, train: bool
     ) -> Float[Array, 'batch {self.num_classes}']:
-        for block, features in enumerate((16, 32), start=1):
-            conv = Conv(features, 5, stride=self.downsample.conv_stride, name=f'conv{block}')
-            x = conv(x)
+        strategy = self.downsample.at('max_pool')
+        pools = downsample_layers(strategy, ['pool1', 'pool2'])
+        for block, (features, pool) in enumerate(zip((16, 32), pools, strict=True), start=1):
+            x = Conv(features, 5, stride=strategy.conv_stride, name=f'conv{block}')(x)
             x = nn.BatchNorm(use_running_average=not train, momentum=0.9, name=f'norm{block}')(x)
             x = nn.relu(x)
-            x = Downsample(self.downsample, name=f'pool{block}')(x, train=train)
+            x = pool(x, train=train)
         x = x.reshape(x.shape[0], -1)
         return nn.Dense(self.num_classes, name='dense')(x)

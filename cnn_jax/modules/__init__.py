@@ -2,18 +2,14 @@
 
 from cnn_jax.modules.conv import Conv
 from cnn_jax.modules.downsample import (
-    Avg,
-    Blur,
     Downsample,
-    Max,
-    MaxBlur,
-    Strategy,
-    Stride,
+    downsample_layers,
     strategy_from_dict,
     strategy_named,
     strategy_names,
     strategy_to_dict,
 )
+from cnn_jax.modules.strategies import Avg, Blur, Max, MaxBlur, Strategy, Stride
 
 __all__ = [
     'Avg',
@@ -24,6 +20,7 @@ __all__ = [
     'MaxBlur',
     'Strategy',
     'Stride',
+    'downsample_layers',
     'strategy_from_dict',
     'strategy_named',
     'strategy_names',

@@ -3,161 +3,26 @@
 A strategy is a frozen dataclass whose fields are its hyperparameters. Calling it downsamples a
 feature map by `stride` where a network has its pooling layer, after the activation; `conv_stride`
 is the stride that it asks of the convolution before that layer. To add one: write its op in
-`cnn_jax.ops`, its dataclass here, and its name in `_REGISTRY`; see CONTRIBUTING.md.
+`cnn_jax.ops`, its dataclass in `cnn_jax.modules.strategies`, and its name in `_REGISTRY`; see
+CONTRIBUTING.md.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from cnn_jax import ops
-from cnn_jax.errors import BadInput, require, unknown_name
-from cnn_jax.ops.blur import LARGEST_FILTER
-from cnn_jax.ops.windows import FILLS, Fill
-
-
-@runtime_checkable
-class Strategy(Protocol):
-    """What every strategy is: hashable, with `stride`, `conv_stride` and a call.
-
-    >>> import jax.numpy as jnp
-    >>> MaxBlur(filter_size=5)(jnp.ones((1, 28, 28, 3)), train=False).shape
-    (1, 14, 14, 3)
-    """
-
-    @property
-    def stride(self) -> int:
-        """The factor by which the map shrinks."""
-        ...
-
-    @property
-    def conv_stride(self) -> int:
-        """The stride of the convolution before this layer."""
-        ...
-
-    def __call__(self, x: Array, *, train: bool) -> Array:
-        """(batch, *spatial, channels) -> (batch, *smaller, channels)."""
-        ...
-
-
-def _check_ints(strategy: object, **allowed: tuple[int, int]) -> None:
-    for name, (least, most) in allowed.items():
-        value = vars(strategy)[name]
-        is_int = isinstance(value, int) and not isinstance(value, bool)
-        require(
-            is_int and least <= value <= most,
-            f'{type(strategy).__name__}: {name} must be an int from {least} to {most}; '
-            f'got {value!r}.',
-        )
-
-
-def _check_fill(strategy: object, padding: str) -> None:
-    if padding not in FILLS:
-        raise unknown_name(f'padding of {type(strategy).__name__}', str(padding), FILLS)
-
-
-_WINDOW = (1, 64)
-_STRIDE = (1, 16)
-_FILTER = (1, LARGEST_FILTER)
-
-
-@dataclass(frozen=True)
-class _Pool:
-    """Fields of the strategies that reduce a window."""
-
-    window: int = 2
-    stride: int = 2
-    conv_stride = 1
-
-    def __post_init__(self):
-        _check_ints(self, window=_WINDOW, stride=_STRIDE)
-
-
-@dataclass(frozen=True)
-class Max(_Pool):
-    """Max pooling."""
-
-    def __call__(self, x: Array, *, train: bool) -> Array:
-        return ops.max_pool(x, window=self.window, stride=self.stride)
-
-
-@dataclass(frozen=True)
-class Avg(_Pool):
-    """Average pooling."""
-
-    def __call__(self, x: Array, *, train: bool) -> Array:
-        return ops.avg_pool(x, window=self.window, stride=self.stride)
-
-
-@dataclass(frozen=True)
-class Stride:
-    """No pooling: the convolution before the layer takes the stride."""
-
-    stride: int = 2
-
-    def __post_init__(self):
-        _check_ints(self, stride=_STRIDE)
-
-    @property
-    def conv_stride(self) -> int:
-        return self.stride
-
-    def __call__(self, x: Array, *, train: bool) -> Array:
-        return x
-
-
-@dataclass(frozen=True)
-class Blur:
-    """Binomial blur and subsampling in place of the pooling (Zhang 2019)."""
-
-    filter_size: int = 3
-    stride: int = 2
-    padding: Fill = 'reflect'
-    conv_stride = 1
-
-    def __post_init__(self):
-        _check_ints(self, filter_size=_FILTER, stride=_STRIDE)
-        _check_fill(self, self.padding)
-
-    def __call__(self, x: Array, *, train: bool) -> Array:
-        return ops.blur_pool(
-            x, filter_size=self.filter_size, stride=self.stride, padding=self.padding
-        )
-
-
-@dataclass(frozen=True)
-class MaxBlur:
-    """Max pooling at stride 1, then binomial blur and subsampling (Zhang 2019)."""
-
-    window: int = 2
-    filter_size: int = 3
-    stride: int = 2
-    padding: Fill = 'reflect'
-    conv_stride = 1
-
-    def __post_init__(self):
-        _check_ints(self, window=_WINDOW, filter_size=_FILTER, stride=_STRIDE)
-        _check_fill(self, self.padding)
-
-    def __call__(self, x: Array, *, train: bool) -> Array:
-        return ops.max_blur_pool(
-            x,
-            window=self.window,
-            filter_size=self.filter_size,
-            stride=self.stride,
-            padding=self.padding,
-        )
-
+from cnn_jax.errors import BadInput, unknown_name
+from cnn_jax.modules import strategies
+from cnn_jax.modules.strategies import Strategy
 
 _REGISTRY: Mapping[str, type] = {
-    'max': Max,
-    'avg': Avg,
-    'stride': Stride,
-    'blur': Blur,
-    'max_blur': MaxBlur,
+    'max': strategies.Max,
+    'avg': strategies.Avg,
+    'stride': strategies.Stride,
+    'blur': strategies.Blur,
+    'max_blur': strategies.MaxBlur,
 }
 
 
@@ -189,7 +54,7 @@ def strategy_named(name: str, **hyperparameters: object) -> Strategy:
 def strategy_to_dict(strategy: Strategy) -> dict:
     """The strategy's name and hyperparameters, as plain JSON values.
 
-    >>> strategy_to_dict(Max())
+    >>> strategy_to_dict(strategies.Max())
     {'name': 'max', 'window': 2, 'stride': 2}
     """
     for name, known in _REGISTRY.items():
@@ -222,3 +87,14 @@ class Downsample(nn.Module):
             raise BadInput(
                 f'layer {"/".join(self.path)} ({self.strategy}): input {x.shape[1:-1]}: {error}'
             ) from error
+
+
+def downsample_layers(strategy: Strategy, names: Sequence[str]) -> list[Downsample]:
+    """The pooling layers of a network: one layer each, or one for all where the strategy says so.
+
+    >>> [layer.name for layer in downsample_layers(strategies.Max(), ['pool1', 'pool2'])]
+    ['pool1', 'pool2']
+    """
+    if strategy.one_for_all:
+        return [Downsample(strategy, name='pool')] * len(names)
+    return [Downsample(strategy, name=name) for name in names]

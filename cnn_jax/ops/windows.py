@@ -6,8 +6,9 @@ relationship 14).
 """
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -19,17 +20,33 @@ FILLS: tuple[str, ...] = get_args(Fill)
 
 
 def spatial_rank(x: Array) -> int:
-    """The number of spatial axes of a `(batch, *spatial, channels)` array of floats.
+    """The number of spatial axes of a `(batch, *spatial, channels)` array of floats, none empty.
 
     >>> spatial_rank(jnp.zeros((8, 28, 28, 16)))
     2
     """
-    shape = jnp.shape(x)
-    if len(shape) < 3:
-        raise ValueError(f'x must be (batch, *spatial, channels), of rank 3 or more; got {shape}')
-    if not jnp.issubdtype(jnp.result_type(x), jnp.floating):
-        raise ValueError(f'x must hold floats; got {jnp.result_type(x)}: convert it first')
-    return len(shape) - 2
+    if not isinstance(x, jax.Array | np.ndarray):
+        raise ValueError(f'x must be an array; got {type(x).__name__}: use jnp.asarray')
+    if x.ndim < 3:
+        raise ValueError(f'x must be (batch, *spatial, channels), of rank 3 or more; got {x.shape}')
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f'x must hold floats; got {x.dtype}: convert it first')
+    if 0 in x.shape:
+        raise ValueError(f'x must not be empty; got shape {x.shape}')
+    return x.ndim - 2
+
+
+def require_2d(op: str, x: Array) -> None:
+    """Raises ValueError unless `x` has exactly two spatial axes.
+
+    >>> require_2d('aps_pool', jnp.zeros((8, 28, 16)))
+    Traceback (most recent call last):
+    ValueError: aps_pool is 2-D only: x must be (batch, height, width, channels); got (8, 28, 16)
+    """
+    if spatial_rank(x) != 2:
+        raise ValueError(
+            f'{op} is 2-D only: x must be (batch, height, width, channels); got {x.shape}'
+        )
 
 
 def per_axis(
@@ -79,7 +96,9 @@ def padding_pairs(padding: Padding, window: tuple[int, ...]) -> Pairs:
             f'padding must be one (low, high) pair for each of {len(window)} spatial axes; '
             f'got {padding}'
         )
-    return tuple((int(low), int(high)) for low, high in pairs)
+    return tuple(
+        (low, high) for low, high in (per_axis('padding', pair, 2, least=0) for pair in pairs)
+    )
 
 
 def output_size(
@@ -89,15 +108,20 @@ def output_size(
     stride: int | Sequence[int] | None = None,
     padding: Padding = 'valid',
     dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
 ) -> tuple[int, ...]:
     """The spatial size after a window has moved over `size` elements per axis.
 
-    `stride=None` means the window. Raises ValueError where the window does not fit once.
+    `stride=None` means the window. `ceil_mode` adds a last window that hangs over the high end,
+    unless it would start past every element and low padding (torch's rule). Raises ValueError
+    where the window does not fit once.
 
     >>> output_size((227, 227), window=11, stride=4)
     (55, 55)
     >>> output_size(28, window=5, stride=1, padding='same')
     (28,)
+    >>> output_size(28, window=3, stride=2), output_size(28, window=3, stride=2, ceil_mode=True)
+    ((13,), (14,))
     """
     sizes = tuple(size) if isinstance(size, Sequence) else (size,)
     rank = len(sizes)
@@ -114,5 +138,59 @@ def output_size(
                 f'window {window} is larger than the feature map {sizes} with padding '
                 f'{pairs}: use a window of at most {n + low + high} or a larger input'
             )
-        out.append((n + low + high - span) // s + 1)
+        room = n + low + high - span
+        steps = -(-room // s) if ceil_mode else room // s
+        out.append(steps if ceil_mode and steps * s >= n + low else steps + 1)
     return tuple(out)
+
+
+def check_fill(name: str, fill: str | None, *, allow_none: bool = False) -> None:
+    """Raises ValueError unless `fill` is one of FILLS (or None, where that is allowed)."""
+    if fill not in FILLS and not (allow_none and fill is None):
+        allowed = ', '.join(map(repr, FILLS)) + (' or None' if allow_none else '')
+        raise ValueError(f'{name} must be one of {allowed}; got {fill!r}')
+
+
+class Windows(NamedTuple):
+    """Where the windows of an op lie on a map, one entry per spatial axis."""
+
+    window: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: Pairs  # what the caller asked for
+    overhang: tuple[int, ...]  # elements past the high padding that ceil_mode's last window covers
+    out: tuple[int, ...]  # windows per axis
+
+
+def place_windows(
+    x: Array,
+    window: int | Sequence[int],
+    stride: int | Sequence[int] | None,
+    padding: Padding,
+    fill: Fill | None = None,
+    ceil_mode: bool = False,
+) -> Windows:
+    """Checks the arguments that windowed ops share and lays the windows out on `x`.
+
+    >>> place_windows(jnp.zeros((1, 6, 1)), 3, 2, 'valid', ceil_mode=True)
+    Windows(window=(3,), stride=(2,), padding=((0, 0),), overhang=(1,), out=(3,))
+    """
+    rank = spatial_rank(x)
+    size = x.shape[1:-1]
+    windows = per_axis('window', window, rank)
+    strides = windows if stride is None else per_axis('stride', stride, rank)
+    pairs = padding_pairs(padding, windows)
+    check_fill('fill', fill, allow_none=True)
+    for k, n, pair in zip(windows, size, pairs, strict=True):
+        if fill is None and max(pair) >= k:
+            raise ValueError(
+                f'padding {pairs} must be smaller than window {windows} on each side, '
+                f'or fill must say what it holds'
+            )
+        if fill == 'circular' and max(pair) > 0 and k > n:
+            raise ValueError(f"fill='circular' needs window {windows} to fit in the map {size}")
+    out = output_size(size, window=windows, stride=strides, padding=pairs, ceil_mode=ceil_mode)
+    overhang = tuple(
+        max(0, (o - 1) * s + k - (n + low + high))
+        for n, k, s, o, (low, high) in zip(size, windows, strides, out, pairs, strict=True)
+    )
+    return Windows(windows, strides, pairs, overhang, out)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jax import lax
 
 from cnn_jax import ops
-from tests import oracles
+from tests.oracles import plain as oracles
 
 
 @st.composite

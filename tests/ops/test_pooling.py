@@ -4,76 +4,45 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cnn_jax import ops
-from tests import oracles
-
-CASES = 50
-
-
-def compiled(op, x, **options):
-    """`op` under jit: one compilation a case instead of one a primitive."""
-    return jax.jit(lambda x: op(x, **options))(x)
+from tests.cases import compiled, generated, window_cases
+from tests.oracles import plain as oracles
 
 
-@st.composite
-def pool_cases(draw, max_rank=3):
-    """x, window, stride and padding that fit together."""
-    rank = draw(st.integers(1, max_rank))
-    limit = {1: 17, 2: 11, 3: 5}[rank]
-    window = tuple(draw(st.integers(1, min(7, limit))) for _ in range(rank))
-    stride = tuple(draw(st.integers(1, 4)) for _ in range(rank))
-    pairs = tuple((draw(st.integers(0, k - 1)), draw(st.integers(0, k - 1))) for k in window)
-    size = tuple(
-        draw(st.integers(max(1, k - low - high), limit))
-        for k, (low, high) in zip(window, pairs, strict=True)
-    )
-    shape = (draw(st.integers(1, 2)), *size, draw(st.integers(1, 3)))
-    seed = draw(st.integers(0, 2**32 - 1))
-    levels = draw(st.sampled_from([3, 1000]))  # few levels: many ties
-    x = np.random.default_rng(seed).integers(-levels, levels, shape) / levels
-    return x.astype(np.float32), window, stride, pairs
+def elements_oracle(case, reduce):
+    return oracles.reduce_elements(case.x.astype(np.float64), case.options, reduce)
 
 
-@settings(max_examples=CASES, deadline=None)
-@given(pool_cases())
+@generated(window_cases())
 def test_max_pool_is_the_oracle(case):
-    x, window, stride, pairs = case
-    y = compiled(ops.max_pool, x, window=window, stride=stride, padding=pairs)
-    np.testing.assert_array_equal(y, oracles.max_pool(x, window, stride, pairs).astype(np.float32))
+    y = compiled(ops.max_pool, case.x, **case.options)
+    np.testing.assert_array_equal(y, elements_oracle(case, lambda e: e.max(1)).astype(np.float32))
 
 
-@settings(max_examples=CASES, deadline=None)
-@given(pool_cases())
+@generated(window_cases())
+def test_min_pool_is_the_oracle(case):
+    y = compiled(ops.min_pool, case.x, **case.options)
+    np.testing.assert_array_equal(y, elements_oracle(case, lambda e: e.min(1)).astype(np.float32))
+
+
+@generated(window_cases())
 def test_sum_pool_is_the_oracle(case):
-    x, window, stride, pairs = case
-    y = compiled(ops.sum_pool, x, window=window, stride=stride, padding=pairs)
-    expected = oracles.sum_pool(x.astype(np.float64), window, stride, pairs)
-    np.testing.assert_allclose(y, expected, atol=1e-4)
+    y = compiled(ops.sum_pool, case.x, **case.options)
+    np.testing.assert_allclose(y, elements_oracle(case, lambda e: e.sum(1)), atol=1e-4)
 
 
-@settings(max_examples=CASES, deadline=None)
-@given(pool_cases(), st.booleans())
-def test_avg_pool_is_the_oracle(case, count_padding):
-    x, window, stride, pairs = case
-    inside = oracles.sum_pool(np.ones_like(x), window, stride, pairs)
-    options = {'window': window, 'stride': stride, 'padding': pairs}
-    if not count_padding and (inside == 0).any():
-        with pytest.raises(ValueError, match='no element inside'):
-            ops.avg_pool(jnp.asarray(x), **options)
-        return
-    y = compiled(ops.avg_pool, x, count_padding=count_padding, **options)
-    expected = oracles.avg_pool(x.astype(np.float64), window, stride, pairs, count_padding)
-    np.testing.assert_allclose(y, expected, atol=1e-5)
+@generated(window_cases())
+def test_avg_pool_is_the_oracle(case):
+    y = compiled(ops.avg_pool, case.x, **case.options)
+    np.testing.assert_allclose(y, elements_oracle(case, lambda e: e.mean(1)), atol=1e-5)
 
 
-@settings(max_examples=CASES, deadline=None)
-@given(pool_cases(max_rank=2))
+@generated(window_cases(max_rank=2))
 def test_first_maximum_takes_the_whole_gradient(case):
-    x, window, stride, pairs = case
-    x = np.asarray(oracles.pad(x, pairs, 'zero'), np.float32)
+    x, window, stride = case.x, case.options['window'], case.options['stride']
+    if any(n < k for n, k in zip(x.shape[1:-1], window, strict=True)):
+        x = np.asarray(oracles.pad(x, [(0, k) for k in window], 'reflect'), np.float32)
 
     def pool(x):
         return ops.max_pool(x, window=window, stride=stride)
@@ -101,20 +70,20 @@ def test_padding_never_wins_over_negative_numbers():
 
 def test_nan_in_nan_out():
     x = jnp.zeros((1, 4, 4, 1)).at[0, 1, 1, 0].set(jnp.nan)
-    for pool in (ops.max_pool, ops.avg_pool, ops.sum_pool):
+    for pool in (ops.max_pool, ops.min_pool, ops.avg_pool, ops.sum_pool):
         y = np.asarray(pool(x, window=2))[0, :, :, 0]
         assert np.isnan(y).tolist() == [[True, False], [False, False]]
 
 
 @pytest.mark.parametrize('dtype', [jnp.bfloat16, jnp.float16, jnp.float32])
-@pytest.mark.parametrize('pool', [ops.max_pool, ops.avg_pool, ops.sum_pool])
+@pytest.mark.parametrize('pool', [ops.max_pool, ops.min_pool, ops.avg_pool, ops.sum_pool])
 def test_dtype_is_kept_forward_and_backward(pool, dtype):
     x = jnp.ones((1, 5, 4, 2), dtype)
     y, pullback = jax.vjp(lambda x: pool(x, window=2, stride=1, padding='same'), x)
     assert y.dtype == dtype and pullback(y)[0].dtype == dtype
 
 
-@pytest.mark.parametrize('pool', [ops.max_pool, ops.avg_pool, ops.sum_pool])
+@pytest.mark.parametrize('pool', [ops.max_pool, ops.min_pool, ops.avg_pool, ops.sum_pool])
 def test_vmap_is_a_loop(pool):
     x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 2, 5, 5, 2)), jnp.float32)
     gradient = jax.grad(lambda x: (pool(x, window=3, stride=2) ** 2).sum())
@@ -141,7 +110,9 @@ def test_bad_arguments_say_what_is_allowed(options, said, unchecked):
         ops.max_pool(jnp.zeros((1, 4, 4, 1)), **options)
 
 
-@pytest.mark.parametrize('x', [jnp.zeros((4, 4)), jnp.zeros((1, 4, 4, 1), jnp.int32)])
-def test_bad_arrays_are_refused(x):
+@pytest.mark.parametrize(
+    'x', [jnp.zeros((4, 4)), jnp.zeros((1, 4, 4, 1), jnp.int32), jnp.zeros((1, 0, 4, 1)), [1.0]]
+)
+def test_bad_arrays_are_refused(x, unchecked):
     with pytest.raises(ValueError, match='x must'):
         ops.windows.spatial_rank(x)

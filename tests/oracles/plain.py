@@ -59,31 +59,6 @@ def _spatial(patch: np.ndarray) -> tuple[int, ...]:
     return tuple(range(1, patch.ndim - 1))
 
 
-def max_pool(x, window, stride, pairs):
-    padded = np.full(
-        (
-            x.shape[0],
-            *(n + a + b for n, (a, b) in zip(x.shape[1:-1], pairs, strict=True)),
-            x.shape[-1],
-        ),
-        -np.inf,
-    )
-    inner = tuple(slice(a, a + n) for n, (a, _) in zip(x.shape[1:-1], pairs, strict=True))
-    padded[(slice(None), *inner)] = x
-    return reduce_windows(padded, window, stride, lambda p: p.max(_spatial(p)))
-
-
-def sum_pool(x, window, stride, pairs):
-    return reduce_windows(pad(x, pairs, 'zero'), window, stride, lambda p: p.sum(_spatial(p)))
-
-
-def avg_pool(x, window, stride, pairs, count_padding):
-    total = sum_pool(x, window, stride, pairs)
-    if count_padding:
-        return total / math.prod(window)
-    return total / sum_pool(np.ones_like(x), window, stride, pairs)
-
-
 def max_pool_gradient(x, g, window, stride):
     """The first maximum of each window, in row-major order, takes the window's whole gradient."""
     dx = np.zeros_like(x)
@@ -124,4 +99,56 @@ def conv(x, kernel, stride, pairs):
     y = np.zeros((x.shape[0], *out, kernel.shape[-1]))
     for position, patch in windows(padded, kernel.shape[:2], stride):
         y[(slice(None), *position)] = np.einsum('bhwc,hwcf->bf', patch, kernel)
+    return y
+
+
+def window_elements(x, options):
+    """For each output position, (position, elements, count): the heart of every windowed oracle.
+
+    `elements` is (batch, taps, channels) in row-major order and holds 0 where `count`, a boolean
+    per tap, says that the element is padding that does not count.
+    """
+    size, rank = x.shape[1:-1], x.ndim - 2
+    window, stride, fill = options['window'], options['stride'], options['fill']
+    pairs = options['padding']
+    if pairs == 'valid':
+        pairs = [(0, 0)] * rank
+    elif pairs == 'same':
+        pairs = [((k - 1) // 2, k // 2) for k in window]
+    out = []
+    for n, k, s, (low, high) in zip(size, window, stride, pairs, strict=True):
+        starts = [i for i in range(-low, n + high) if (i + low) % s == 0]
+        if options['ceil_mode']:  # a window may hang over, if it starts inside the map or before
+            floor = [i for i in starts if i + k <= n + high]
+            more = [i for i in starts if i > floor[-1] and i < n and floor[-1] + k < n + high]
+            starts = floor + more[:1]
+        else:
+            starts = [i for i in starts if i + k <= n + high]
+        out.append(starts)
+    for position in itertools.product(*(range(len(s)) for s in out)):
+        elements, count = [], []
+        for offset in np.ndindex(*window):
+            source, inside = [], True
+            for axis, (p, o) in enumerate(zip(position, offset, strict=True)):
+                i, n, high = out[axis][p] + o, size[axis], pairs[axis][1]
+                if i >= n + high:  # overhang
+                    inside = False
+                elif fill is None:
+                    inside = inside and 0 <= i < n
+                source.append(source_index(i, n, fill or 'zero') if inside else None)
+            count.append(inside)
+            whole = inside and None not in source
+            elements.append(
+                x[(slice(None), *source)] if whole else np.zeros_like(x[:, *[0] * rank])
+            )
+        yield position, np.stack(elements, 1), np.array(count)
+
+
+def reduce_elements(x, options, reduce):
+    """`reduce((batch, counted taps, channels)) -> (batch, channels)` over every window."""
+    found = {p: reduce(e[:, c]) for p, e, c in window_elements(x, options)}
+    out = [1 + max(p[axis] for p in found) for axis in range(x.ndim - 2)]
+    y = np.zeros((x.shape[0], *out, x.shape[-1]))
+    for position, value in found.items():
+        y[(slice(None), *position)] = value
     return y

@@ -1,0 +1,94 @@
+"""The elements of every window, gathered along a leading axis; the adjoint is free of scatters.
+
+Where a box window does not split into one axis after the other (soft, ranked, sampled, mixed
+pooling), an op takes all `window` elements at once from `window_taps` and is then elementwise
+arithmetic and a reduction over axis 0.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+from cnn_jax.ops.axis import pad_axis, spread_taps, taps
+from cnn_jax.ops.windows import Fill, Windows
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def _axis_taps(x: Array, axis: int, window: int, stride: int) -> Array:
+    return jnp.stack(taps(x, axis, window, stride))
+
+
+def _axis_taps_forward(x, axis, window, stride):
+    return _axis_taps(x, axis, window, stride), x.shape[axis]
+
+
+def _axis_taps_backward(axis, window, stride, size, g):
+    return (spread_taps([g[j] for j in range(window)], axis, stride, size),)
+
+
+_axis_taps.defvjp(_axis_taps_forward, _axis_taps_backward)
+
+
+def pad_windows(x: Array, windows: Windows, fill: Fill | None, neutral: float) -> Array:
+    """`x` with its padding: filled by `fill`, or `neutral` where that is None.
+
+    The overhang of ceil_mode always holds `neutral`.
+    """
+    for axis, (low, high) in enumerate(windows.padding, start=1):
+        if fill is not None:
+            x = pad_axis(x, axis, low, high, fill)
+    pairs = [
+        (0 if fill else low, over + (0 if fill else high))
+        for (low, high), over in zip(windows.padding, windows.overhang, strict=True)
+    ]
+    if any(low or high for low, high in pairs):
+        config = [(0, 0, 0), *((low, high, 0) for low, high in pairs), (0, 0, 0)]
+        x = lax.pad(x, jnp.asarray(neutral, x.dtype), config)
+    return x
+
+
+def counted(windows: Windows, fill: Fill | None, size: tuple[int, ...]) -> list[np.ndarray]:
+    """For each axis, (windows, window) booleans: which elements of each window count.
+
+    Padding counts where `fill` says what it holds; the overhang of ceil_mode never does.
+    """
+    masks = []
+    for n, k, s, out, (low, high) in zip(size, *windows[:2], windows.out, windows[2], strict=True):
+        position = np.arange(out)[:, None] * s + np.arange(k) - low
+        first, last = (0, n) if fill is None else (-low, n + high)
+        masks.append((position >= first) & (position < last))
+    return masks
+
+
+def window_taps(
+    x: Float[Array, 'batch *spatial channels'], windows: Windows, fill: Fill | None
+) -> tuple[Float[Array, 'taps batch *out channels'], Bool[Array, 'taps 1 *out 1']]:
+    """The elements of each window, in row-major order along axis 0, and which of them count.
+
+    Elements that do not count hold zero. Where all count, the second result is a single True
+    that broadcasts: (1, 1, ..., 1).
+
+    >>> from cnn_jax.ops.windows import place_windows
+    >>> x = jnp.arange(1.0, 5.0).reshape(1, 4, 1)
+    >>> values, counts = window_taps(x, place_windows(x, 3, 2, 'same'), None)
+    >>> values[:, 0, :, 0].T.tolist(), counts[:, 0, :, 0].T.tolist()
+    ([[0.0, 1.0, 2.0], [2.0, 3.0, 4.0]], [[False, True, True], [True, True, True]])
+    """
+    masks = counted(windows, fill, x.shape[1:-1])
+    x = pad_windows(x, windows, fill, 0.0)[None]
+    for axis, (k, s) in enumerate(zip(windows.window, windows.stride, strict=True), start=2):
+        x = _axis_taps(x, axis, k, s)  # (k, taps so far, batch, ...)
+        x = jnp.moveaxis(x, 0, 1).reshape(-1, *x.shape[2:])
+    if all(mask.all() for mask in masks):
+        return x, jnp.ones((1,) * x.ndim, bool)
+    inside = np.ones((1,) * x.ndim, bool)
+    for axis, mask in enumerate(masks):
+        shape = [1] * (1 + x.ndim)
+        shape[1], shape[3 + axis] = mask.shape[1], mask.shape[0]
+        inside = inside[:, None] & mask.T.reshape(shape)
+        inside = inside.reshape(-1, *inside.shape[2:])
+    return x, jnp.asarray(inside)

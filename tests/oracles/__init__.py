@@ -1,0 +1,1 @@
+"""Slow float64 NumPy loops, written from the definitions and sharing no code with cnn_jax."""
