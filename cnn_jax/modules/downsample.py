@@ -19,10 +19,20 @@ from cnn_jax.modules.strategies import Strategy
 
 _REGISTRY: Mapping[str, type] = {
     'max': strategies.Max,
+    'min': strategies.Min,
     'avg': strategies.Avg,
+    'sum': strategies.Sum,
+    'lp': strategies.Lp,
+    'gaussian': strategies.Gaussian,
+    'median': strategies.Median,
     'stride': strategies.Stride,
+    'subsample': strategies.Subsample,
+    'space_to_depth': strategies.SpaceToDepth,
+    'adaptive_avg': strategies.AdaptiveAvg,
+    'adaptive_max': strategies.AdaptiveMax,
     'blur': strategies.Blur,
     'max_blur': strategies.MaxBlur,
+    'avg_blur': strategies.AvgBlur,
 }
 
 

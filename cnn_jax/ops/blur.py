@@ -1,15 +1,17 @@
 """Anti-aliased pooling: low-pass filter, then subsample (Zhang, ICML 2019)."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.axis import filter_axis, pad_axis
-from cnn_jax.ops.pooling import max_pool
-from cnn_jax.ops.windows import FILLS, Fill, per_axis, same_padding, spatial_rank
+from cnn_jax.ops.pooling import avg_pool, max_pool
+from cnn_jax.ops.windows import Fill, check_fill, per_axis, same_padding, spatial_rank
 
 LARGEST_FILTER = 7
+Filter = int | Sequence[int | float]  # a binomial filter's size, or weights
 
 
 def check_filter_size(filter_size: int) -> None:
@@ -43,49 +45,67 @@ def binomial_filter(filter_size: int) -> tuple[float, ...]:
 def blur_pool(
     x: Float[Array, 'batch *spatial channels'],
     *,
-    filter_size: int = 3,
+    filter_size: Filter = 3,
     stride: int | Sequence[int] = 2,
     padding: Fill = 'reflect',
 ) -> Float[Array, 'batch *out channels']:
-    """Binomial blur of every channel, then every `stride`-th element (Zhang 2019, section 3.2).
+    """Blur of every channel, then every `stride`-th element (Zhang 2019, section 3.2).
 
-    `padding` names the fill of the border: 'zero', 'reflect', 'replicate' or 'circular', with
-    (filter_size - 1) // 2 elements before and filter_size // 2 after, so each axis of length n
-    becomes ceil(n / stride) for every filter size. A constant image stays constant except with
-    'zero', which darkens its border. Filter size 1 is plain subsampling; 2 equals 2x2 average
-    pooling on even sizes. One axis at a time: 2 * filter_size products instead of its square.
+    `filter_size` chooses the binomial filter of that size, or is itself the filter: the weights
+    along each axis, which are divided by their sum. `padding` names the fill of the border:
+    'zero', 'reflect', 'replicate' or 'circular', with (size - 1) // 2 elements before and size // 2
+    after, so each axis of length n becomes ceil(n / stride) for every filter size. A constant
+    image stays constant except with 'zero', which darkens its border. Filter size 1 is plain
+    subsampling; 2 equals 2x2 average pooling on even sizes. One axis at a time: 2 * size products
+    instead of its square.
 
-    Raises ValueError for a filter size outside 1..7 and for an unknown fill.
+    Raises ValueError for a filter size outside 1..7, weights whose sum is zero or not finite, an
+    unknown fill, and a circular map smaller than the filter.
 
     >>> import jax.numpy as jnp
     >>> x = jnp.arange(1.0, 26.0).reshape(1, 5, 5, 1)
     >>> blur_pool(x, filter_size=3)[0, :, :, 0].tolist()
     [[4.0, 5.5, 7.0], [11.5, 13.0, 14.5], [19.0, 20.5, 22.0]]
+    >>> blur_pool(x, filter_size=(1, 2, 1))[0, 0, :, 0].tolist()
+    [4.0, 5.5, 7.0]
     """
+    weights = filter_weights(filter_size)
     rank = spatial_rank(x)
     strides = per_axis('stride', stride, rank)
-    weights = binomial_filter(filter_size)
-    if padding not in FILLS:
-        raise ValueError(f'padding must be one of {", ".join(FILLS)}; got {padding!r}')
-    if 0 in x.shape[1:-1]:
-        raise ValueError(f'x has no elements to blur: shape {x.shape}')
-    low, high = same_padding(filter_size)
+    check_fill('padding', padding)
+    low, high = same_padding(len(weights))
     for axis in range(1, rank + 1):
-        if padding == 'circular' and x.shape[axis] < filter_size:
+        if padding == 'circular' and x.shape[axis] < len(weights):
             raise ValueError(
                 f'circular padding needs a map at least as large as filter_size = '
-                f'{filter_size}; got {x.shape[1:-1]}'
+                f'{len(weights)}; got {x.shape[1:-1]}'
             )
         x = pad_axis(x, axis, low, high, padding)
         x = filter_axis(x, axis, weights, strides[axis - 1])
     return x
 
 
+def filter_weights(filter_size: Filter) -> tuple[float, ...]:
+    """The binomial filter of a size, or given weights divided by their sum.
+
+    >>> filter_weights((1, 3))
+    (0.25, 0.75)
+    """
+    if not isinstance(filter_size, Sequence):
+        return binomial_filter(filter_size)
+    total = sum(filter_size)
+    if not filter_size or not math.isfinite(total) or total == 0:
+        raise ValueError(
+            f'filter_size as weights must have a finite sum other than zero; got {filter_size!r}'
+        )
+    return tuple(float(weight) / total for weight in filter_size)
+
+
 def max_blur_pool(
     x: Float[Array, 'batch *spatial channels'],
     *,
     window: int | Sequence[int] = 2,
-    filter_size: int = 3,
+    filter_size: Filter = 3,
     stride: int | Sequence[int] = 2,
     padding: Fill = 'reflect',
 ) -> Float[Array, 'batch *out channels']:
@@ -100,6 +120,32 @@ def max_blur_pool(
     """
     return blur_pool(
         max_pool(x, window=window, stride=1),
+        filter_size=filter_size,
+        stride=stride,
+        padding=padding,
+    )
+
+
+def avg_blur_pool(
+    x: Float[Array, 'batch *spatial channels'],
+    *,
+    window: int | Sequence[int] = 2,
+    filter_size: Filter = 3,
+    stride: int | Sequence[int] = 2,
+    padding: Fill = 'reflect',
+) -> Float[Array, 'batch *out channels']:
+    """Average pooling at stride 1, then `blur_pool`: `max_blur_pool` with a mean for the maximum.
+
+    Zhang 2019, section 3.2, goes on to replace average pooling by the blur alone (`blur_pool`),
+    since both are low-pass filters; this keeps the averaging window, and so the size of an average
+    pool of the same window and stride.
+
+    >>> import jax.numpy as jnp
+    >>> avg_blur_pool(jnp.arange(8.0).reshape(1, 8, 1))[0, :, 0].tolist()
+    [1.0, 2.5, 4.5, 6.0]
+    """
+    return blur_pool(
+        avg_pool(x, window=window, stride=1),
         filter_size=filter_size,
         stride=stride,
         padding=padding,

@@ -1,5 +1,6 @@
-"""Max, min, average and sum pooling and plain subsampling, over any number of spatial axes."""
+"""Max, min, sum, average and Gaussian pooling and subsampling, over any number of axes."""
 
+import math
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -8,7 +9,14 @@ from jaxtyping import Array, Float
 
 from cnn_jax.ops.axis import filter_axis, max_axis
 from cnn_jax.ops.taps import counted, pad_windows
-from cnn_jax.ops.windows import Fill, Padding, per_axis, place_windows, spatial_rank
+from cnn_jax.ops.windows import (
+    Fill,
+    Padding,
+    Windows,
+    per_axis,
+    place_windows,
+    spatial_rank,
+)
 
 
 def max_pool(
@@ -103,15 +111,55 @@ def avg_pool(
     [[2.5, 4.5], [10.5, 12.5]]
     """
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
+    return _weighted_mean(x, windows, fill, [(1.0 / k,) * k for k in windows.window])
+
+
+def gaussian_pool(
+    x: Float[Array, 'batch *spatial channels'],
+    *,
+    window: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: Padding = 'valid',
+    fill: Fill | None = None,
+    ceil_mode: bool = False,
+    sigma: int | float = 1.0,
+) -> Float[Array, 'batch *out channels']:
+    """The mean of each window, weighted by exp(-d^2 / (2 sigma^2)).
+
+    d is the distance in elements from the centre of the window, which for an even window lies
+    between elements. As in `avg_pool`, padding is left out unless `fill` says what it holds.
+    Goodfellow, Bengio & Courville 2016, "Deep Learning", section 9.3, name this pooling: a weighted
+    average based on the distance from the central pixel.
+
+    Raises ValueError unless sigma > 0.
+
+    >>> x = jnp.array([0.0, 1.0, 0.0]).reshape(1, 3, 1)
+    >>> round(float(gaussian_pool(x, window=3)[0, 0, 0]), 4)  # 1 / (1 + 2 exp(-1/2))
+    0.4519
+    """
+    windows = place_windows(x, window, stride, padding, fill, ceil_mode)
+    if not (isinstance(sigma, int | float) and 0 < sigma < math.inf):
+        raise ValueError(f'sigma must be a number above 0, in elements; got {sigma!r}')
+    rows = []
+    for k in windows.window:
+        row = np.exp(-((np.arange(k) - (k - 1) / 2) ** 2) / (2 * sigma**2))
+        rows.append(tuple((row / row.sum()).tolist()))
+    return _weighted_mean(x, windows, fill, rows)
+
+
+def _weighted_mean(
+    x: Array, windows: Windows, fill: Fill | None, rows: Sequence[tuple[float, ...]]
+) -> Array:
+    """Correlates each axis with its row, divided by the weight of the elements that count."""
     masks = counted(windows, fill, x.shape[1:-1])
     x = pad_windows(x, windows, fill, 0.0)
-    for axis, (k, s) in enumerate(zip(windows.window, windows.stride, strict=True), start=1):
-        x = filter_axis(x, axis, (1.0 / k,) * k, s)
-    for axis, mask in enumerate(masks, start=1):
+    for axis, (row, s) in enumerate(zip(rows, windows.stride, strict=True), start=1):
+        x = filter_axis(x, axis, row, s)
+    for axis, (mask, row) in enumerate(zip(masks, rows, strict=True), start=1):
         if not mask.all():
             shape = [1] * x.ndim
             shape[axis] = -1
-            x = x * jnp.asarray(1 / mask.mean(1), x.dtype).reshape(shape)
+            x = x * jnp.asarray(1 / (mask @ np.array(row)), x.dtype).reshape(shape)
     return x
 
 

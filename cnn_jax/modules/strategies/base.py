@@ -65,7 +65,7 @@ def check_ints(strategy: object, **allowed: tuple[int, int]) -> None:
         )
 
 
-def check_floats(strategy: object, **allowed: tuple[float, float]) -> None:
+def check_floats(strategy: object, **allowed: tuple[int | float, int | float]) -> None:
     """Raises BadInput unless each named field is a finite number from `least` to `most`.
 
     A `least` or `most` that is infinite stands for "any"; a `least` of `POSITIVE` for "> 0".

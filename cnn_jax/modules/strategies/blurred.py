@@ -61,3 +61,17 @@ class MaxBlur(Strategy):
             stride=self.stride,
             padding=self.padding,
         )
+
+
+@dataclass(frozen=True)
+class AvgBlur(MaxBlur):
+    """Average pooling at stride 1, then binomial blur and subsampling."""
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return ops.avg_blur_pool(
+            x,
+            window=self.window,
+            filter_size=self.filter_size,
+            stride=self.stride,
+            padding=self.padding,
+        )

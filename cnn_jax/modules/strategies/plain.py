@@ -1,11 +1,21 @@
 """Strategies without parameters that reduce a window or take a sample."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from jaxtyping import Array
 
 from cnn_jax import ops
-from cnn_jax.modules.strategies.base import STRIDE, WINDOW, Site, Strategy, check_ints
+from cnn_jax.modules.strategies.base import (
+    POSITIVE,
+    STRIDE,
+    WINDOW,
+    Site,
+    Strategy,
+    check_choice,
+    check_floats,
+    check_ints,
+)
 
 
 @dataclass(frozen=True)
@@ -20,13 +30,18 @@ class Pool(Strategy):
 
 
 @dataclass(frozen=True)
-class Stride(Strategy):
-    """No pooling: the convolution before the layer takes the stride."""
+class _Sample(Strategy):
+    """Strategies with no other field than the stride."""
 
     stride: int = 2
 
     def __post_init__(self):
         check_ints(self, stride=STRIDE)
+
+
+@dataclass(frozen=True)
+class Stride(_Sample):
+    """No pooling: the convolution before the layer takes the stride."""
 
     @property
     def conv_stride(self) -> int:
@@ -55,3 +70,94 @@ class Max(Pool):
 
     def __call__(self, x: Array, *, train: bool) -> Array:
         return ops.max_pool(x, window=self.window, stride=self.stride)
+
+
+@dataclass(frozen=True)
+class Min(Pool):
+    """Min pooling."""
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return ops.min_pool(x, window=self.window, stride=self.stride)
+
+
+@dataclass(frozen=True)
+class Sum(Pool):
+    """Sum pooling."""
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return ops.sum_pool(x, window=self.window, stride=self.stride)
+
+
+@dataclass(frozen=True)
+class Lp(Pool):
+    """The p-norm of each window (Sermanet 2012), divided by its size with form 'mean'."""
+
+    p: float = 2.0
+    form: Literal['mean', 'sum'] = 'mean'
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_floats(self, p=(POSITIVE, 100))
+        check_choice(self, form=('mean', 'sum'))
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return ops.lp_pool(x, window=self.window, stride=self.stride, p=self.p, form=self.form)
+
+
+@dataclass(frozen=True)
+class Gaussian(Pool):
+    """An average weighted by the distance from the centre; `sigma` in elements."""
+
+    window: int = 3
+    sigma: float = 1.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_floats(self, sigma=(POSITIVE, 1000))
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return ops.gaussian_pool(
+            x, window=self.window, stride=self.stride, padding='same', sigma=self.sigma
+        )
+
+
+@dataclass(frozen=True)
+class Median(Pool):
+    """The median of each window."""
+
+    window: int = 3
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return ops.median_pool(x, window=self.window, stride=self.stride, padding='same')
+
+
+@dataclass(frozen=True)
+class Subsample(_Sample):
+    """Every `stride`-th element, without any filter."""
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return ops.subsample(x, stride=self.stride)
+
+
+@dataclass(frozen=True)
+class SpaceToDepth(_Sample):
+    """Blocks of elements become channels: nothing is lost, the channels grow by stride^2."""
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return ops.space_to_depth(x, stride=self.stride)
+
+
+@dataclass(frozen=True)
+class AdaptiveAvg(_Sample):
+    """The average of nearly equal windows, whose number is the size divided by `stride`."""
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return ops.adaptive_avg_pool(x, size=tuple(-(-n // self.stride) for n in x.shape[1:-1]))
+
+
+@dataclass(frozen=True)
+class AdaptiveMax(_Sample):
+    """The maximum of nearly equal windows, whose number is the size divided by `stride`."""
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return ops.adaptive_max_pool(x, size=tuple(-(-n // self.stride) for n in x.shape[1:-1]))

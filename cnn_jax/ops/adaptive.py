@@ -1,0 +1,123 @@
+"""Pooling to a given output size, and over the whole map; and moving space into channels."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from cnn_jax.ops.pooling import avg_pool, max_pool
+from cnn_jax.ops.windows import per_axis, spatial_rank
+
+
+def adaptive_avg_pool(
+    x: Float[Array, 'batch *spatial channels'], *, size: int | Sequence[int]
+) -> Float[Array, 'batch *out channels']:
+    """The mean of `size` nearly equal windows on each axis.
+
+    Window i of m on an axis of n elements covers floor(i n / m) up to, not including,
+    ceil((i + 1) n / m), as in torch: neighbours overlap by one where m does not divide n, and
+    elements repeat where m > n.
+
+    >>> adaptive_avg_pool(jnp.arange(5.0).reshape(1, 5, 1), size=2)[0, :, 0].tolist()
+    [1.0, 3.0]
+    """
+    return _adaptive(avg_pool, x, size)
+
+
+def adaptive_max_pool(
+    x: Float[Array, 'batch *spatial channels'], *, size: int | Sequence[int]
+) -> Float[Array, 'batch *out channels']:
+    """The maximum of the windows of `adaptive_avg_pool`.
+
+    >>> adaptive_max_pool(jnp.arange(5.0).reshape(1, 5, 1), size=2)[0, :, 0].tolist()
+    [2.0, 4.0]
+    """
+    return _adaptive(max_pool, x, size)
+
+
+def _adaptive(pool: Callable[..., Array], x: Array, size: int | Sequence[int]) -> Array:
+    rank = spatial_rank(x)
+    for axis in range(rank, 0, -1):  # last first: at ties max_pool's first element is row-major
+        n, m = x.shape[axis], per_axis('size', size, rank)[axis - 1]
+        window = [1] * rank
+        if n % m == 0:
+            window[axis - 1] = n // m
+            x = pool(x, window=window)
+            continue
+        rows = []
+        for i in range(m):
+            start, stop = i * n // m, -(-(i + 1) * n // m)
+            window[axis - 1] = stop - start
+            rows.append(pool(lax.slice_in_dim(x, start, stop, axis=axis), window=window))
+        x = lax.concatenate(rows, axis)
+    return x
+
+
+def global_avg_pool(
+    x: Float[Array, 'batch *spatial channels'],
+) -> Float[Array, 'batch channels']:
+    """The mean of each channel (Lin, Chen & Yan 2014, "Network in Network", section 3.2).
+
+    >>> global_avg_pool(jnp.arange(4.0).reshape(1, 2, 2, 1)).tolist()
+    [[1.5]]
+    """
+    return x.mean(tuple(range(1, 1 + spatial_rank(x))))
+
+
+def global_max_pool(
+    x: Float[Array, 'batch *spatial channels'],
+) -> Float[Array, 'batch channels']:
+    """The maximum of each channel; at ties the first takes the whole gradient.
+
+    >>> global_max_pool(jnp.arange(4.0).reshape(1, 2, 2, 1)).tolist()
+    [[3.0]]
+    """
+    spatial_rank(x)
+    return _first_max(x.reshape(x.shape[0], -1, x.shape[-1]))
+
+
+@jax.custom_vjp
+def _first_max(x: Array) -> Array:
+    return x.max(1)
+
+
+def _first_max_forward(x):
+    y = x.max(1)
+    return y, (x, y)
+
+
+def _first_max_backward(residuals, g):
+    """Autodiff would share the gradient among equal maxima. A NaN maximum takes it first."""
+    x, y = residuals
+    position = jnp.arange(x.shape[1])[:, None]
+    hit = (x == y[:, None]) | jnp.isnan(x)
+    first = jnp.where(hit, position, x.shape[1]).min(1, keepdims=True)
+    return (jnp.where(position == first, g[:, None], jnp.zeros((), g.dtype)),)
+
+
+_first_max.defvjp(_first_max_forward, _first_max_backward)
+
+
+def space_to_depth(
+    x: Float[Array, 'batch *spatial channels'], *, stride: int | Sequence[int] = 2
+) -> Float[Array, 'batch *out more_channels']:
+    """Each block of `stride` x `stride` elements becomes one element with all their channels.
+
+    Nothing is lost: n becomes ceil(n / stride) and the channels grow by stride^rank, in the order
+    (row in block, column in block, channel); torch.pixel_unshuffle puts the channel first. A size
+    that is no multiple of the stride is filled up with zeros at its high end.
+
+    >>> space_to_depth(jnp.arange(4.0).reshape(1, 2, 2, 1))[0, 0, 0].tolist()
+    [0.0, 1.0, 2.0, 3.0]
+    """
+    rank = spatial_rank(x)
+    strides = per_axis('stride', stride, rank)
+    pad = [(0, -n % s, 0) for n, s in zip(x.shape[1:-1], strides, strict=True)]
+    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *pad, (0, 0, 0)])
+    out = [n // s for n, s in zip(x.shape[1:-1], strides, strict=True)]
+    split = [size for pair in zip(out, strides, strict=True) for size in pair]
+    x = x.reshape(x.shape[0], *split, x.shape[-1])
+    order = [0, *range(1, 2 * rank, 2), *range(2, 2 * rank + 1, 2), 2 * rank + 1]
+    return x.transpose(order).reshape(x.shape[0], *out, -1)
