@@ -90,7 +90,7 @@ class Downsample(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, 'batch *spatial channels'], *, train: bool
-    ) -> Float[Array, 'batch *out channels']:
+    ) -> Float[Array, 'batch *out out_channels']:
         try:
             return self.strategy(x, train=train)
         except ValueError as error:

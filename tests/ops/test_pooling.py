@@ -1,9 +1,12 @@
 """Max, average, sum pooling and subsampling against float64 loops, at generated sizes."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 from cnn_jax import ops
 from tests.cases import compiled, generated, window_cases
@@ -36,6 +39,24 @@ def test_sum_pool_is_the_oracle(case):
 def test_avg_pool_is_the_oracle(case):
     y = compiled(ops.avg_pool, case.x, **case.options)
     np.testing.assert_allclose(y, elements_oracle(case, lambda e: e.mean(1)), atol=1e-5)
+
+
+@generated(window_cases(), st.sampled_from([0.3, 1.0, 5.0]))
+def test_gaussian_pool_is_the_oracle(case, sigma):
+    y = compiled(ops.gaussian_pool, case.x, sigma=sigma, **case.options)
+    x, options = case.x.astype(np.float64), case.options
+    centre = [(k - 1) / 2 for k in options['window']]
+    weights = np.array(
+        [
+            math.exp(-sum((i - c) ** 2 for i, c in zip(at, centre, strict=True)) / (2 * sigma**2))
+            for at in np.ndindex(*options['window'])
+        ]
+    )
+    expected = np.zeros(y.shape)
+    for position, elements, counts in oracles.window_elements(x, options):
+        w = np.where(counts, weights, 0)
+        expected[(slice(None), *position)] = np.einsum('btc,t->bc', elements, w) / w.sum()
+    np.testing.assert_allclose(y, expected, atol=1e-5)
 
 
 @generated(window_cases(max_rank=2))
