@@ -5,16 +5,22 @@ PYTHON ?=
 
 CONFIG ?= configs/fashion_mnist/compare.py
 OUTPUT ?= runs/compare
+# Generated cases per test of make oracles: at least 200 per family of ops.
+CASES ?= 60
 ARGS ?=
 
 run = "$(VENV)/bin/python" -m
 
-.PHONY: help setup compare test lint format clean
+ORACLES_VENV ?= .venv-oracles
+
+.PHONY: help setup compare test oracles lint format clean
 
 help:
 	@echo 'make compare   compare pooling strategies on Fashion-MNIST; the report goes to $(OUTPUT)'
 	@echo '               CONFIG=FILE OUTPUT=FOLDER ARGS="overrides, or --help"'
 	@echo 'make test      format, lint and type checks, then all tests'
+	@echo 'make oracles   all ops against loops and against torch, kornia and antialiased-cnns,'
+	@echo '               in $(ORACLES_VENV), CASES=2000 for the long form'
 	@echo 'make lint      the checks alone'
 	@echo 'make format    format the code and repair what the linter can'
 	@echo 'make setup     only set up $(VENV)'
@@ -36,10 +42,15 @@ lint: setup
 test: lint
 	$(run) pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
+# All ops on many more generated cases, and beside torch, kornia and antialiased-cnns.
+oracles:
+	@.ci/setup "$(ORACLES_VENV)" "$(PYTHON)" oracles
+	CNN_JAX_CASES=$(CASES) "$(ORACLES_VENV)/bin/python" -m pytest -n 2 tests/ops tests/peers
+
 format: setup
 	$(run) ruff check --fix .
 	$(run) ruff format .
 
 clean:
-	rm -rf .venv .venv-3.* build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-3.* .venv-oracles build *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,97 @@
+"""Fair times: one process a library under the same allocator, called in turns.
+
+Each library computes in a process of its own, because thread pools of two libraries in one process
+disturb each other and an allocator has to be preloaded. Only one process computes at a time, and
+every contender is timed in every round, so a slow moment of the machine hits all alike.
+"""
+
+import ctypes.util
+import functools
+import multiprocessing
+import os
+import statistics
+import time
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+
+from cnn_jax.errors import BadInput
+from cnn_jax.runs.process import fast_allocator
+
+ALLOCATORS = ('default', 'tcmalloc', 'mimalloc')
+_AT_LEAST = 0.04  # seconds of calls per turn
+
+
+def preloaded(allocator: str) -> dict[str, str]:
+    """The environment that makes a new process use `allocator`; BadInput where it is missing."""
+    if allocator == 'default':
+        return {}
+    if allocator == 'mimalloc':
+        library = fast_allocator()
+    else:
+        library = ctypes.util.find_library('tcmalloc_minimal')
+    if library is None:
+        raise BadInput(
+            f'{allocator} is not installed here: install it (Debian: libtcmalloc-minimal4; '
+            f'pip: cmeel-mimalloc) or choose --allocators default.'
+        )
+    return {'LD_PRELOAD': str(library)}
+
+
+@contextmanager
+def library_process(allocator: str, threads: int) -> Iterator[ProcessPoolExecutor]:
+    """A process to time one library in: submit `best_ms` to it."""
+    changes = {**preloaded(allocator), 'OMP_NUM_THREADS': str(threads)}
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    context = multiprocessing.get_context('spawn')
+    try:
+        with ProcessPoolExecutor(1, context) as process:
+            process.submit(os.getpid).result()  # started while the variables are set
+            yield process
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@functools.lru_cache(maxsize=1)
+def _built(build: Callable, arguments: tuple[Hashable, ...]) -> Mapping[str, Callable[[], None]]:
+    return build(*arguments)
+
+
+def contenders(build: Callable, arguments: tuple[Hashable, ...]) -> list[str]:
+    """Builds the calls of one case in this process, each called once, and names them."""
+    calls = _built(build, arguments)
+    for call in calls.values():
+        call()
+    return list(calls)
+
+
+def best_ms(build: Callable, arguments: tuple[Hashable, ...], name: str) -> float:
+    """The shortest of several calls, in milliseconds."""
+    call = _built(build, arguments)[name]
+    times, start = [], time.perf_counter()
+    while len(times) < 3 or time.perf_counter() - start < _AT_LEAST:
+        before = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - before)
+    return 1000 * min(times)
+
+
+def interleaved(
+    sides: Sequence[tuple[ProcessPoolExecutor, Callable, tuple[Hashable, ...]]], *, rounds: int
+) -> dict[str, float]:
+    """Median over rounds of `best_ms` for every contender of every side, in milliseconds."""
+    turns = [
+        (process, build, arguments, name)
+        for process, build, arguments in sides
+        for name in process.submit(contenders, build, arguments).result()
+    ]
+    times: dict[str, list[float]] = {name: [] for *_, name in turns}
+    for _ in range(rounds):
+        for process, build, arguments, name in turns:
+            times[name].append(process.submit(best_ms, build, arguments, name).result())
+    return {name: statistics.median(values) for name, values in times.items()}
