@@ -59,14 +59,18 @@ class Classifier:
         variables: Mapping,
         images: UInt8[Array, 'batch height width channels'],
         key: Key[Array, ''],
-    ) -> tuple[Float[Array, 'batch classes'], Mapping]:
-        """Logits for training, and the updated batch statistics."""
+    ) -> tuple[Float[Array, 'batch classes'], Mapping, Float[Array, '']]:
+        """Logits for training, the updated batch statistics, and what layers add to the loss.
+
+        A layer adds a term with `self.sow('losses', name, scalar)`.
+        """
         applied = self.model.apply(
             variables,
             self.normalise(images),
             train=True,
-            mutable=['batch_stats'],
+            mutable=['batch_stats', 'losses'],
             rngs={'dropout': key, 'downsample': jax.random.fold_in(key, 1)},
         )
         logits, updates = cast(tuple[Array, Mapping], applied)
-        return logits, updates.get('batch_stats', {})
+        added = sum(jax.tree.leaves(updates.get('losses', {})), jnp.zeros(()))
+        return logits, updates.get('batch_stats', {}), added

@@ -7,37 +7,75 @@ from cnn_jax.ops.adaptive import (
     global_max_pool,
     space_to_depth,
 )
+from cnn_jax.ops.adaptive_blur import adaptive_blur_pool, edge_aware_blur, learned_blur_pool
 from cnn_jax.ops.blur import avg_blur_pool, binomial_filter, blur_pool, max_blur_pool
+from cnn_jax.ops.combined import gated_pool, mixed_pool, tree_pool
 from cnn_jax.ops.conv import conv
+from cnn_jax.ops.diffstride import diffstride_pool
+from cnn_jax.ops.importance import ada_pool, detail_preserving_pool, lip_logits, lip_pool
+from cnn_jax.ops.learned_polyphase import lps_logits, lps_pool, lps_unpool
+from cnn_jax.ops.lowpass import afc_pool, ideal_lowpass, ideal_upsample, polynomial_activation
 from cnn_jax.ops.norms import lp_pool, median_pool
-from cnn_jax.ops.pooling import (
-    avg_pool,
-    gaussian_pool,
-    max_pool,
-    min_pool,
-    subsample,
-    sum_pool,
-)
+from cnn_jax.ops.phases import polyphase_components
+from cnn_jax.ops.polyphase import aps_index, aps_pool, aps_unpool
+from cnn_jax.ops.pooling import avg_pool, gaussian_pool, max_pool, min_pool, subsample, sum_pool
+from cnn_jax.ops.ranked import ordinal_pool, rank_average_pool, rank_pool
+from cnn_jax.ops.spectral import asap_pool, flc_pool, spectral_pool
+from cnn_jax.ops.tips import tips_pool
+from cnn_jax.ops.weighted import gem_pool, lse_pool, soft_pool, stochastic_pool
 from cnn_jax.ops.windows import output_size
 
 __all__ = [
+    'ada_pool',
     'adaptive_avg_pool',
+    'adaptive_blur_pool',
     'adaptive_max_pool',
+    'afc_pool',
+    'aps_index',
+    'aps_pool',
+    'aps_unpool',
+    'asap_pool',
     'avg_blur_pool',
     'avg_pool',
     'binomial_filter',
     'blur_pool',
     'conv',
+    'detail_preserving_pool',
+    'diffstride_pool',
+    'edge_aware_blur',
+    'flc_pool',
+    'gated_pool',
     'gaussian_pool',
+    'gem_pool',
     'global_avg_pool',
     'global_max_pool',
+    'ideal_lowpass',
+    'ideal_upsample',
+    'learned_blur_pool',
+    'lip_logits',
+    'lip_pool',
     'lp_pool',
+    'lps_logits',
+    'lps_pool',
+    'lps_unpool',
+    'lse_pool',
     'max_blur_pool',
     'max_pool',
     'median_pool',
     'min_pool',
+    'mixed_pool',
+    'ordinal_pool',
     'output_size',
+    'polynomial_activation',
+    'polyphase_components',
+    'rank_average_pool',
+    'rank_pool',
+    'soft_pool',
     'space_to_depth',
+    'spectral_pool',
+    'stochastic_pool',
     'subsample',
     'sum_pool',
+    'tips_pool',
+    'tree_pool',
 ]

@@ -108,39 +108,6 @@ def _filter_backward(axis, weights, stride, size, g):
 filter_axis.defvjp(_filter_forward, _filter_backward)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
-def max_axis(x: Array, axis: int, window: int, stride: int) -> Array:
-    """The maximum over windows on one axis; the first maximum takes the whole gradient.
-
-    >>> max_axis(jnp.array([1.0, 3.0, 2.0, 2.0]), 0, 2, 2).tolist()
-    [3.0, 2.0]
-    """
-    first, *rest = taps(x, axis, window, stride)
-    for tap in rest:
-        first = jnp.maximum(first, tap)
-    return first
-
-
-def _max_forward(x, axis, window, stride):
-    y = max_axis(x, axis, window, stride)
-    return y, (x, y)
-
-
-def _max_backward(axis, window, stride, residuals, g):
-    x, y = residuals
-    zero = jnp.zeros((), g.dtype)
-    free = None  # where no earlier tap of the window was the maximum
-    cotangents = []
-    for j, tap in enumerate(taps(x, axis, window, stride)):
-        hit = tap == y if j < window - 1 else jnp.ones_like(y, bool)
-        cotangents.append(jnp.where(hit if free is None else hit & free, g, zero))
-        free = ~hit if free is None else free & ~hit
-    return (spread_taps(cotangents, axis, stride, x.shape[axis]),)
-
-
-max_axis.defvjp(_max_forward, _max_backward)
-
-
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
 def pad_axis(x: Array, axis: int, low: int, high: int, fill: str) -> Array:
     """Pads one axis with 'zero', 'reflect', 'replicate' or 'circular' rows.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnn_jax.ops.axis import filter_axis, pad_axis
+from cnn_jax.ops.banded import AxisFilter, banded
 from cnn_jax.ops.pooling import avg_pool, max_pool
 from cnn_jax.ops.windows import Fill, check_fill, per_axis, same_padding, spatial_rank
 
@@ -73,16 +73,20 @@ def blur_pool(
     rank = spatial_rank(x)
     strides = per_axis('stride', stride, rank)
     check_fill('padding', padding)
-    low, high = same_padding(len(weights))
-    for axis in range(1, rank + 1):
-        if padding == 'circular' and x.shape[axis] < len(weights):
-            raise ValueError(
-                f'circular padding needs a map at least as large as filter_size = '
-                f'{len(weights)}; got {x.shape[1:-1]}'
-            )
-        x = pad_axis(x, axis, low, high, padding)
-        x = filter_axis(x, axis, weights, strides[axis - 1])
-    return x
+    size = x.shape[1:-1]
+    if padding == 'circular' and min(size) < len(weights):
+        raise ValueError(
+            f'circular padding needs a map at least as large as filter_size = {len(weights)}; '
+            f'got {size}'
+        )
+    pad = same_padding(len(weights))
+    return banded(
+        x,
+        tuple(
+            AxisFilter(n, weights, s, pad, -(-n // s), padding)
+            for n, s in zip(size, strides, strict=True)
+        ),
+    )
 
 
 def filter_weights(filter_size: Filter) -> tuple[float, ...]:

@@ -3,17 +3,16 @@
 import math
 from collections.abc import Sequence
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnn_jax.ops.axis import filter_axis, max_axis
-from cnn_jax.ops.taps import counted, pad_windows
+from cnn_jax.ops.banded import AxisFilter, banded
+from cnn_jax.ops.maximum import max_windows
+from cnn_jax.ops.taps import pad_windows
 from cnn_jax.ops.windows import (
     Fill,
     Padding,
     Windows,
-    per_axis,
     place_windows,
     spatial_rank,
 )
@@ -32,22 +31,19 @@ def max_pool(
 
     Padding never wins, unless `fill` says what it holds ('zero' counts it as zeros). `ceil_mode`
     adds the last, partly covered window, as in torch. At ties the first element in row-major order
-    takes the whole gradient (ties are everywhere after a ReLU). Computed one axis at a time, last
-    axis first, which keeps that order; see `cnn_jax.ops.axis` for why not `lax.reduce_window`.
-    NaN in, NaN out.
+    takes the whole gradient (ties are everywhere after a ReLU). `cnn_jax.ops.maximum` says why this
+    is not `lax.reduce_window`. NaN in, NaN out.
 
     Raises ValueError where a window does not fit, or unfilled padding is as wide as its window.
 
+    >>> import jax.numpy as jnp
     >>> x = jnp.arange(16.0).reshape(1, 4, 4, 1)
     >>> max_pool(x, window=2)[0, :, :, 0].tolist()
     [[5.0, 7.0], [13.0, 15.0]]
     """
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
     x = pad_windows(x, windows, fill, -np.inf)
-    for axis in range(len(windows.window), 0, -1):
-        if windows.window[axis - 1] > 1 or windows.stride[axis - 1] > 1:
-            x = max_axis(x, axis, windows.window[axis - 1], windows.stride[axis - 1])
-    return x
+    return max_windows(x, windows.window, windows.stride)
 
 
 def min_pool(
@@ -61,6 +57,7 @@ def min_pool(
 ) -> Float[Array, 'batch *out channels']:
     """The minimum of each window: `-max_pool(-x)`, in everything else like `max_pool`.
 
+    >>> import jax.numpy as jnp
     >>> min_pool(jnp.arange(16.0).reshape(1, 4, 4, 1), window=2)[0, :, :, 0].tolist()
     [[0.0, 2.0], [8.0, 10.0]]
     """
@@ -81,14 +78,13 @@ def sum_pool(
 ) -> Float[Array, 'batch *out channels']:
     """The sum of each window; padding counts as zero unless `fill` says what it holds.
 
+    >>> import jax.numpy as jnp
     >>> sum_pool(jnp.ones((1, 4, 4, 1)), window=2)[0, :, :, 0].tolist()
     [[4.0, 4.0], [4.0, 4.0]]
     """
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
-    x = pad_windows(x, windows, fill, 0.0)
-    for axis, (k, s) in enumerate(zip(windows.window, windows.stride, strict=True), start=1):
-        x = filter_axis(x, axis, (1.0,) * k, s)
-    return x
+    rows = [(1.0,) * k for k in windows.window]
+    return _filtered(x, windows, fill, rows, renormalise=False)
 
 
 def avg_pool(
@@ -106,12 +102,14 @@ def avg_pool(
     constant at its borders: `fill=None` is torch's `count_include_pad=False`, `fill='zero'` its
     `count_include_pad=True` (torch's and Flax's default). What `ceil_mode` adds never counts.
 
+    >>> import jax.numpy as jnp
     >>> x = jnp.arange(16.0).reshape(1, 4, 4, 1)
     >>> avg_pool(x, window=2)[0, :, :, 0].tolist()
     [[2.5, 4.5], [10.5, 12.5]]
     """
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
-    return _weighted_mean(x, windows, fill, [(1.0 / k,) * k for k in windows.window])
+    rows = [(1.0 / k,) * k for k in windows.window]
+    return _filtered(x, windows, fill, rows, renormalise=True)
 
 
 def gaussian_pool(
@@ -133,6 +131,7 @@ def gaussian_pool(
 
     Raises ValueError unless sigma > 0.
 
+    >>> import jax.numpy as jnp
     >>> x = jnp.array([0.0, 1.0, 0.0]).reshape(1, 3, 1)
     >>> round(float(gaussian_pool(x, window=3)[0, 0, 0]), 4)  # 1 / (1 + 2 exp(-1/2))
     0.4519
@@ -144,23 +143,19 @@ def gaussian_pool(
     for k in windows.window:
         row = np.exp(-((np.arange(k) - (k - 1) / 2) ** 2) / (2 * sigma**2))
         rows.append(tuple((row / row.sum()).tolist()))
-    return _weighted_mean(x, windows, fill, rows)
+    return _filtered(x, windows, fill, rows, renormalise=True)
 
 
-def _weighted_mean(
-    x: Array, windows: Windows, fill: Fill | None, rows: Sequence[tuple[float, ...]]
+def _filtered(
+    x: Array,
+    windows: Windows,
+    fill: Fill | None,
+    rows: Sequence[tuple[float, ...]],
+    *,
+    renormalise: bool,
 ) -> Array:
-    """Correlates each axis with its row, divided by the weight of the elements that count."""
-    masks = counted(windows, fill, x.shape[1:-1])
-    x = pad_windows(x, windows, fill, 0.0)
-    for axis, (row, s) in enumerate(zip(rows, windows.stride, strict=True), start=1):
-        x = filter_axis(x, axis, row, s)
-    for axis, (mask, row) in enumerate(zip(masks, rows, strict=True), start=1):
-        if not mask.all():
-            shape = [1] * x.ndim
-            shape[axis] = -1
-            x = x * jnp.asarray(1 / (mask @ np.array(row)), x.dtype).reshape(shape)
-    return x
+    layout = zip(x.shape[1:-1], rows, windows.stride, windows.padding, windows.out, strict=True)
+    return banded(x, tuple(AxisFilter(*axis, fill, renormalise) for axis in layout))
 
 
 def subsample(
@@ -168,10 +163,8 @@ def subsample(
 ) -> Float[Array, 'batch *out channels']:
     """Every `stride`-th element, from the first: no pooling at all. Size ceil(n / stride).
 
+    >>> import jax.numpy as jnp
     >>> subsample(jnp.arange(5.0).reshape(1, 5, 1), stride=2)[0, :, 0].tolist()
     [0.0, 2.0, 4.0]
     """
-    strides = per_axis('stride', stride, spatial_rank(x))
-    for axis, s in enumerate(strides, start=1):
-        x = filter_axis(x, axis, (1.0,), s)
-    return x
+    return sum_pool(x, window=1, stride=stride)

@@ -57,9 +57,9 @@ def make_train_step(
 
         def mean_loss(params):
             variables = {'params': params, 'batch_stats': state.batch_stats}
-            logits, batch_stats = classifier.train_logits(variables, batch, model_key)
+            logits, batch_stats, added = classifier.train_logits(variables, batch, model_key)
             losses = cross_entropy(logits, targets, smoothing=label_smoothing)
-            return losses.mean(), (batch_stats, logits)
+            return losses.mean() + added, (batch_stats, logits)
 
         (loss, (batch_stats, logits)), grads = jax.value_and_grad(mean_loss, has_aux=True)(
             state.params

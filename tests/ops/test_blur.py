@@ -175,7 +175,7 @@ def test_filter_size_outside_one_to_seven_is_refused(filter_size, unchecked):
 
 def test_other_bad_arguments_are_refused(unchecked):
     x = jnp.zeros((1, 4, 4, 1))
-    with pytest.raises(ValueError, match='padding must be one of 'zero', 'reflect''):
+    with pytest.raises(ValueError, match="padding must be one of 'zero', 'reflect'"):
         ops.blur_pool(x, padding='mirror')
     with pytest.raises(ValueError, match='circular padding needs a map at least as large'):
         ops.blur_pool(x, filter_size=5, padding='circular')

@@ -46,7 +46,7 @@ def test_step_is_plain_gradient_descent_on_the_right_batch(split):
 
     def loss(params):
         variables = {'params': params, 'batch_stats': state.batch_stats}
-        logits, _ = CLASSIFIER.train_logits(variables, images[order[0]], jax.random.key(0))
+        logits, _, _ = CLASSIFIER.train_logits(variables, images[order[0]], jax.random.key(0))
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels[order[0]]).mean()
 
     value, grads = jax.value_and_grad(loss)(state.params)

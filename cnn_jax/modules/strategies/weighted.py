@@ -1,0 +1,184 @@
+"""Strategies that weigh the elements of a window by their value, importance or rank."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Array
+
+from cnn_jax.errors import require
+from cnn_jax.modules.strategies.base import (
+    POSITIVE,
+    STRIDE,
+    Strategy,
+    check_choice,
+    check_floats,
+    check_ints,
+)
+from cnn_jax.modules.strategies.plain import Pool
+from cnn_jax.modules.weighted import (
+    AdaPool,
+    DetailPreservingPool,
+    GeMPool,
+    LIPPool,
+    LSEPool,
+    OrdinalPool,
+    StochasticPool,
+)
+from cnn_jax.ops.ranked import rank_average_pool, rank_pool
+from cnn_jax.ops.weighted import soft_pool
+
+_RANKED = (1, 7)  # windows: every element is compared with every other
+
+
+def _check_flags(strategy: object, *names: str) -> None:
+    for name in names:
+        value = vars(strategy)[name]
+        require(
+            isinstance(value, bool),
+            f'{type(strategy).__name__}: {name} must be true or false; got {value!r}.',
+        )
+
+
+@dataclass(frozen=True)
+class Soft(Pool):
+    """Each window's mean, weighted by the exponential of its elements (Stergiou 2021)."""
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return soft_pool(x, window=self.window, stride=self.stride)
+
+
+@dataclass(frozen=True)
+class LSE(Pool):
+    """The log of the mean exponential, with a learned sharpness from `r` (Pinheiro 2015)."""
+
+    r: float = 10.0
+    per_channel: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_floats(self, r=(POSITIVE, 1000))
+        _check_flags(self, 'per_channel')
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return LSEPool(self.window, self.stride, self.r, self.per_channel)(x)
+
+
+@dataclass(frozen=True)
+class GeM(Pool):
+    """The generalised mean, with a learned power from `p` (Radenovic 2019)."""
+
+    p: float = 3.0
+    per_channel: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_floats(self, p=(POSITIVE, 100))
+        _check_flags(self, 'per_channel')
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return GeMPool(self.window, self.stride, self.p, self.per_channel)(x)
+
+
+@dataclass(frozen=True)
+class Stochastic(Pool):
+    """An element drawn by its size in training, the expected one after it (Zeiler 2013)."""
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return StochasticPool(self.window, self.stride)(x, train=train)
+
+
+@dataclass(frozen=True)
+class LIP(Pool):
+    """Local importance-based pooling with learned logits (Gao 2019); ceil(n / stride)."""
+
+    window: int = 3
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return LIPPool(self.window, self.stride)(x)
+
+
+@dataclass(frozen=True)
+class DetailPreserving(Strategy):
+    """A mean weighted by how each element differs from its surroundings (Saeedan 2018)."""
+
+    variant: Literal['lite', 'full'] = 'lite'
+    symmetric: bool = True
+    stride: int = 2
+
+    def __post_init__(self):
+        check_ints(self, stride=STRIDE)
+        check_choice(self, variant=('lite', 'full'))
+        _check_flags(self, 'symmetric')
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return DetailPreservingPool(self.variant, self.symmetric, self.stride)(x)
+
+
+@dataclass(frozen=True)
+class Ada(Pool):
+    """adaPool: a learned mix of a mean by likeness and a soft mean (Stergiou & Poppe 2022)."""
+
+    per_location: bool = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check_flags(self, 'per_location')
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return AdaPool(self.window, self.stride, self.per_location)(x)
+
+
+@dataclass(frozen=True)
+class Ordinal(Strategy):
+    """Learned weights for the ranks of a window's elements (Kumar 2018)."""
+
+    window: int = 2
+    stride: int = 2
+    per_channel: bool = True
+
+    def __post_init__(self):
+        check_ints(self, window=_RANKED, stride=STRIDE)
+        _check_flags(self, 'per_channel')
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return OrdinalPool(self.window, self.stride, self.per_channel)(x)
+
+
+@dataclass(frozen=True)
+class Rank(Strategy):
+    """Weights alpha (1 - alpha)^r for the ranks of a window's elements (Shi 2016, RWP)."""
+
+    window: int = 2
+    stride: int = 2
+    alpha: float = 0.5
+    normalise: bool = False
+
+    def __post_init__(self):
+        check_ints(self, window=_RANKED, stride=STRIDE)
+        check_floats(self, alpha=(POSITIVE, 1))
+        _check_flags(self, 'normalise')
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return rank_pool(
+            x,
+            window=self.window,
+            stride=self.stride,
+            alpha=self.alpha,
+            normalise=self.normalise,
+        )
+
+
+@dataclass(frozen=True)
+class RankAverage(Strategy):
+    """The mean of the `top` largest elements of a window (Shi 2016, RAP)."""
+
+    window: int = 2
+    stride: int = 2
+    top: int = 2
+
+    def __post_init__(self):
+        check_ints(self, window=_RANKED, stride=STRIDE)
+        check_ints(self, top=(1, self.window**2))
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return rank_average_pool(x, window=self.window, stride=self.stride, top=self.top)

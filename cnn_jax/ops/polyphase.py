@@ -1,0 +1,164 @@
+"""Polyphase components, and adaptive polyphase sampling (Chaman & Dokmanic, CVPR 2021).
+
+Stride s splits a map into s * s components, one for each place in a block of s x s elements.
+Instead of always keeping the first one, as a strided layer does, a rule that does not depend on
+the place keeps one or mixes them all: then a circular shift of the input permutes and shifts the
+components, and the output only shifts. Learned rules are in `cnn_jax.ops.learned_polyphase`.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from cnn_jax.ops.axis import pad_axis
+from cnn_jax.ops.blur import binomial_filter
+from cnn_jax.ops.phases import (
+    SelectOn,
+    blurred,
+    check_blur,
+    check_select_on,
+    crop_blocks,
+    filter_axis_from,
+    mix_phases,
+    pair,
+    wide,
+)
+from cnn_jax.ops.windows import Fill, require_2d, same_padding
+
+Norm = Literal['l1', 'l2', 'max']
+
+
+def aps_index(
+    x: Float[Array, 'batch height width channels'],
+    *,
+    stride: int | Sequence[int] = 2,
+    norm: Norm = 'l2',
+    filter_size: int = 1,
+    padding: Fill = 'circular',
+) -> Int[Array, ' batch']:
+    """For each example, the component of largest norm over space and channels.
+
+    With stride s the index is s * column offset + row offset: for stride 2, components (0, 0),
+    (1, 0), (0, 1), (1, 1) in (row, column). Equal norms: the smallest index. `filter_size` and
+    `padding` blur the map first, as in `aps_pool`; `padding` also fills up a map whose size is no
+    multiple of the stride. Norms are taken in float32 or wider. A component with a NaN wins.
+
+    Raises ValueError for an unknown norm, and otherwise as `aps_pool` does.
+
+    >>> x = jnp.zeros((1, 4, 4, 1)).at[0, 1, 2].set(9)
+    >>> aps_index(x).tolist(), aps_index(jnp.ones((1, 4, 4, 1))).tolist()
+    ([1], [0])
+    """
+    require_2d('aps_index', x)
+    strides = pair(stride)
+    if norm not in get_args(Norm):
+        raise ValueError(f"norm must be 'l1', 'l2' or 'max'; got {norm!r}")
+    x = blurred(lax.stop_gradient(x), filter_size, padding, strides)
+    norms = _phase_norms(x, strides, norm)
+    return jnp.argmax(norms.swapaxes(1, 2).reshape(x.shape[0], -1), 1).astype(jnp.int32)
+
+
+def aps_pool(
+    x: Float[Array, 'batch height width channels'],
+    *,
+    stride: int | Sequence[int] = 2,
+    filter_size: int = 1,
+    padding: Fill = 'circular',
+    norm: Norm = 'l2',
+    select_on: SelectOn = 'input',
+    index: Int[Array, ' batch'] | None = None,
+) -> Float[Array, 'batch out_height out_width channels']:
+    """Binomial blur at stride 1, then the component `index` of each example.
+
+    Without `index` it is `aps_index(x)`, or with `select_on='blurred'` that of the blurred map.
+    The paper's code selects on the input. To keep the two branches of a residual block aligned,
+    give the index of the main branch to the shortcut.
+
+    n becomes ceil(n / stride). With 'circular' padding (here and in all layers before) the output
+    for a rolled input is a roll of the output, exactly, if both sizes are multiples of the stride
+    and no two components have equal norms. Other sizes are filled up at the high end by `padding`,
+    'circular' being the paper's choice, and are not equivariant. Every example needs its own
+    filter position, so the blur reads filter_size + stride - 1 taps at the output's rate instead of
+    blurring the whole map. NaN in, NaN out, unless a given `index` leaves it out; an index outside
+    0 .. phases - 1 is not noticed. The gradient is that of the selected component; the choice has
+    none.
+
+    Raises ValueError for a map that is not 2-D, a filter size outside 1..7 or, with 'circular',
+    above the map's size, an unknown fill, norm or `select_on`, and an index of another shape.
+
+    >>> x = jnp.zeros((1, 4, 4, 1)).at[0, 1, 2].set(9)
+    >>> aps_pool(x)[0, :, :, 0].tolist()
+    [[0.0, 9.0], [0.0, 0.0]]
+    >>> aps_pool(jnp.roll(x, 1, 2))[0, :, :, 0].tolist()
+    [[0.0, 9.0], [0.0, 0.0]]
+    """
+    require_2d('aps_pool', x)
+    strides = pair(stride)
+    check_blur(x, filter_size, padding)
+    check_select_on(select_on)
+    if index is None:
+        seen = filter_size if select_on == 'blurred' else 1
+        index = aps_index(x, stride=strides, norm=norm, filter_size=seen, padding=padding)
+    offsets = _offsets(x, index, strides)
+    if filter_size == 1:
+        return mix_phases(blurred(x, 1, padding, strides), _one_hot(offsets, strides, x.dtype))
+    low, high = same_padding(filter_size)
+    for axis, s, offset in zip((1, 2), strides, offsets, strict=True):
+        x = pad_axis(x, axis, low, high + -x.shape[axis] % s, padding)
+        x = filter_axis_from(x, offset, axis, binomial_filter(filter_size), s)
+    return x
+
+
+def aps_unpool(
+    y: Float[Array, 'batch height width channels'],
+    index: Int[Array, ' batch'],
+    *,
+    stride: int | Sequence[int] = 2,
+    size: int | Sequence[int] | None = None,
+) -> Float[Array, 'batch out_height out_width channels']:
+    """Puts `y` back where `aps_pool` with the same `index` took it; zeros elsewhere.
+
+    `size` is that of the map that was pooled (default stride * n) and crops the high end.
+
+    >>> aps_unpool(jnp.ones((1, 1, 2, 1)), jnp.array([1]))[0, :, :, 0].tolist()
+    [[0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0]]
+    """
+    require_2d('aps_unpool', y)
+    strides = pair(stride)
+    chosen = _one_hot(_offsets(y, index, strides), strides, jnp.dtype(bool))
+    zero = jnp.zeros((), y.dtype)
+    spread = jnp.where(chosen[:, None, :, None], y[:, :, None, :, None], zero)
+    return crop_blocks(spread, size)
+
+
+def _phase_norms(x: Array, strides: tuple[int, int], norm: Norm) -> Array:
+    """(batch, row offset, column offset): what orders the norms; l2 without its square root.
+
+    Rows first, over whole rows of memory: what is left for the second reduction is small.
+    """
+    size = jnp.abs(wide(x)) if norm != 'l2' else jnp.square(wide(x))
+    reduce = jnp.max if norm == 'max' else jnp.sum
+    batch, height, width, channels = x.shape
+    s, t = strides
+    columns = reduce(size.reshape(batch, height // s, s * width * channels), axis=1)
+    return reduce(columns.reshape(batch, s, width // t, t, channels), axis=(2, 4))
+
+
+def _offsets(x: Array, index: Array, strides: tuple[int, int]) -> tuple[Array, Array]:
+    """The (row, column) offset of each example."""
+    if index.shape != x.shape[:1] or not jnp.issubdtype(index.dtype, jnp.integer):
+        raise ValueError(
+            f'index must be an integer for each of {x.shape[0]} examples; '
+            f'got {index.dtype} {index.shape}'
+        )
+    return index % strides[0], index // strides[0] % strides[1]
+
+
+def _one_hot(offsets: tuple[Array, Array], strides: tuple[int, int], dtype: np.dtype) -> Array:
+    """(batch, row phases, column phases, 1): one at the offsets."""
+    row, column = (o[:, None] == jnp.arange(s) for o, s in zip(offsets, strides, strict=True))
+    return (row[:, :, None] & column[:, None, :])[..., None].astype(dtype)

@@ -1,0 +1,130 @@
+"""Parameters and strategies of the frequency family."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from cnn_jax.errors import BadInput
+from cnn_jax.modules.frequency import DiffStridePool, PolynomialActivation
+from cnn_jax.modules.strategies.base import SITES
+from cnn_jax.modules.strategies.frequency import AFC, ASAP, FLC, DiffStride, Spectral
+from cnn_jax.ops.diffstride import diffstride_pool
+from cnn_jax.ops.lowpass import afc_pool, polynomial_activation
+from cnn_jax.ops.spectral import asap_pool, flc_pool, spectral_pool
+
+STRATEGIES = [Spectral, FLC, ASAP, AFC, DiffStride]
+
+
+def normal(*shape):
+    return jnp.asarray(np.random.default_rng(0).normal(size=shape), jnp.float32)
+
+
+def run(strategy, x, train=True):
+    class Net(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return strategy(x, train=train)
+
+    return Net().init_with_output(jax.random.key(0), x)
+
+
+@pytest.mark.parametrize('shape', [(28, 28), (14, 7), (1, 6), (5, 1)])
+@pytest.mark.parametrize('strategy', STRATEGIES)
+def test_a_strategy_halves_a_map_and_rounds_up(strategy, shape):
+    y, _ = run(strategy(), normal(2, *shape, 3))
+    assert y.shape == (2, -(-shape[0] // 2), -(-shape[1] // 2), 3)
+    y, _ = run(strategy(stride=3), normal(2, *shape, 3))
+    assert y.shape == (2, -(-shape[0] // 3), -(-shape[1] // 3), 3)
+
+
+@pytest.mark.parametrize(
+    'strategy, op', [(Spectral, spectral_pool), (FLC, flc_pool), (ASAP, asap_pool), (AFC, afc_pool)]
+)
+def test_a_strategy_is_its_op_and_has_no_parameters(strategy, op):
+    x = normal(2, 9, 8, 3)
+    for stride in (2, 3):
+        y, variables = run(strategy(stride=stride), x)
+        np.testing.assert_array_equal(y, op(x, stride=stride))
+        assert not variables
+
+
+@pytest.mark.parametrize('strategy', STRATEGIES)
+def test_a_strategy_is_the_same_in_training_and_at_every_site(strategy):
+    x = normal(2, 9, 8, 3)
+    np.testing.assert_array_equal(run(strategy(), x, train=True)[0], run(strategy(), x, False)[0])
+    assert all(strategy().at(site) == strategy() for site in SITES)
+    assert strategy().conv_stride == 1 and not strategy().one_for_all
+
+
+@pytest.mark.parametrize('stride', [0, -1, 2.0, True, 17])
+@pytest.mark.parametrize('strategy', STRATEGIES)
+def test_stride_is_checked_when_the_config_is_made(strategy, stride, unchecked):
+    with pytest.raises(BadInput, match='stride must be an int from 1 to 16; got'):
+        strategy(stride=stride)
+
+
+@pytest.mark.parametrize('smoothness', [0, -1.0, float('inf'), float('nan'), '4'])
+def test_smoothness_is_checked_when_the_config_is_made(smoothness, unchecked):
+    with pytest.raises(BadInput, match='smoothness must be a number above 0; got'):
+        DiffStride(smoothness=smoothness)
+
+
+def test_diffstride_starts_at_its_stride_and_passes_its_fields_on():
+    x = normal(2, 10, 9, 3)
+    y, variables = run(DiffStride(stride=3, smoothness=1.5), x)
+    (parameters,) = variables['params'].values()
+    assert parameters['strides'].tolist() == [3.0, 3.0]
+    assert parameters['strides'].dtype == jnp.float32
+    np.testing.assert_array_equal(
+        y, diffstride_pool(x, jnp.array([3.0, 3.0]), stride=3, smoothness=1.5)
+    )
+
+
+def test_diffstride_uses_what_it_has_learned_and_keeps_its_grid():
+    x, strides = normal(2, 10, 9, 3), jnp.array([4.5, 1.2])
+    y = DiffStridePool().apply({'params': {'strides': strides}}, x)
+    np.testing.assert_array_equal(y, diffstride_pool(x, strides))
+    assert y.shape == (2, 5, 5, 3)
+
+
+def test_the_activation_starts_at_the_authors_parabola():
+    x = 0.1 * normal(2, 5, 6, 3)
+    y, variables = PolynomialActivation().init_with_output(jax.random.key(0), x)
+    parameters = variables['params']
+    start = np.tile(np.float32([[0.01694], [0.5], [0.30784]]), 3)
+    np.testing.assert_array_equal(parameters['coefficients'], start)
+    assert parameters['in_scale'] == 7.0 and parameters['out_scale'] == 7.0
+    assert all(p.dtype == jnp.float32 for p in jax.tree.leaves(variables))
+    np.testing.assert_array_equal(
+        y, polynomial_activation(x, jnp.asarray(start), in_scale=7.0, out_scale=7.0)
+    )
+
+
+def test_the_authors_parabola_is_near_gelu():
+    x = jnp.linspace(-2, 2, 401)
+    y = 0.01694 + 0.5 * x + 0.30784 * x**2
+    assert jnp.abs(y - jax.nn.gelu(x, approximate=False)).max() < 0.35
+
+
+def test_the_activation_uses_all_its_parameters_and_any_degree():
+    module = PolynomialActivation((0.1, 0.2, 0.3, 0.4), in_scale=1.5, out_scale=0.5, factor=3)
+    x = normal(2, 5, 6, 3)
+    y, variables = module.init_with_output(jax.random.key(0), x)
+    coefficients = jnp.tile(jnp.array([[0.1], [0.2], [0.3], [0.4]]), 3)
+    np.testing.assert_allclose(
+        y,
+        polynomial_activation(x, coefficients, in_scale=1.5, out_scale=0.5, factor=3),
+        rtol=1e-6,
+    )
+    gradient = jax.grad(lambda v: jnp.sum(jnp.square(module.apply(v, x))))(variables)
+    assert all((jnp.abs(g) > 1e-3).all() for g in jax.tree.leaves(gradient))
+
+
+@pytest.mark.parametrize('dtype', [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize('module', [DiffStridePool(), PolynomialActivation()])
+def test_parameters_stay_float32_and_the_map_its_dtype(module, dtype):
+    y, variables = module.init_with_output(jax.random.key(0), jnp.ones((1, 4, 4, 2), dtype))
+    assert y.dtype == dtype
+    assert all(p.dtype == jnp.float32 for p in jax.tree.leaves(variables))
