@@ -22,6 +22,7 @@ from jax import lax
 from jaxtyping import Array
 
 from cnn_jax.ops.axis import pad_axis
+from cnn_jax.ops.taps import slice_or_fill
 from cnn_jax.ops.windows import Fill
 
 _NUMPY_MODE: Mapping[str, Literal['reflect', 'edge', 'wrap']] = {
@@ -29,7 +30,7 @@ _NUMPY_MODE: Mapping[str, Literal['reflect', 'edge', 'wrap']] = {
     'replicate': 'edge',
     'circular': 'wrap',
 }
-_MOST_TAPS = 36  # in one loop; above, the axes run one after the other
+_MOST_TAPS = 9  # in one loop; above, the axes run one after the other
 
 
 class AxisFilter(NamedTuple):
@@ -104,15 +105,11 @@ def _coefficient(values: np.ndarray, shape: Sequence[int], like: Array) -> Array
     return jnp.asarray(values.reshape(shape), like.dtype)
 
 
-def _groups(counts: Sequence[int]) -> list[list[int]]:
-    """Axes that share a loop: as many as keep the number of taps down, in order."""
-    groups: list[list[int]] = []
-    for axis, count in enumerate(counts):
-        if groups and count * math.prod(counts[a] for a in groups[-1]) <= _MOST_TAPS:
-            groups[-1].append(axis)
-        else:
-            groups.append([axis])
-    return groups
+def _loops(bands: Sequence[Sequence[Band]]) -> list[list[int]]:
+    """The spatial axes that share a loop: all, or each alone where that would be many taps."""
+    if math.prod(map(len, bands)) <= _MOST_TAPS:
+        return [list(range(len(bands)))]
+    return [[axis] for axis in range(len(bands))]
 
 
 def banded(x: Array, filters: Sequence[AxisFilter]) -> Array:
@@ -132,37 +129,31 @@ def banded(x: Array, filters: Sequence[AxisFilter]) -> Array:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def _banded(x: Array, filters: tuple[AxisFilter, ...]) -> Array:
-    for axes in _groups([len(f.weights) for f in filters]):
-        x = _correlate(x, {axis: filters[axis] for axis in axes})
+    bands = [_bands(f) for f in filters]
+    for axes in reversed(_loops(bands)):
+        x = lax.optimization_barrier(_correlate(x, filters, bands, axes))
     return x
 
 
-def _correlate(x: Array, filters: Mapping[int, AxisFilter]) -> Array:
-    bands = {axis: _bands(f) for axis, f in filters.items()}
-    pads, low = [(0, 0, 0)] * x.ndim, [0] * x.ndim
-    limit, strides = list(x.shape), [1] * x.ndim
-    for axis, f in filters.items():
-        reach = f.stride * (f.out - 1) + 1  # from the first output's element to the last's
-        low[axis + 1] = max(0, -bands[axis][0][0])
-        high = max(0, bands[axis][-1][0] + reach - f.size)
-        pads[axis + 1] = (low[axis + 1], high, 0)
-        limit[axis + 1], strides[axis + 1] = reach, f.stride
-    x = lax.pad(x, jnp.zeros((), x.dtype), pads)
+def _correlate(
+    x: Array, filters: Sequence[AxisFilter], bands: Sequence[list[Band]], axes: Sequence[int]
+) -> Array:
+    out = [filters[i].out if i in axes else n for i, n in enumerate(x.shape[1:-1])]
 
-    def total(axes: Sequence[int], start: list[int]) -> Array:
-        if not axes:
-            stop = [a + n for a, n in zip(start, limit, strict=True)]
-            return lax.slice(x, start, stop, strides)
-        axis, terms = axes[0], []
+    def total(left: Sequence[int], offsets: dict[int, int]) -> Array:
+        if not left:
+            starts = [offsets.get(axis, 0) for axis in range(len(out))]
+            strides = [f.stride if i in axes else 1 for i, f in enumerate(filters)]
+            return slice_or_fill(x, starts, out, strides)
+        axis, terms = left[0], []
         shape = [1] * x.ndim
         shape[axis + 1] = -1
         for offset, values in bands[axis]:
-            moved = list(start)
-            moved[axis + 1] = low[axis + 1] + offset
-            terms.append(_coefficient(values, shape, x) * total(axes[1:], moved))
+            inner = total(left[1:], {**offsets, axis: offset})
+            terms.append(_coefficient(values, shape, x) * inner)
         return functools.reduce(jnp.add, terms)
 
-    return total(list(filters), [0] * x.ndim)
+    return total(axes, {})
 
 
 def _forward(x, filters):
@@ -170,47 +161,51 @@ def _forward(x, filters):
 
 
 def _backward(filters, _, g):
-    for axes in reversed(_groups([len(f.weights) for f in filters])):
-        g = _spread(g, {axis: filters[axis] for axis in axes})
+    bands = [_adjoint_bands(f) for f in filters]
+    for axes in _loops(bands):
+        g = lax.optimization_barrier(_spread(g, filters, bands, axes))
     return (g,)
 
 
-def _spread(g: Array, filters: Mapping[int, AxisFilter]) -> Array:
+def _spread(
+    g: Array, filters: Sequence[AxisFilter], bands: Sequence[list[Band]], axes: Sequence[int]
+) -> Array:
     """The adjoint of `_correlate`: g broadcast over the phases of x, times their coefficients."""
-    bands = {axis: _adjoint_bands(f) for axis, f in filters.items()}
-    pads, low, limit = [(0, 0, 0)] * g.ndim, [0] * g.ndim, list(g.shape)
-    for axis, f in filters.items():
-        blocks = -(-f.size // f.stride)
-        low[axis + 1] = max(0, -bands[axis][0][0])
-        pads[axis + 1] = (low[axis + 1], max(0, bands[axis][-1][0] + blocks - f.out), 0)
-        limit[axis + 1] = blocks
-    g = lax.pad(g, jnp.zeros((), g.dtype), pads)
-    place = {}  # where each axis of g stands among blocks and phases
-    split = []
-    for i, n in enumerate(limit):
-        place[i] = len(split)
-        split += [n, filters[i - 1].stride] if i - 1 in filters else [n]
+    blocks = list(g.shape[1:-1])
+    size = list(g.shape[1:-1])
+    split, place = (
+        [g.shape[0]],
+        {},
+    )  # g's axes, each spatial one followed by the phases of its blocks
+    for axis, f in enumerate(filters):
+        if axis in axes:
+            blocks[axis], size[axis] = -(-f.size // f.stride), f.size
+            place[axis] = len(split)
+            split += [blocks[axis], f.stride]
+        else:
+            split.append(blocks[axis])
+    split.append(g.shape[-1])
 
-    def total(axes: Sequence[int], start: list[int]) -> Array:
-        if not axes:
-            stop = [a + n for a, n in zip(start, limit, strict=True)]
-            return jnp.expand_dims(
-                lax.slice(g, start, stop), [place[axis + 1] + 1 for axis in filters]
-            )
-        axis, terms = axes[0], []
+    def total(left: Sequence[int], offsets: dict[int, int]) -> Array:
+        if not left:
+            starts = [offsets.get(axis, 0) for axis in range(len(blocks))]
+            tap = slice_or_fill(g, starts, blocks)
+            return jnp.expand_dims(tap, [place[axis] + 1 for axis in axes])
+        axis, terms = left[0], []
         shape = [1] * len(split)
-        shape[place[axis + 1] : place[axis + 1] + 2] = limit[axis + 1], filters[axis].stride
+        shape[place[axis] : place[axis] + 2] = blocks[axis], filters[axis].stride
         for offset, values in bands[axis]:
-            moved = list(start)
-            moved[axis + 1] = low[axis + 1] + offset
-            terms.append(jnp.asarray(values.reshape(shape), g.dtype) * total(axes[1:], moved))
+            inner = total(left[1:], {**offsets, axis: offset})
+            terms.append(_coefficient(values, shape, g) * inner)
         return functools.reduce(jnp.add, terms)
 
-    dx = total(list(filters), [0] * g.ndim)
-    whole = [n * filters[i - 1].stride if i - 1 in filters else n for i, n in enumerate(limit)]
-    dx = jnp.broadcast_to(dx, split).reshape(whole)
-    size = [filters[i - 1].size if i - 1 in filters else n for i, n in enumerate(limit)]
-    return lax.slice(dx, [0] * dx.ndim, size)
+    dx = jnp.broadcast_to(total(axes, {}), split)
+    whole = [
+        n * f.stride if i in axes else n
+        for i, (n, f) in enumerate(zip(blocks, filters, strict=True))
+    ]
+    dx = dx.reshape(g.shape[0], *whole, g.shape[-1])
+    return lax.slice(dx, [0] * dx.ndim, (g.shape[0], *size, g.shape[-1]))
 
 
 _banded.defvjp(_forward, _backward)

@@ -1,10 +1,14 @@
 """The maximum over windows, and where it was: all axes in one loop, without scatters.
 
-The forward pass is a maximum of strided slices. The gradient needs to know which element won: the
-forward pass keeps its number in the window, one byte an output, as XLA's select-and-scatter has to
-find it again (10 to 30 times slower, and without a deterministic kernel on GPUs). The backward pass
-then lets each phase of x gather from the windows that cover it, so it reads g and the byte only.
-Measured with forward and backward at (128, 28, 28, 16), window 2: PUT_MEASURED_HERE.
+The forward pass is a maximum of strided slices. In the backward pass each phase of x gathers from
+the windows that cover it; XLA's own, select-and-scatter, is 10 to 30 times slower and has no
+deterministic kernel on GPUs. Two forms, the winners of seven that were measured (ms forward and
+backward at (128, 28, 28, 16) and (128, 32, 32, 64), tcmalloc, 2 cores):
+
+- windows that lie apart (stride >= window) find the winner again from x, y and g in the loop that
+  writes the gradient: 0.6 and 4.2; with a stored number 2.7 and 3.9; stacked phases 1.8 and 9.8;
+- windows that overlap keep the winner's number in the window, one byte an output, since each
+  element belongs to several: 3x3 at stride 2 0.4 and 4.6, found again 1.8 and 11.6.
 """
 
 import functools
@@ -18,7 +22,11 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from cnn_jax.ops.taps import slice_or_fill
+
 _MOST_TAPS = 9  # in one loop; larger windows run one axis after the other
+
+Ints = tuple[int, ...]
 
 
 def max_windows(x: Array, window: Sequence[int], stride: Sequence[int]) -> Array:
@@ -27,66 +35,125 @@ def max_windows(x: Array, window: Sequence[int], stride: Sequence[int]) -> Array
     >>> max_windows(jnp.array([1.0, 3.0, 2.0, 2.0]).reshape(1, 4, 1), (2,), (2,))[0, :, 0].tolist()
     [3.0, 2.0]
     """
-    if math.prod(window) <= _MOST_TAPS:
-        return _max(x, tuple(window), tuple(stride))
-    one = (1,) * len(window)
-    for axis in reversed(range(len(window))):  # the last axis first: ties stay in row-major order
-        k, s = list(one), list(one)
-        k[axis], s[axis] = window[axis], stride[axis]
-        if k[axis] > 1 or s[axis] > 1:
-            x = _max(x, tuple(k), tuple(s))
+    loops = [(tuple(window), tuple(stride))]
+    if math.prod(window) > _MOST_TAPS:
+        loops = []
+        for axis in reversed(range(len(window))):  # last axis first keeps ties in row-major order
+            k, s = [1] * len(window), [1] * len(window)
+            k[axis], s[axis] = window[axis], stride[axis]
+            loops.append((tuple(k), tuple(s)))
+    for k, s in loops:
+        if math.prod(k) * math.prod(s) > 1:
+            apart = all(b >= a for a, b in zip(k, s, strict=True))
+            x = _max_apart(x, k, s) if apart else _max_overlapping(x, k, s, x.shape)
     return x
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
-def _max(x: Array, window: tuple[int, ...], stride: tuple[int, ...]) -> Array:
-    return functools.reduce(jnp.maximum, _taps(x, window, stride))
-
-
-def _taps(x: Array, window: tuple[int, ...], stride: tuple[int, ...]) -> list[Array]:
+def _taps(x: Array, window: Ints, stride: Ints) -> list[Array]:
     """The elements of each window, one array for each place in it, in row-major order."""
     reach = [s * ((n - k) // s) + 1 for n, k, s in zip(x.shape[1:-1], window, stride, strict=True)]
     found = []
-    for place in itertools.product(*map(range, window)):
+    for place in np.ndindex(*window):
         stop = [p + r for p, r in zip(place, reach, strict=True)]
         limits = (x.shape[0], *stop, x.shape[-1])
         found.append(lax.slice(x, (0, *place, 0), limits, (1, *stride, 1)))
     return found
 
 
-def _forward(x, window, stride):
-    y = _max(x, window, stride)
+def _forward(x: Array, window: Ints, stride: Ints) -> Array:
+    return functools.reduce(jnp.maximum, _taps(x, window, stride))
+
+
+def _blocks(size: Sequence[int], stride: Ints) -> Ints:
+    return tuple(-(-n // s) for n, s in zip(size, stride, strict=True))
+
+
+def _phase_axes(stride: Ints) -> list[int]:
+    """Where the phases stand when each spatial axis is split into (blocks, stride)."""
+    return [2 + 2 * axis for axis in range(len(stride))]
+
+
+def _joined(dx: Array, shape: Sequence[int], stride: Ints) -> Array:
+    """(batch, blocks, stride, blocks, stride, ..., channels) -> `shape`."""
+    blocks = _blocks(shape[1:-1], stride)
+    split = [n for pair in zip(blocks, stride, strict=True) for n in pair]
+    dx = jnp.broadcast_to(dx, (shape[0], *split, shape[-1]))
+    whole = [n * s for n, s in zip(blocks, stride, strict=True)]
+    return lax.slice(dx.reshape(shape[0], *whole, shape[-1]), [0] * len(shape), shape)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _max_apart(x: Array, window: Ints, stride: Ints) -> Array:
+    return _forward(x, window, stride)
+
+
+def _apart_forward(x, window, stride):
+    y = _forward(x, window, stride)
+    return y, (x, y)
+
+
+def _apart_backward(window, stride, residuals, g):
+    x, y = residuals
+    axes, blocks = _phase_axes(stride), _blocks(x.shape[1:-1], stride)
+    split = [1] * (2 + 2 * len(stride))
+    for axis, s in zip(axes, stride, strict=True):
+        split[axis] = s
+
+    def spread(values: Array) -> Array:
+        return jnp.expand_dims(slice_or_fill(values, [0] * len(blocks), blocks), axes)
+
+    phases = [lax.broadcasted_iota(jnp.int32, split, axis) for axis in axes]
+    *taps, _ = _taps(x, window, stride)
+    hits = [tap == y for tap in taps] + [jnp.ones_like(y, bool)]  # of NaNs the last tap wins
+    free = jnp.ones_like(y, bool)
+    chosen = jnp.zeros((), bool)
+    for place, hit in zip(np.ndindex(*window), hits, strict=True):
+        here = [phase == p for phase, p in zip(phases, place, strict=True)]
+        chosen = chosen | (functools.reduce(jnp.logical_and, here) & spread(free & hit))
+        free = free & ~hit
+    return (_joined(jnp.where(chosen, spread(g), jnp.zeros((), g.dtype)), x.shape, stride),)
+
+
+_max_apart.defvjp(_apart_forward, _apart_backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def _max_overlapping(x: Array, window: Ints, stride: Ints, shape: Ints) -> Array:
+    return _forward(x, window, stride)
+
+
+def _overlapping_forward(x, window, stride, shape):
+    y = _forward(x, window, stride)
     taps = _taps(x, window, stride)
     dtype = jnp.int8 if len(taps) <= 127 else jnp.int32
     winner = jnp.full(y.shape, len(taps) - 1, dtype)
     for number in reversed(range(len(taps) - 1)):
         winner = jnp.where(taps[number] == y, jnp.asarray(number, dtype), winner)
-    return y, (winner, x.shape)
+    return y, winner
 
 
-def _backward(window, stride, residuals, g):
-    winner, shape = residuals
-    blocks = [-(-n // s) for n, s in zip(shape[1:-1], stride, strict=True)]
-    reach = [-(-k // s) - 1 for k, s in zip(window, stride, strict=True)]  # windows back that cover
-    pads = [(r, b - o, 0) for r, b, o in zip(reach, blocks, g.shape[1:-1], strict=True)]
-    pads = [(0, 0, 0), *pads, (0, 0, 0)]
-    g = lax.pad(g, jnp.zeros((), g.dtype), pads)
-    winner = lax.pad(winner, jnp.asarray(-1, winner.dtype), pads)
-    phase_axes = [2 + 2 * i for i in range(len(window))]
-    dx = None
-    for back in itertools.product(*(range(r + 1) for r in reach)):
-        start = [r - d for r, d in zip(reach, back, strict=True)]
-        stop = [a + b for a, b in zip(start, blocks, strict=True)]
-        limits = ((0, *start, 0), (g.shape[0], *stop, g.shape[-1]))
-        here, grown = (jnp.expand_dims(lax.slice(v, *limits), phase_axes) for v in (winner, g))
+def _overlapping_backward(window, stride, shape, winner, g):
+    blocks = _blocks(shape[1:-1], stride)
+    reach = [-(-k // s) - 1 for k, s in zip(window, stride, strict=True)]
+    if max(stride) > 1:  # one padded copy for all windows is faster here, slower at stride 1
+        whole = [r + b for r, b in zip(reach, blocks, strict=True)]
+        start = [-r for r in reach]
+        g = slice_or_fill(g, start, whole)
+        winner = slice_or_fill(winner, start, whole, fill=-1)
+        origin = reach
+    else:
+        origin = [0] * len(reach)
+    dx = jnp.zeros((), g.dtype)
+    for back in itertools.product(*(range(r + 1) for r in reach)):  # windows started blocks earlier
+        start = [o - d for o, d in zip(origin, back, strict=True)]
         number = jnp.asarray(_numbers(back, window, stride), winner.dtype)
-        term = jnp.where(here == number, grown, jnp.zeros((), g.dtype))
-        dx = term if dx is None else dx + term
-    whole = [b * s for b, s in zip(blocks, stride, strict=True)]
-    return (lax.slice(dx.reshape(shape[0], *whole, shape[-1]), [0] * len(shape), shape),)
+        axes = _phase_axes(stride)
+        here = jnp.expand_dims(slice_or_fill(winner, start, blocks, fill=-1), axes) == number
+        dx = dx + jnp.where(here, jnp.expand_dims(slice_or_fill(g, start, blocks), axes), 0)
+    return (_joined(dx.astype(g.dtype), shape, stride),)
 
 
-def _numbers(back: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...]) -> np.ndarray:
+def _numbers(back: Ints, window: Ints, stride: Ints) -> np.ndarray:
     """Which tap each phase of x is in the window that started `back` blocks earlier; -2 if none."""
     numbers = np.full((1, *(n for s in stride for n in (1, s)), 1), -2)
     for phase in np.ndindex(*stride):
@@ -97,4 +164,4 @@ def _numbers(back: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, 
     return numbers
 
 
-_max.defvjp(_forward, _backward)
+_max_overlapping.defvjp(_overlapping_forward, _overlapping_backward)

@@ -5,6 +5,7 @@ pooling), an op takes all `window` elements at once from `window_taps` and is th
 arithmetic and a reduction over axis 0.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -31,6 +32,34 @@ def _axis_taps_backward(axis, window, stride, size, g):
 
 
 _axis_taps.defvjp(_axis_taps_forward, _axis_taps_backward)
+
+
+def slice_or_fill(
+    x: Array,
+    starts: Sequence[int],
+    sizes: Sequence[int],
+    strides: Sequence[int] | None = None,
+    *,
+    fill: int = 0,
+) -> Array:
+    """x[start + stride i] for i < size on each spatial axis, `fill` where that is outside of x.
+
+    Several of these of one array are one loop with a condition each: XLA fuses the pad of a slice,
+    where a pad that they share would be a copy of the whole map.
+
+    >>> slice_or_fill(jnp.arange(1.0, 4.0).reshape(1, 3, 1), [-1], [3], [2])[0, :, 0].tolist()
+    [0.0, 2.0, 0.0]
+    """
+    strides = strides or [1] * len(starts)
+    low, stop, pads = [], [], []
+    for n, start, size, s in zip(x.shape[1:-1], starts, sizes, strides, strict=True):
+        first = min(size, max(0, -(start // s)))
+        inside = max(0, min(size, -(-(n - start) // s)) - first)
+        low.append(max(0, start + s * first) if inside else 0)
+        stop.append(low[-1] + s * (inside - 1) + 1 if inside else 0)
+        pads.append((first, size - first - inside, 0))
+    x = lax.slice(x, (0, *low, 0), (x.shape[0], *stop, x.shape[-1]), (1, *strides, 1))
+    return lax.pad(x, jnp.asarray(fill, x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
 
 
 def pad_windows(x: Array, windows: Windows, fill: Fill | None, neutral: float) -> Array:
