@@ -1,6 +1,6 @@
 """How fast is each downsampling op, beside Flax, PyTorch, kornia and antialiased-cnns?
 
-python -m experiments.bench_ops --json runs/bench_ops.json
+python -m experiments.bench_ops --json runs/bench_ops.json   (also writes runs/bench_ops.md)
 
 Times every registered strategy, forward and forward with backward, in float32. A ratio below 1
 means that ours is faster. The peers need the extra `oracles` (make oracles sets it up); without it
@@ -50,7 +50,7 @@ def main() -> None:
     from cnn_jax.errors import require, unknown_name
     from cnn_jax.files import write_json
     from experiments.benchmarks import ours
-    from experiments.benchmarks.table import print_rows
+    from experiments.benchmarks.table import markdown, print_rows
 
     known = list(ours.cases())
     for name in options.cases:
@@ -66,6 +66,7 @@ def main() -> None:
             rows += time_cases(options, allocator, shape, options.cases or known)
             options.json.parent.mkdir(parents=True, exist_ok=True)
             write_json(options.json, rows)
+    options.json.with_suffix('.md').write_text(markdown(rows))
     print_rows(rows)
     print(json.dumps({'rows': len(rows), 'file': str(options.json)}), file=sys.stderr)
 

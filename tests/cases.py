@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cnn_jax.ops.windows import FILLS
 
-CASES = int(os.environ.get('CNN_JAX_CASES', '15'))
+CASES = int(os.environ.get('CNN_JAX_CASES', '5'))
 
 
 def generated(*strategies):

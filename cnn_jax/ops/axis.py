@@ -1,11 +1,8 @@
-"""One spatial axis at a time: taps, filters, maxima and borders with scatter-free gradients.
+"""One spatial axis at a time: the elements of windows, and borders, with scatter-free gradients.
 
-Every box window is a product of one-axis windows, so the two-dimensional ops are these, twice.
-Each is written twice, forward and adjoint, because XLA:CPU turns the automatic adjoint of a strided
-slice into one full-size padded array per tap (measured 6 to 10 times slower, forward and backward),
-and reduce_window's into select-and-scatter (10 to 30 times slower, and without a deterministic GPU
-kernel). Here the adjoint of "take every s-th element" is "interleave the s phases", a reshape.
-Reverse-mode only: jvp of these raises JAX's own error.
+Written forward and adjoint, because XLA:CPU turns the automatic adjoint of a strided slice into one
+full-size padded array per tap (measured 6 to 10 times slower). Here the adjoint of "take every s-th
+element" is "interleave the s phases", a reshape. Reverse-mode only: jvp raises JAX's own error.
 """
 
 from collections import defaultdict
@@ -84,28 +81,6 @@ def spread_taps(cotangents: Sequence[Array], axis: int, stride: int, size: int) 
         x = jnp.stack(phases, axis + 1)
         x = x.reshape(*x.shape[:axis], blocks * stride, *x.shape[axis + 2 :])
     return _grow(x, axis, 0, size - x.shape[axis])
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
-def filter_axis(x: Array, axis: int, weights: tuple[float, ...], stride: int) -> Array:
-    """Correlates one axis with `weights` and keeps every `stride`-th result; no padding.
-
-    >>> filter_axis(jnp.arange(5.0), 0, (0.25, 0.5, 0.25), 2).tolist()
-    [1.0, 3.0]
-    """
-    weighted = [w * t for w, t in zip(weights, taps(x, axis, len(weights), stride), strict=True)]
-    return sum(weighted[1:], weighted[0])
-
-
-def _filter_forward(x, axis, weights, stride):
-    return filter_axis(x, axis, weights, stride), x.shape[axis]
-
-
-def _filter_backward(axis, weights, stride, size, g):
-    return (spread_taps([w * g for w in weights], axis, stride, size),)
-
-
-filter_axis.defvjp(_filter_forward, _filter_backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))

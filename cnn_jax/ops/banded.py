@@ -21,8 +21,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from cnn_jax.ops.axis import pad_axis
-from cnn_jax.ops.taps import slice_or_fill
+from cnn_jax.ops.taps import join_phases, slice_or_fill
 from cnn_jax.ops.windows import Fill
 
 _NUMPY_MODE: Mapping[str, Literal['reflect', 'edge', 'wrap']] = {
@@ -73,33 +72,39 @@ def matrix(filter: AxisFilter) -> np.ndarray:
     return rows
 
 
+Family = tuple[AxisFilter, ...]  # of one size, stride and number of outputs
 Band = tuple[int, np.ndarray]
 
 
 @functools.lru_cache(maxsize=1024)
-def _bands(filter: AxisFilter) -> list[Band]:
-    """(a, coefficients (out,)) for each offset a with y[i] = sum c_a[i] x[stride i + a]."""
-    rows, stride = matrix(filter), filter.stride
-    offsets = sorted({int(c - stride * i) for i, c in np.argwhere(rows)})
-    padded = np.pad(rows, ((0, 0), (filter.size, filter.size + stride * filter.out)))
-    step = np.arange(filter.out)
-    return [(a, padded[step, filter.size + stride * step + a]) for a in offsets]
+def _bands(family: Family) -> list[Band]:
+    """(a, coefficients (members, out)) for each offset a with y[i] = sum c_a[i] x[stride i + a]."""
+    rows, (first, *_) = np.stack([matrix(f) for f in family]), family
+    size, stride, step = first.size, first.stride, np.arange(first.out)
+    offsets = sorted({int(c - stride * i) for _, i, c in np.argwhere(rows)})
+    rows = np.pad(rows, ((0, 0), (0, 0), (size, size + stride * first.out)))
+    return [(a, rows[:, step, size + stride * step + a]) for a in offsets]
 
 
 @functools.lru_cache(maxsize=1024)
-def _adjoint_bands(filter: AxisFilter) -> list[Band]:
-    """(b, coefficients (blocks, stride)) with dx[stride i + p] = sum c_b[i, p] g[i + b]."""
-    rows, stride = matrix(filter), filter.stride
-    blocks = -(-filter.size // stride)
-    offsets = sorted({int(i - c // stride) for i, c in np.argwhere(rows)})
-    reach = max(filter.out, blocks)
-    rows = np.pad(rows, ((reach, 2 * reach), (0, blocks * stride - filter.size)))
+def _adjoint_bands(family: Family) -> list[Band]:
+    """(b, coefficients (members, blocks, stride)): dx[stride i + p] = sum c_b[i, p] g[i + b]."""
+    rows, (first, *_) = np.stack([matrix(f) for f in family]), family
+    stride, blocks = first.stride, -(-first.size // first.stride)
+    offsets = sorted({int(i - c // stride) for _, i, c in np.argwhere(rows)})
+    reach = max(first.out, blocks)
+    rows = np.pad(rows, ((0, 0), (reach, 2 * reach), (0, blocks * stride - first.size)))
     step, phase = np.arange(blocks)[:, None], np.arange(stride)
-    return [(b, rows[reach + step + b, stride * step + phase]) for b in offsets]
+    return [(b, rows[:, reach + step + b, stride * step + phase]) for b in offsets]
 
 
-def _coefficient(values: np.ndarray, shape: Sequence[int], like: Array) -> Array:
-    """One number where all are equal, which costs no load; else an array of `shape`."""
+def _coefficient(
+    values: np.ndarray, chosen: Array | None, shape: Sequence[int], like: Array
+) -> Array:
+    """The coefficients, for each example where it chooses; one number where all are equal."""
+    if chosen is not None:
+        values = jnp.tensordot(chosen.astype(like.dtype), jnp.asarray(values, like.dtype), 1)
+        return values.reshape(-1, *shape[1:])
     if (values == values.flat[0]).all():
         return jnp.asarray(values.flat[0], like.dtype)
     return jnp.asarray(values.reshape(shape), like.dtype)
@@ -113,99 +118,89 @@ def _loops(bands: Sequence[Sequence[Band]]) -> list[list[int]]:
 
 
 def banded(x: Array, filters: Sequence[AxisFilter]) -> Array:
-    """Applies one filter to each spatial axis of `x`.
+    """Applies one filter to each spatial axis of `x`."""
+    return _banded(x, (None,) * len(filters), tuple((f,) for f in filters))
 
-    Circular borders are the one fill that reaches across the map: each wrapped element would be a
-    band of its own, so they are copied first.
+
+def banded_choice(x: Array, families: Sequence[Family], chosen: Sequence[Array]) -> Array:
+    """`banded` where each example chooses, on each axis, one filter of a family.
+
+    `chosen` holds for each axis (batch, members), one at the choice and zero elsewhere. It has no
+    gradient.
     """
-    inner = []
-    for axis, f in enumerate(filters, start=1):
-        if f.fill == 'circular':
-            x = pad_axis(x, axis, *f.padding, 'circular')
-            f = f._replace(size=x.shape[axis], padding=(0, 0), fill=None)
-        inner.append(f)
-    return _banded(x, tuple(inner))
+    return _banded(x, tuple(chosen), tuple(families))
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _banded(x: Array, filters: tuple[AxisFilter, ...]) -> Array:
-    bands = [_bands(f) for f in filters]
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _banded(x: Array, chosen: tuple[Array | None, ...], families: tuple[Family, ...]) -> Array:
+    bands = [_bands(family) for family in families]
     for axes in reversed(_loops(bands)):
-        x = lax.optimization_barrier(_correlate(x, filters, bands, axes))
+        x = lax.optimization_barrier(_correlate(x, chosen, families, bands, axes))
     return x
 
 
 def _correlate(
-    x: Array, filters: Sequence[AxisFilter], bands: Sequence[list[Band]], axes: Sequence[int]
+    x: Array,
+    chosen: Sequence[Array | None],
+    families: Sequence[Family],
+    bands: Sequence[list[Band]],
+    axes: Sequence[int],
 ) -> Array:
-    out = [filters[i].out if i in axes else n for i, n in enumerate(x.shape[1:-1])]
+    out = [families[i][0].out if i in axes else n for i, n in enumerate(x.shape[1:-1])]
+    strides = [family[0].stride if i in axes else 1 for i, family in enumerate(families)]
 
-    def total(left: Sequence[int], offsets: dict[int, int]) -> Array:
+    def total(left: Sequence[int], offsets: Mapping[int, int]) -> Array:
         if not left:
-            starts = [offsets.get(axis, 0) for axis in range(len(out))]
-            strides = [f.stride if i in axes else 1 for i, f in enumerate(filters)]
-            return slice_or_fill(x, starts, out, strides)
+            return slice_or_fill(x, [offsets.get(i, 0) for i in range(len(out))], out, strides)
         axis, terms = left[0], []
         shape = [1] * x.ndim
-        shape[axis + 1] = -1
+        shape[axis + 1] = out[axis]
         for offset, values in bands[axis]:
             inner = total(left[1:], {**offsets, axis: offset})
-            terms.append(_coefficient(values, shape, x) * inner)
+            terms.append(_coefficient(values, chosen[axis], shape, x) * inner)
         return functools.reduce(jnp.add, terms)
 
     return total(axes, {})
 
 
-def _forward(x, filters):
-    return _banded(x, filters), None
+def _forward(x, chosen, families):
+    return _banded(x, chosen, families), chosen
 
 
-def _backward(filters, _, g):
-    bands = [_adjoint_bands(f) for f in filters]
+def _backward(families, chosen, g):
+    bands = [_adjoint_bands(family) for family in families]
     for axes in _loops(bands):
-        g = lax.optimization_barrier(_spread(g, filters, bands, axes))
-    return (g,)
+        g = lax.optimization_barrier(_spread(g, chosen, families, bands, axes))
+    return g, None
 
 
 def _spread(
-    g: Array, filters: Sequence[AxisFilter], bands: Sequence[list[Band]], axes: Sequence[int]
+    g: Array,
+    chosen: Sequence[Array | None],
+    families: Sequence[Family],
+    bands: Sequence[list[Band]],
+    axes: Sequence[int],
 ) -> Array:
     """The adjoint of `_correlate`: g broadcast over the phases of x, times their coefficients."""
-    blocks = list(g.shape[1:-1])
-    size = list(g.shape[1:-1])
-    split, place = (
-        [g.shape[0]],
-        {},
-    )  # g's axes, each spatial one followed by the phases of its blocks
-    for axis, f in enumerate(filters):
-        if axis in axes:
-            blocks[axis], size[axis] = -(-f.size // f.stride), f.size
-            place[axis] = len(split)
-            split += [blocks[axis], f.stride]
-        else:
-            split.append(blocks[axis])
-    split.append(g.shape[-1])
+    size, strides = list(g.shape[1:-1]), [1] * len(families)
+    for axis in axes:
+        size[axis], strides[axis] = families[axis][0].size, families[axis][0].stride
+    blocks = [-(-n // s) for n, s in zip(size, strides, strict=True)]
+    phases = [2 + 2 * axis for axis in range(len(blocks))]  # each follows its blocks
 
-    def total(left: Sequence[int], offsets: dict[int, int]) -> Array:
+    def total(left: Sequence[int], offsets: Mapping[int, int]) -> Array:
         if not left:
-            starts = [offsets.get(axis, 0) for axis in range(len(blocks))]
-            tap = slice_or_fill(g, starts, blocks)
-            return jnp.expand_dims(tap, [place[axis] + 1 for axis in axes])
+            tap = slice_or_fill(g, [offsets.get(i, 0) for i in range(len(blocks))], blocks)
+            return jnp.expand_dims(tap, phases)
         axis, terms = left[0], []
-        shape = [1] * len(split)
-        shape[place[axis] : place[axis] + 2] = blocks[axis], filters[axis].stride
+        shape = [1] * (2 + 2 * len(blocks))
+        shape[phases[axis] - 1 : phases[axis] + 1] = blocks[axis], strides[axis]
         for offset, values in bands[axis]:
             inner = total(left[1:], {**offsets, axis: offset})
-            terms.append(_coefficient(values, shape, g) * inner)
+            terms.append(_coefficient(values, chosen[axis], shape, g) * inner)
         return functools.reduce(jnp.add, terms)
 
-    dx = jnp.broadcast_to(total(axes, {}), split)
-    whole = [
-        n * f.stride if i in axes else n
-        for i, (n, f) in enumerate(zip(blocks, filters, strict=True))
-    ]
-    dx = dx.reshape(g.shape[0], *whole, g.shape[-1])
-    return lax.slice(dx, [0] * dx.ndim, (g.shape[0], *size, g.shape[-1]))
+    return join_phases(total(axes, {}), (g.shape[0], *size, g.shape[-1]), strides)
 
 
 _banded.defvjp(_forward, _backward)

@@ -22,7 +22,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from cnn_jax.ops.taps import slice_or_fill
+from cnn_jax.ops.taps import join_phases, slice_or_fill
 
 _MOST_TAPS = 9  # in one loop; larger windows run one axis after the other
 
@@ -73,15 +73,6 @@ def _phase_axes(stride: Ints) -> list[int]:
     return [2 + 2 * axis for axis in range(len(stride))]
 
 
-def _joined(dx: Array, shape: Sequence[int], stride: Ints) -> Array:
-    """(batch, blocks, stride, blocks, stride, ..., channels) -> `shape`."""
-    blocks = _blocks(shape[1:-1], stride)
-    split = [n for pair in zip(blocks, stride, strict=True) for n in pair]
-    dx = jnp.broadcast_to(dx, (shape[0], *split, shape[-1]))
-    whole = [n * s for n, s in zip(blocks, stride, strict=True)]
-    return lax.slice(dx.reshape(shape[0], *whole, shape[-1]), [0] * len(shape), shape)
-
-
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
 def _max_apart(x: Array, window: Ints, stride: Ints) -> Array:
     return _forward(x, window, stride)
@@ -111,7 +102,7 @@ def _apart_backward(window, stride, residuals, g):
         here = [phase == p for phase, p in zip(phases, place, strict=True)]
         chosen = chosen | (functools.reduce(jnp.logical_and, here) & spread(free & hit))
         free = free & ~hit
-    return (_joined(jnp.where(chosen, spread(g), jnp.zeros((), g.dtype)), x.shape, stride),)
+    return (join_phases(jnp.where(chosen, spread(g), jnp.zeros((), g.dtype)), x.shape, stride),)
 
 
 _max_apart.defvjp(_apart_forward, _apart_backward)
@@ -150,7 +141,7 @@ def _overlapping_backward(window, stride, shape, winner, g):
         axes = _phase_axes(stride)
         here = jnp.expand_dims(slice_or_fill(winner, start, blocks, fill=-1), axes) == number
         dx = dx + jnp.where(here, jnp.expand_dims(slice_or_fill(g, start, blocks), axes), 0)
-    return (_joined(dx.astype(g.dtype), shape, stride),)
+    return (join_phases(dx.astype(g.dtype), shape, stride),)
 
 
 def _numbers(back: Ints, window: Ints, stride: Ints) -> np.ndarray:

@@ -4,15 +4,13 @@ Written forward and adjoint like `cnn_jax.ops.axis`, so that neither holds a gat
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float
 
-from cnn_jax.ops.axis import filter_axis, pad_axis, spread_taps, taps
+from cnn_jax.ops.banded import AxisFilter, banded
 from cnn_jax.ops.blur import binomial_filter
 from cnn_jax.ops.windows import Fill, check_fill, per_axis, require_2d, same_padding
 
@@ -88,18 +86,15 @@ def check_blur(x: Array, filter_size: int, padding: str) -> None:
 
 
 def blurred(x: Array, filter_size: int, padding: Fill, strides: Sequence[int]) -> Array:
-    """`x` with a binomial blur at stride 1, filled up at its high end to multiples of the strides.
-
-    Each axis is finished before the next one starts: XLA:CPU would otherwise compute the first
-    again for every tap of the second and of what reads the result (5x5: 35 ms instead of 5).
-    """
+    """`x` blurred at stride 1, filled up at its high end to multiples of the strides."""
     check_blur(x, filter_size, padding)
-    low, high = same_padding(filter_size)
-    for axis, s in zip((1, 2), strides, strict=True):
-        x = pad_axis(x, axis, low, high + -x.shape[axis] % s, padding)
-        if filter_size > 1:
-            x = lax.optimization_barrier(filter_axis(x, axis, binomial_filter(filter_size), 1))
-    return x
+    weights, (low, high) = binomial_filter(filter_size), same_padding(filter_size)
+    filters = []
+    for n, s in zip(x.shape[1:-1], strides, strict=True):
+        more = -n % s
+        filters.append(AxisFilter(n, weights, 1, (low, high + more), n + more, padding))
+    unchanged = filter_size == 1 and all(f.out == f.size for f in filters)
+    return x if unchanged else banded(x, filters)
 
 
 def check_select_on(select_on: str) -> None:
@@ -152,37 +147,3 @@ mix_phases.defvjp(_mix_forward, _mix_backward)
 
 def _scaled(weights: Array, values: Array) -> Array:
     return jnp.where(weights == 0, jnp.zeros((), values.dtype), weights * values)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def filter_axis_from(
-    x: Array, offset: Array, axis: int, weights: tuple[float, ...], stride: int
-) -> Array:
-    """`filter_axis` of x[offset:] with one offset in 0..stride - 1 for each example."""
-    elements = taps(x, axis, len(weights) + stride - 1, stride)
-    parts = []
-    for j, weight in enumerate(weights):
-        element = elements[j]
-        for o in range(1, stride):
-            element = jnp.where(per_example(offset == o, x), elements[j + o], element)
-        parts.append(weight * element)
-    return sum(parts[1:], parts[0])
-
-
-def _filter_from_forward(x, offset, axis, weights, stride):
-    return filter_axis_from(x, offset, axis, weights, stride), (offset, x.shape[axis])
-
-
-def _filter_from_backward(axis, weights, stride, residuals, g):
-    offset, size = residuals
-    padded = (*(0.0,) * (stride - 1), *weights, *(0.0,) * (stride - 1))
-    cotangents = []
-    for j in range(len(weights) + stride - 1):
-        weight = jnp.zeros(offset.shape, g.dtype)
-        for o in range(stride):
-            weight = jnp.where(offset == o, padded[stride - 1 + j - o], weight)
-        cotangents.append(_scaled(per_example(weight, g), g))
-    return spread_taps(cotangents, axis, stride, size), None
-
-
-filter_axis_from.defvjp(_filter_from_forward, _filter_from_backward)

@@ -6,6 +6,7 @@ the place keeps one or mixes them all: then a circular shift of the input permut
 components, and the output only shifts. Learned rules are in `cnn_jax.ops.learned_polyphase`.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -14,7 +15,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from cnn_jax.ops.axis import pad_axis
+from cnn_jax.ops.banded import AxisFilter, banded_choice
 from cnn_jax.ops.blur import binomial_filter
 from cnn_jax.ops.phases import (
     SelectOn,
@@ -22,8 +23,6 @@ from cnn_jax.ops.phases import (
     check_blur,
     check_select_on,
     crop_blocks,
-    filter_axis_from,
-    mix_phases,
     pair,
     wide,
 )
@@ -104,13 +103,17 @@ def aps_pool(
         seen = filter_size if select_on == 'blurred' else 1
         index = aps_index(x, stride=strides, norm=norm, filter_size=seen, padding=padding)
     offsets = _offsets(x, index, strides)
-    if filter_size == 1:
-        return mix_phases(blurred(x, 1, padding, strides), _one_hot(offsets, strides, x.dtype))
-    low, high = same_padding(filter_size)
-    for axis, s, offset in zip((1, 2), strides, offsets, strict=True):
-        x = pad_axis(x, axis, low, high + -x.shape[axis] % s, padding)
-        x = filter_axis_from(x, offset, axis, binomial_filter(filter_size), s)
-    return x
+    weights, (low, high) = binomial_filter(filter_size), same_padding(filter_size)
+    families, chosen = [], []
+    for n, s, offset in zip(x.shape[1:-1], strides, offsets, strict=True):
+        families.append(
+            tuple(
+                AxisFilter(n, (0.0,) * o + weights, s, (low, high + s - 1), -(-n // s), padding)
+                for o in range(s)
+            )
+        )
+        chosen.append(offset[:, None] == jnp.arange(s))
+    return banded_choice(x, families, chosen)
 
 
 def aps_unpool(
@@ -138,14 +141,17 @@ def aps_unpool(
 def _phase_norms(x: Array, strides: tuple[int, int], norm: Norm) -> Array:
     """(batch, row offset, column offset): what orders the norms; l2 without its square root.
 
-    Rows first, over whole rows of memory: what is left for the second reduction is small.
+    Blocks of rows first, added one by one: a loop over whole rows of memory, three times faster
+    than XLA:CPU's reduction of the same axis. What is left for the second reduction is small.
     """
-    size = jnp.abs(wide(x)) if norm != 'l2' else jnp.square(wide(x))
-    reduce = jnp.max if norm == 'max' else jnp.sum
     batch, height, width, channels = x.shape
     s, t = strides
-    columns = reduce(size.reshape(batch, height // s, s * width * channels), axis=1)
-    return reduce(columns.reshape(batch, s, width // t, t, channels), axis=(2, 4))
+    blocks = wide(x).reshape(batch, height // s, s * width * channels)
+    combine = jnp.maximum if norm == 'max' else jnp.add
+    size = jnp.square if norm == 'l2' else jnp.abs
+    columns = functools.reduce(combine, [size(blocks[:, i]) for i in range(height // s)])
+    columns = lax.optimization_barrier(columns).reshape(batch, s, width // t, t, channels)
+    return columns.max((2, 4)) if norm == 'max' else columns.sum((2, 4))
 
 
 def _offsets(x: Array, index: Array, strides: tuple[int, int]) -> tuple[Array, Array]:

@@ -62,6 +62,22 @@ def slice_or_fill(
     return lax.pad(x, jnp.asarray(fill, x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
 
 
+def join_phases(x: Array, shape: Sequence[int], strides: Sequence[int]) -> Array:
+    """(batch, blocks, stride, blocks, stride, ..., channels) -> `shape`, cropped at the high ends.
+
+    Axes of `x` may have size 1 where it is to be repeated.
+
+    >>> x = jnp.array([[1.0, 2.0], [3.0, 4.0]]).reshape(1, 2, 2, 1)
+    >>> join_phases(x, (1, 3, 1), [2])[0, :, 0].tolist()
+    [1.0, 2.0, 3.0]
+    """
+    pairs = [(-(-n // s), s) for n, s in zip(shape[1:-1], strides, strict=True)]
+    split = [n for pair in pairs for n in pair]
+    x = jnp.broadcast_to(x, (shape[0], *split, shape[-1]))
+    x = x.reshape(shape[0], *(blocks * s for blocks, s in pairs), shape[-1])
+    return lax.slice(x, [0] * len(shape), shape)
+
+
 def pad_windows(x: Array, windows: Windows, fill: Fill | None, neutral: float) -> Array:
     """`x` with its padding: filled by `fill`, or `neutral` where that is None.
 

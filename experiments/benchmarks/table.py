@@ -39,6 +39,12 @@ def cells(row: dict) -> list[str]:
     ]
 
 
+def markdown(rows: Sequence[dict]) -> str:
+    """All rows as a Markdown table."""
+    lines = ['| ' + ' | '.join(COLUMNS) + ' |', '|---' * len(COLUMNS) + '|']
+    return '\n'.join(lines + ['| ' + ' | '.join(cells(row)) + ' |' for row in rows]) + '\n'
+
+
 def print_rows(rows: Sequence[dict]) -> None:
     """Prints all rows."""
     table = Table(*COLUMNS)

@@ -19,7 +19,7 @@ from cnn_jax.errors import BadInput
 from cnn_jax.runs.process import fast_allocator
 
 ALLOCATORS = ('default', 'tcmalloc', 'mimalloc')
-_AT_LEAST = 0.04  # seconds of calls per turn
+_AT_LEAST, _ENOUGH = 0.04, 0.5  # seconds of calls per turn: at least, and enough for three calls
 
 
 def preloaded(allocator: str) -> dict[str, str]:
@@ -74,7 +74,7 @@ def best_ms(build: Callable, arguments: tuple[Hashable, ...], name: str) -> floa
     """The shortest of several calls, in milliseconds."""
     call = _built(build, arguments)[name]
     times, start = [], time.perf_counter()
-    while len(times) < 3 or time.perf_counter() - start < _AT_LEAST:
+    while time.perf_counter() - start < (_ENOUGH if len(times) < 3 else _AT_LEAST):
         before = time.perf_counter()
         call()
         times.append(time.perf_counter() - before)

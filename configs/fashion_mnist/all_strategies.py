@@ -1,0 +1,24 @@
+"""Every registered strategy in convnet1 on Fashion-MNIST, one epoch, one seed: do they all train?
+
+python -m experiments.compare_pooling configs/fashion_mnist/all_strategies.py --output runs/all
+
+39 cells, PUT_MINUTES minutes on two cores. One seed decides nothing: this shows what each costs and where it
+starts; for a comparison choose a few by name, with --strategies and more --seeds and --epochs.
+"""
+
+from cnn_jax.modules import strategy_named, strategy_names
+from cnn_jax.runs import Comparison, Evaluation
+from cnn_jax.training import Optimizer
+
+config = Comparison(
+    title='Every strategy for one epoch',
+    model='convnet1',
+    data='fashion_mnist',
+    strategies={name: strategy_named(name) for name in strategy_names()},
+    baseline='max',
+    seeds=(0,),
+    epochs=1,
+    batch_size=128,
+    optimizer=Optimizer(name='adam', learning_rate=1e-3),
+    evaluation=Evaluation(worst_case_images=100, maps=1),
+)
