@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cnn_jax.errors import BadInput
@@ -38,8 +38,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Mapping) -> None:
-    """Writes a JSON object, NaN and infinity refused, atomically."""
+def write_json(path: Path, value: Mapping | Sequence) -> None:
+    """Writes a JSON object or list, NaN and infinity refused, atomically."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomically(path, f'{text}\n'.encode())
 

@@ -84,7 +84,7 @@ def time_cases(
         if importlib.util.find_spec('torch'):
             torch_side = stack.enter_context(timing.library_process(allocator, options.threads))
         for name in names:
-            sides = [(jax_side, ours.build, (name, shape))]
+            sides: list[timing.Side] = [(jax_side, ours.build, (name, shape))]
             if torch_side is not None:
                 from experiments.benchmarks import peers
 

@@ -1,7 +1,7 @@
 """Generated inputs that every op is compared with its oracle on.
 
-The environment variable CNN_JAX_CASES says how many a test draws: few in `make test`, at least 200
-per family in `make oracles`, 2,000 per family in the long form (CONTRIBUTING.md).
+The environment variable CNN_JAX_CASES says how many cases are drawn for each family of ops: few in
+`make test`, 200 in `make oracles`, 2,000 in its long form. The tests of a family share them.
 """
 
 import os
@@ -9,19 +9,33 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnn_jax.ops.windows import FILLS
 
-CASES = int(os.environ.get('CNN_JAX_CASES', '5'))
+CASES = int(os.environ.get('CNN_JAX_CASES', '30'))
+FAMILIES = {  # files of each family, and how many generated tests they hold together
+    'plain': (('test_pooling', 'test_norms', 'test_adaptive'), 12),
+    'blurred': (('test_blur', 'test_adaptive_blur'), 6),
+    'weighted': (('test_weighted',), 11),
+    'combined': (('test_combined',), 3),
+    'polyphase': (('test_polyphase', 'test_learned_polyphase', 'test_tips'), 5),
+    'frequency': (('test_frequency',), 9),
+    'torch': (('test_torch',), 4),
+    'kornia and antialiased-cnns': (('test_blur_pools', 'test_edge_aware'), 5),
+}
 
 
 def generated(*strategies):
-    """Runs a test on CASES drawn examples."""
+    """Runs a test on its share of the cases of its family."""
 
     def decorate(test):
-        return settings(max_examples=CASES, deadline=None)(given(*strategies)(test))
+        file = test.__module__.rpartition('.')[2]
+        (tests,) = (count for files, count in FAMILIES.values() if file in files)
+        drawn = settings(max_examples=-(-CASES // tests), deadline=None)(given(*strategies)(test))
+        return pytest.mark.generated(drawn)
 
     return decorate
 

@@ -93,3 +93,13 @@ def test_importing_the_package_changes_nothing():
         'assert "tensorflow" not in sys.modules and "torch" not in sys.modules\n'
     )
     subprocess.run([sys.executable, '-c', code], check=True, cwd=ROOT)
+
+
+def test_every_family_shares_its_generated_cases_among_all_its_tests():
+    from tests.cases import FAMILIES
+
+    for family, (files, count) in FAMILIES.items():
+        rooms = [ROOT / 'tests' / room for room in ('ops', 'peers')]
+        paths = [p for name in files for room in rooms for p in room.glob(f'{name}.py')]
+        found = sum(len(re.findall(r'^@generated', p.read_text(), re.M)) for p in paths)
+        assert len(paths) == len(files) and found == count, family

@@ -103,10 +103,11 @@ def _coefficient(
 ) -> Array:
     """The coefficients, for each example where it chooses; one number where all are equal."""
     if chosen is not None:
-        values = jnp.tensordot(chosen.astype(like.dtype), jnp.asarray(values, like.dtype), 1)
-        return values.reshape(-1, *shape[1:])
-    if (values == values.flat[0]).all():
-        return jnp.asarray(values.flat[0], like.dtype)
+        each = jnp.tensordot(chosen.astype(like.dtype), jnp.asarray(values, like.dtype), 1)
+        return each.reshape(-1, *shape[1:])
+    first = values.ravel()[0]
+    if (values == first).all():
+        return jnp.asarray(first, like.dtype)
     return jnp.asarray(values.reshape(shape), like.dtype)
 
 

@@ -8,13 +8,11 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.conv import conv
-from cnn_jax.ops.taps import window_taps
+from cnn_jax.ops.taps import number_counted, wide, window_taps
 from cnn_jax.ops.weighted import (
     exp_weights,
-    number_counted,
     per_channel,
     weighted_mean,
-    wide,
 )
 from cnn_jax.ops.windows import Fill, Padding, per_axis, place_windows, require_2d
 

@@ -19,8 +19,8 @@ from cnn_jax.ops.phases import (
     mix_phases,
     pair,
     polyphase_components,
-    wide,
 )
+from cnn_jax.ops.taps import wide
 from cnn_jax.ops.windows import Fill, require_2d
 
 Mode = Literal['gumbel', 'convex']

@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from cnn_jax.ops.taps import tap_ranks, window_taps
+from cnn_jax.ops.taps import number_counted, tap_ranks, wide, window_taps
 from cnn_jax.ops.windows import Fill, Padding, place_windows
 
 
@@ -44,14 +44,13 @@ def lp_pool(
     if form not in ('mean', 'sum'):
         raise ValueError(f"form must be 'mean' or 'sum'; got {form!r}")
     values, counts = window_taps(x, windows, fill)
-    sizes = jnp.abs(values.astype(jnp.promote_types(x.dtype, jnp.float32)))
+    sizes = jnp.abs(wide(values))
     largest = lax.stop_gradient(sizes.max(0))
     zero = largest == 0
     scale = jnp.where(zero, 1, largest)
     total = jnp.sum(jnp.where(sizes == 0, 0, jnp.where(sizes == 0, 1, sizes / scale) ** p), 0)
     if form == 'mean':
-        number = jnp.broadcast_to(counts, (len(values), *counts.shape[1:])).sum(0)
-        total = total / number
+        total = total / number_counted(values, counts)
     y = scale * jnp.where(zero, 1, total) ** (1 / p)
     return jnp.where(zero, 0, y).astype(x.dtype)
 
@@ -76,7 +75,7 @@ def median_pool(
     """
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
     values, counts = window_taps(x, windows, fill)
-    number = jnp.broadcast_to(counts, (len(values), *counts.shape[1:])).sum(0)
+    number = number_counted(values, counts)
     ranks = tap_ranks(values, counts)
     lower = jnp.where(ranks == (number - 1) // 2, values, 0).sum(0)
     upper = jnp.where(ranks == number // 2, values, 0).sum(0)

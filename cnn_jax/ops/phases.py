@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from cnn_jax.ops.banded import AxisFilter, banded
 from cnn_jax.ops.blur import binomial_filter
+from cnn_jax.ops.taps import wide
 from cnn_jax.ops.windows import Fill, check_fill, per_axis, require_2d, same_padding
 
 SelectOn = Literal['input', 'blurred']
@@ -50,11 +51,6 @@ def split_blocks(x: Array, strides: Sequence[int]) -> Array:
     batch, height, width, channels = x.shape
     s, t = strides
     return x.reshape(batch, height // s, s, width // t, t, channels)
-
-
-def wide(x: Array) -> Array:
-    """`x` in float32, or in float64 if it is."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def per_example(values: Array, like: Array) -> Array:

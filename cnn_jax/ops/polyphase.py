@@ -24,8 +24,8 @@ from cnn_jax.ops.phases import (
     check_select_on,
     crop_blocks,
     pair,
-    wide,
 )
+from cnn_jax.ops.taps import wide
 from cnn_jax.ops.windows import Fill, require_2d, same_padding
 
 Norm = Literal['l1', 'l2', 'max']

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnn_jax.ops.taps import tap_ranks, window_taps
-from cnn_jax.ops.weighted import wide
+from cnn_jax.ops.taps import tap_ranks, wide, window_taps
 from cnn_jax.ops.windows import Fill, Padding, Windows, place_windows, require_2d
 
 

@@ -139,6 +139,20 @@ def window_taps(
     return x, jnp.asarray(inside)
 
 
+def number_counted(values: Array, counts: Array) -> Array:
+    """How many of the taps along axis 0 count."""
+    return jnp.broadcast_to(counts, (len(values), *counts.shape[1:])).sum(0)
+
+
+def wide(x: Array) -> Array:
+    """`x` in float32, or in float64 if it is that already: what nonlinear arithmetic runs in.
+
+    >>> wide(jnp.ones(1, jnp.bfloat16)).dtype.name
+    'float32'
+    """
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
 def tap_ranks(
     values: Float[Array, 'taps batch *out channels'], counts: Bool[Array, '#taps 1 *#out 1']
 ) -> Int[Array, 'taps batch *out channels']:

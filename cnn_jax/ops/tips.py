@@ -8,7 +8,8 @@ from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from cnn_jax.ops.axis import pad_axis
-from cnn_jax.ops.phases import mix_phases, pair, wide
+from cnn_jax.ops.phases import mix_phases, pair
+from cnn_jax.ops.taps import wide
 from cnn_jax.ops.windows import require_2d
 
 

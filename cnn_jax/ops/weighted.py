@@ -10,17 +10,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Key
 
-from cnn_jax.ops.taps import window_taps
+from cnn_jax.ops.taps import number_counted, wide, window_taps
 from cnn_jax.ops.windows import Fill, Padding, place_windows
-
-
-def wide(x: Array) -> Array:
-    """`x` in float32, or in float64 if it is that already: what nonlinear arithmetic runs in.
-
-    >>> wide(jnp.ones(1, jnp.bfloat16)).dtype.name
-    'float32'
-    """
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def per_channel(name: str, value: object, x: Array, *, allow_zero: bool = False) -> Array:
@@ -40,11 +31,6 @@ def per_channel(name: str, value: object, x: Array, *, allow_zero: bool = False)
             f'got shape {np.shape(value)}'
         )
     return jnp.asarray(value, jnp.promote_types(x.dtype, jnp.float32))
-
-
-def number_counted(values: Array, counts: Array) -> Array:
-    """How many of the taps along axis 0 count."""
-    return jnp.broadcast_to(counts, (len(values), *counts.shape[1:])).sum(0)
 
 
 def exp_weights(

@@ -4,6 +4,8 @@ These are measured, never imported by cnn_jax (extra `oracles`; antialiased-cnns
 non-commercial use).
 """
 
+# pyright: reportMissingImports=false
+
 import warnings
 from collections.abc import Callable
 

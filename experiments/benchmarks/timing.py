@@ -19,6 +19,7 @@ from cnn_jax.errors import BadInput
 from cnn_jax.runs.process import fast_allocator
 
 ALLOCATORS = ('default', 'tcmalloc', 'mimalloc')
+Side = tuple[ProcessPoolExecutor, Callable, tuple[Hashable, ...]]  # what builds calls from what
 _AT_LEAST, _ENOUGH = 0.04, 0.5  # seconds of calls per turn: at least, and enough for three calls
 
 
@@ -81,9 +82,7 @@ def best_ms(build: Callable, arguments: tuple[Hashable, ...], name: str) -> floa
     return 1000 * min(times)
 
 
-def interleaved(
-    sides: Sequence[tuple[ProcessPoolExecutor, Callable, tuple[Hashable, ...]]], *, rounds: int
-) -> dict[str, float]:
+def interleaved(sides: Sequence[Side], *, rounds: int) -> dict[str, float]:
     """Median over rounds of `best_ms` for every contender of every side, in milliseconds."""
     turns = [
         (process, build, arguments, name)
