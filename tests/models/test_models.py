@@ -1,5 +1,6 @@
 """convnet1, the model registry and the classifier around a model."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,12 +12,23 @@ from cnn_jax.modules import Max, Stride, strategy_named, strategy_names
 
 
 @pytest.mark.parametrize('name', strategy_names())
-def test_convnet1_has_29034_parameters_and_ten_logits(name):
+def test_every_strategy_fits_convnet1_and_its_gradient(name):
     model = build_model('convnet1', downsample=strategy_named(name), num_classes=10)
-    assert count_parameters(check_model(model, (28, 28, 1))) == 29_034
-    images = jnp.zeros((3, 28, 28, 1))
-    logits, _ = model.init_with_output(jax.random.key(0), images, train=False)
-    assert logits.shape == (3, 10)
+    classifier = Classifier(model, mean=(0.5,), std=(0.5,))
+    images, key = jnp.zeros((2, 28, 28, 1), jnp.uint8), jax.random.key(0)
+
+    def loss(params, rest):
+        logits, _, added = classifier.train_logits({'params': params, **rest}, images, key)
+        assert logits.shape == (2, 10)
+        return logits.sum() + added
+
+    variables = jax.eval_shape(lambda: classifier.init(key, (28, 28, 1)))
+    rest = {k: v for k, v in variables.items() if k != 'params'}
+    gradient = jax.eval_shape(jax.grad(loss), variables['params'], rest)
+    chex.assert_trees_all_equal_shapes_and_dtypes(gradient, variables['params'])
+    outside = {k: v for k, v in gradient.items() if not k.startswith('pool')}
+    if name != 'space_to_depth':  # which gives the layers after it more channels
+        assert count_parameters({'params': outside}) == 29_034
 
 
 @pytest.mark.parametrize('strategy', [Max(), Stride()])
