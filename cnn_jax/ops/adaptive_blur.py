@@ -158,7 +158,7 @@ def edge_aware_blur(
         raise ValueError(f'edge_dilation must be odd; got {edge_dilation!r}')
     wide = _widened(lax.stop_gradient(x), x)
     spatial = range(1, x.ndim - 1)
-    edges = jnp.zeros((*x.shape[:-1], 1))
+    edges: Array = jnp.zeros((*x.shape[:-1], 1))
     for axis in spatial:
         edges += _contrast(wide, axis, eps, padding) > math.log2(edge_threshold)
     for axis in spatial:

@@ -127,7 +127,7 @@ def lps_logits(
     [[81.0, 81.0, 81.0, 81.0]]
     """
     batch, phases = components.shape[:2]
-    x = components.reshape(-1, *components.shape[2:])
+    x: Array = components.reshape(-1, *components.shape[2:])
     for axis in (1, 2):
         x = pad_axis(x, axis, 1, 1, 'circular')
     hidden = conv(x, kernel.astype(x.dtype), padding='valid') + bias.astype(x.dtype)

@@ -14,7 +14,7 @@ from cnn_jax.ops.taps import number_counted, wide, window_taps
 from cnn_jax.ops.windows import Fill, Padding, place_windows
 
 
-def per_channel(name: str, value: object, x: Array, *, allow_zero: bool = False) -> Array:
+def per_channel(name: str, value: float | Array, x: Array, *, allow_zero: bool = False) -> Array:
     """`value`, a positive number or one per channel of `x`, as an array in `wide`'s type.
 
     Raises ValueError for another shape and, where `value` is a Python number, for its sign.
