@@ -63,7 +63,8 @@ def global_avg_pool(
     >>> global_avg_pool(jnp.arange(4.0).reshape(1, 2, 2, 1)).tolist()
     [[1.5]]
     """
-    return x.mean(tuple(range(1, 1 + spatial_rank(x))))
+    rank = spatial_rank(x)
+    return x.mean(tuple(range(1, 1 + rank)))
 
 
 def global_max_pool(

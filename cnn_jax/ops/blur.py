@@ -97,10 +97,12 @@ def filter_weights(filter_size: Filter) -> tuple[float, ...]:
     """
     if not isinstance(filter_size, Sequence):
         return binomial_filter(filter_size)
-    total = sum(filter_size)
-    if not filter_size or not math.isfinite(total) or total == 0:
+    numbers = all(isinstance(weight, int | float | np.number) for weight in filter_size)
+    total = float(sum(filter_size)) if numbers else 0.0
+    if not math.isfinite(total) or total == 0:
         raise ValueError(
-            f'filter_size as weights must have a finite sum other than zero; got {filter_size!r}'
+            f'filter_size must be an int from 1 to {LARGEST_FILTER}, or weights with a finite sum '
+            f'other than zero; got {filter_size!r}'
         )
     return tuple(float(weight) / total for weight in filter_size)
 

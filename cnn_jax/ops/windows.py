@@ -90,7 +90,7 @@ def padding_pairs(padding: Padding, window: tuple[int, ...]) -> Pairs:
         if padding == 'same':
             return tuple(same_padding(k) for k in window)
         raise ValueError(f"padding must be 'valid', 'same' or (low, high) pairs; got {padding!r}")
-    pairs = tuple(padding)
+    pairs = tuple(padding) if isinstance(padding, Sequence) else ()
     if len(pairs) != len(window) or not all(isinstance(p, Sequence) and len(p) == 2 for p in pairs):
         raise ValueError(
             f'padding must be one (low, high) pair for each of {len(window)} spatial axes; '

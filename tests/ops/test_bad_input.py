@@ -1,0 +1,185 @@
+"""Every op refuses bad input: one line that names the argument, raised while tracing."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnn_jax import ops
+
+KEY = jax.random.key(0)
+X = jax.random.normal(KEY, (2, 8, 8, 3))
+HALF = jnp.full((2, 4), 0.25)
+CHANNELS = jnp.ones(3)
+WINDOW = {'window': 2}
+
+# A good call of every op that downsamples: what follows x.
+GOOD: dict[str, tuple[tuple, dict]] = {
+    'ada_pool': ((), WINDOW),
+    'adaptive_avg_pool': ((), {'size': 3}),
+    'adaptive_blur_pool': ((jnp.zeros((2, 4, 4, 9)),), {}),
+    'adaptive_max_pool': ((), {'size': 3}),
+    'afc_pool': ((), {}),
+    'aps_index': ((), {}),
+    'aps_pool': ((), {}),
+    'aps_unpool': ((jnp.zeros(2, jnp.int32),), {}),
+    'asap_pool': ((), {}),
+    'avg_blur_pool': ((), {}),
+    'avg_pool': ((), WINDOW),
+    'blur_pool': ((), {}),
+    'detail_preserving_pool': ((), {}),
+    'diffstride_pool': ((jnp.full(2, 2.0),), {}),
+    'edge_aware_blur': ((), {}),
+    'flc_pool': ((), {}),
+    'gated_pool': ((jnp.ones(4),), WINDOW),
+    'gaussian_pool': ((), WINDOW),
+    'gem_pool': ((), WINDOW),
+    'global_avg_pool': ((), {}),
+    'global_max_pool': ((), {}),
+    'ideal_lowpass': ((), {'cutoff': 0.5}),
+    'ideal_upsample': ((), {}),
+    'learned_blur_pool': ((jnp.zeros((3, 3)),), {}),
+    'lip_logits': ((jnp.ones((3, 3, 3, 3)), CHANNELS, CHANNELS), {}),
+    'lip_pool': ((X,), {'padding': 'same'}),
+    'lp_pool': ((), WINDOW),
+    'lps_pool': ((HALF,), {}),
+    'lps_unpool': ((HALF,), {}),
+    'lse_pool': ((), WINDOW),
+    'max_blur_pool': ((), {}),
+    'max_pool': ((), WINDOW),
+    'median_pool': ((), WINDOW),
+    'min_pool': ((), WINDOW),
+    'mixed_pool': ((), WINDOW),
+    'ordinal_pool': ((jnp.ones(4),), WINDOW),
+    'polynomial_activation': ((jnp.ones((3, 3)),), {}),
+    'polyphase_components': ((), {}),
+    'rank_average_pool': ((), WINDOW),
+    'rank_pool': ((), WINDOW),
+    'soft_pool': ((), WINDOW),
+    'space_to_depth': ((), {}),
+    'spectral_pool': ((), {}),
+    'stochastic_pool': ((), {**WINDOW, 'train': False}),
+    'subsample': ((), {'stride': 2}),
+    'sum_pool': ((), WINDOW),
+    'tips_pool': ((jnp.ones((3, 3, 3)), CHANNELS), {}),
+    'tree_pool': ((jnp.ones((2, 4)), jnp.ones((1, 4))), WINDOW),
+}
+
+WRONG_ARRAYS = {
+    'integers': jnp.ones((2, 8, 8, 3), jnp.int32),
+    'booleans': jnp.ones((2, 8, 8, 3), bool),
+    'rank 2': jnp.ones((8, 8)),
+    'empty batch': jnp.ones((0, 8, 8, 3)),
+    'empty map': jnp.ones((2, 0, 8, 3)),
+    'no channels': jnp.ones((2, 8, 8, 0)),
+    'list': np.ones((2, 8, 8, 3)).tolist(),
+    'none': None,
+}
+WRONG_VALUES: dict[str, tuple] = {
+    'window': (0, -1, 2.0, '2', True, (2, 0), (2, 2, 2), 9, None),
+    'stride': (0, -2, 1.5, '2', True, (2, 0), (2, 2, 2)),
+    'filter_size': (0, -3, 8, 2.5, True, '3', None),
+    'fill': ('mirror', 'zeros', 0),
+    'p': (0, -1.0, np.float32(-1), float('nan'), float('inf'), jnp.ones(2)),
+    'r': (0, -1.0, float('nan'), jnp.ones(2)),
+    'alpha': (-0.1, 1.1, float('nan'), np.float32(2)),
+    'beta': (-0.1, 1.1, float('nan')),
+    'sigma': (0, -1.0, float('nan'), '1'),
+    'eps': (0, -1e-6, float('nan')),
+    'form': ('average', None),
+    'norm': ('l3', None),
+    'select_on': ('output', None),
+    'normalise': ('channel',),
+    'top': (0, -1, 1.5, 5),
+    'power': (-1.0, float('nan')),
+    'bias': (-1.0, float('nan')),
+    'edge_threshold': (0, -1.0, float('nan')),
+    'edge_dilation': (0, 2, -1, 1.5),
+    'cutoff': (0, -0.5, 1.5, float('nan')),
+    'factor': (0, -1, 1.5),
+    'smoothness': (0, -1.0, float('nan')),
+    'size': (0, -1, 1.5, (3, 3, 3)),
+}
+WRONG_VALUES_OF: dict[tuple[str, str], tuple] = {
+    ('rank_pool', 'normalise'): (),
+    ('lip_logits', 'bias'): (),
+    ('diffstride_pool', 'size'): (0, -1, 1.5, (3, 3, 3), 9),
+}
+WEIGHTS = ((), (1.0, -1.0), (0.0,), (float('nan'), 1.0), ('a',))
+TAKES_WEIGHTS = ('avg_blur_pool', 'blur_pool', 'edge_aware_blur', 'max_blur_pool')
+PADDINGS = ('full', 1, ((1, 1),), ((1, 1), (1, -1)), ((1, 1), (1, 1, 1)), ((1.5, 1), (1, 1)))
+
+
+def refused(name: str, *arguments, **options) -> str:
+    """The one-line message with which the op refuses these arguments while it is traced."""
+    arrays, rest = [], list(arguments)
+    for place, value in enumerate(rest):
+        if isinstance(value, jax.Array):
+            arrays.append((place, jax.ShapeDtypeStruct(value.shape, value.dtype)))
+
+    def op(*traced):
+        for (place, _), value in zip(arrays, traced, strict=True):
+            rest[place] = value
+        return getattr(ops, name)(*rest, **options)
+
+    with pytest.raises(ValueError) as caught:
+        jax.eval_shape(op, *(shape for _, shape in arrays))
+    message = str(caught.value)
+    assert '\n' not in message
+    return message
+
+
+def test_every_op_is_here():
+    others = {'binomial_filter', 'conv', 'lps_logits', 'output_size'}
+    assert set(GOOD) == set(ops.__all__) - others
+
+
+@pytest.mark.parametrize('name', GOOD)
+def test_good_input_is_taken(name):
+    arguments, options = GOOD[name]
+    assert jnp.isfinite(getattr(ops, name)(X, *arguments, **options)).all()
+
+
+@pytest.mark.parametrize('wrong', WRONG_ARRAYS)
+@pytest.mark.parametrize('name', GOOD)
+def test_wrong_arrays(name, wrong, unchecked):
+    arguments, options = GOOD[name]
+    message = refused(name, WRONG_ARRAYS[wrong], *arguments, **options)
+    assert 'x must' in message or f'{name} is 2-D only: x must' in message
+    assert 'got' in message
+
+
+@pytest.mark.parametrize('name', GOOD)
+def test_wrong_values(name, unchecked):
+    arguments, options = GOOD[name]
+    for argument in inspect.signature(getattr(ops, name)).parameters:
+        wrong = WRONG_VALUES_OF.get((name, argument), WRONG_VALUES.get(argument, ()))
+        if argument == 'window':
+            wrong = [w for w in wrong if w != 9 or options.get('padding') != 'same']
+        if argument == 'filter_size' and name in TAKES_WEIGHTS:
+            wrong = (*wrong, *WEIGHTS)
+        if argument == 'padding':
+            paddings = 'fill' in inspect.signature(getattr(ops, name)).parameters
+            wrong = PADDINGS if paddings else ('mirror', 'valid', None, 0)
+        for value in wrong:
+            message = refused(name, X, *arguments, **{**options, argument: value})
+            assert argument in message, (argument, value, message)
+            assert 'got' in message or str(value) in message, (argument, value, message)
+
+
+@pytest.mark.parametrize(
+    'name', [n for n in GOOD if 'filter_size' in inspect.signature(getattr(ops, n)).parameters]
+)
+def test_circular_filters_larger_than_the_map(name, unchecked):
+    if name == 'adaptive_blur_pool':
+        arguments = (jnp.zeros((2, 2, 2, 25)),)
+    else:
+        arguments, _ = GOOD[name]
+    message = refused(name, X[:, :4, :4], *arguments, filter_size=5, padding='circular')
+    assert 'filter_size' in message and '5' in message and '(' in message
+
+
+def test_a_stochastic_op_in_training_needs_a_key(unchecked):
+    assert 'key' in refused('stochastic_pool', X, window=2, train=True)
