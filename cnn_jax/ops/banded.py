@@ -58,16 +58,16 @@ def matrix(filter: AxisFilter) -> np.ndarray:
         source = np.pad(np.arange(size), (low, high), constant_values=-1)
     rows = np.zeros((out, size))
     for i in range(out):
-        lost = 0.0
+        counted = []
         for j, weight in enumerate(weights):
             position = i * stride + j
             inside = position < len(source)
             if inside and source[position] >= 0:
                 rows[i, source[position]] += weight
-            elif fill is None or not inside:
-                lost += weight
-        if lost and renormalise:
-            rows[i] *= sum(weights) / (sum(weights) - lost)
+            if inside and (source[position] >= 0 or fill is not None):
+                counted.append(weight)
+        if len(counted) < len(weights) and renormalise:
+            rows[i] *= sum(weights) / sum(counted)
     rows.setflags(write=False)
     return rows
 

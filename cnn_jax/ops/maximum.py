@@ -14,7 +14,7 @@ backward at (128, 28, 28, 16) and (128, 32, 32, 64), tcmalloc, 2 cores):
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -27,10 +27,15 @@ from cnn_jax.ops.taps import join_phases, slice_or_fill
 _MOST_TAPS = 9  # in one loop; larger windows run one axis after the other
 
 Ints = tuple[int, ...]
+Pick = Callable[[Array, Array], Array]
 
 
-def max_windows(x: Array, window: Sequence[int], stride: Sequence[int]) -> Array:
-    """The maximum of each window; the first in row-major order takes the whole gradient.
+def max_windows(
+    x: Array, window: Sequence[int], stride: Sequence[int], pick: Pick = jnp.maximum
+) -> Array:
+    """The maximum of each window, or with `pick=jnp.minimum` the minimum.
+
+    The first in row-major order takes the whole gradient.
 
     >>> max_windows(jnp.array([1.0, 3.0, 2.0, 2.0]).reshape(1, 4, 1), (2,), (2,))[0, :, 0].tolist()
     [3.0, 2.0]
@@ -45,7 +50,7 @@ def max_windows(x: Array, window: Sequence[int], stride: Sequence[int]) -> Array
     for k, s in loops:
         if math.prod(k) * math.prod(s) > 1:
             apart = all(b >= a for a, b in zip(k, s, strict=True))
-            x = _max_apart(x, k, s) if apart else _max_overlapping(x, k, s, x.shape)
+            x = _pick_apart(x, k, s, pick) if apart else _pick_overlapping(x, k, s, pick, x.shape)
     return x
 
 
@@ -60,8 +65,8 @@ def _taps(x: Array, window: Ints, stride: Ints) -> list[Array]:
     return found
 
 
-def _forward(x: Array, window: Ints, stride: Ints) -> Array:
-    return functools.reduce(jnp.maximum, _taps(x, window, stride))
+def _forward(x: Array, window: Ints, stride: Ints, pick: Pick) -> Array:
+    return functools.reduce(pick, _taps(x, window, stride))
 
 
 def _blocks(size: Sequence[int], stride: Ints) -> Ints:
@@ -73,17 +78,17 @@ def _phase_axes(stride: Ints) -> list[int]:
     return [2 + 2 * axis for axis in range(len(stride))]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
-def _max_apart(x: Array, window: Ints, stride: Ints) -> Array:
-    return _forward(x, window, stride)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def _pick_apart(x: Array, window: Ints, stride: Ints, pick: Pick) -> Array:
+    return _forward(x, window, stride, pick)
 
 
-def _apart_forward(x, window, stride):
-    y = _forward(x, window, stride)
+def _apart_forward(x, window, stride, pick):
+    y = _forward(x, window, stride, pick)
     return y, (x, y)
 
 
-def _apart_backward(window, stride, residuals, g):
+def _apart_backward(window, stride, pick, residuals, g):
     x, y = residuals
     axes, blocks = _phase_axes(stride), _blocks(x.shape[1:-1], stride)
     split = [1] * (2 + 2 * len(stride))
@@ -105,16 +110,16 @@ def _apart_backward(window, stride, residuals, g):
     return (join_phases(jnp.where(chosen, spread(g), jnp.zeros((), g.dtype)), x.shape, stride),)
 
 
-_max_apart.defvjp(_apart_forward, _apart_backward)
+_pick_apart.defvjp(_apart_forward, _apart_backward)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
-def _max_overlapping(x: Array, window: Ints, stride: Ints, shape: Ints) -> Array:
-    return _forward(x, window, stride)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
+def _pick_overlapping(x: Array, window: Ints, stride: Ints, pick: Pick, shape: Ints) -> Array:
+    return _forward(x, window, stride, pick)
 
 
-def _overlapping_forward(x, window, stride, shape):
-    y = _forward(x, window, stride)
+def _overlapping_forward(x, window, stride, pick, shape):
+    y = _forward(x, window, stride, pick)
     taps = _taps(x, window, stride)
     dtype = jnp.int8 if len(taps) <= 127 else jnp.int32
     winner = jnp.full(y.shape, len(taps) - 1, dtype)
@@ -123,7 +128,7 @@ def _overlapping_forward(x, window, stride, shape):
     return y, winner
 
 
-def _overlapping_backward(window, stride, shape, winner, g):
+def _overlapping_backward(window, stride, pick, shape, winner, g):
     blocks = _blocks(shape[1:-1], stride)
     reach = [-(-k // s) - 1 for k, s in zip(window, stride, strict=True)]
     if max(stride) > 1:  # one padded copy for all windows is faster here, slower at stride 1
@@ -155,4 +160,4 @@ def _numbers(back: Ints, window: Ints, stride: Ints) -> np.ndarray:
     return numbers
 
 
-_max_overlapping.defvjp(_overlapping_forward, _overlapping_backward)
+_pick_overlapping.defvjp(_overlapping_forward, _overlapping_backward)

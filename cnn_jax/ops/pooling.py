@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -14,7 +15,6 @@ from cnn_jax.ops.windows import (
     Padding,
     Windows,
     place_windows,
-    spatial_rank,
 )
 
 
@@ -36,7 +36,6 @@ def max_pool(
 
     Raises ValueError where a window does not fit, or unfilled padding is as wide as its window.
 
-    >>> import jax.numpy as jnp
     >>> x = jnp.arange(16.0).reshape(1, 4, 4, 1)
     >>> max_pool(x, window=2)[0, :, :, 0].tolist()
     [[5.0, 7.0], [13.0, 15.0]]
@@ -55,16 +54,14 @@ def min_pool(
     fill: Fill | None = None,
     ceil_mode: bool = False,
 ) -> Float[Array, 'batch *out channels']:
-    """The minimum of each window: `-max_pool(-x)`, in everything else like `max_pool`.
+    """The minimum of each window, in everything else like `max_pool`.
 
-    >>> import jax.numpy as jnp
     >>> min_pool(jnp.arange(16.0).reshape(1, 4, 4, 1), window=2)[0, :, :, 0].tolist()
     [[0.0, 2.0], [8.0, 10.0]]
     """
-    spatial_rank(x)
-    return -max_pool(
-        -x, window=window, stride=stride, padding=padding, fill=fill, ceil_mode=ceil_mode
-    )
+    windows = place_windows(x, window, stride, padding, fill, ceil_mode)
+    x = pad_windows(x, windows, fill, np.inf)
+    return max_windows(x, windows.window, windows.stride, jnp.minimum)
 
 
 def sum_pool(
@@ -78,7 +75,6 @@ def sum_pool(
 ) -> Float[Array, 'batch *out channels']:
     """The sum of each window; padding counts as zero unless `fill` says what it holds.
 
-    >>> import jax.numpy as jnp
     >>> sum_pool(jnp.ones((1, 4, 4, 1)), window=2)[0, :, :, 0].tolist()
     [[4.0, 4.0], [4.0, 4.0]]
     """
@@ -102,7 +98,6 @@ def avg_pool(
     constant at its borders: `fill=None` is torch's `count_include_pad=False`, `fill='zero'` its
     `count_include_pad=True` (torch's and Flax's default). What `ceil_mode` adds never counts.
 
-    >>> import jax.numpy as jnp
     >>> x = jnp.arange(16.0).reshape(1, 4, 4, 1)
     >>> avg_pool(x, window=2)[0, :, :, 0].tolist()
     [[2.5, 4.5], [10.5, 12.5]]
@@ -131,7 +126,6 @@ def gaussian_pool(
 
     Raises ValueError unless sigma > 0.
 
-    >>> import jax.numpy as jnp
     >>> x = jnp.array([0.0, 1.0, 0.0]).reshape(1, 3, 1)
     >>> round(float(gaussian_pool(x, window=3)[0, 0, 0]), 4)  # 1 / (1 + 2 exp(-1/2))
     0.4519
@@ -163,7 +157,6 @@ def subsample(
 ) -> Float[Array, 'batch *out channels']:
     """Every `stride`-th element, from the first: no pooling at all. Size ceil(n / stride).
 
-    >>> import jax.numpy as jnp
     >>> subsample(jnp.arange(5.0).reshape(1, 5, 1), stride=2)[0, :, 0].tolist()
     [0.0, 2.0, 4.0]
     """

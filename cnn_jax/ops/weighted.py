@@ -14,7 +14,9 @@ from cnn_jax.ops.taps import number_counted, wide, window_taps
 from cnn_jax.ops.windows import Fill, Padding, place_windows
 
 
-def per_channel(name: str, value: int | float | np.number | Array, x: Array, *, allow_zero: bool = False) -> Array:
+def per_channel(
+    name: str, value: int | float | np.number | Array, x: Array, *, allow_zero: bool = False
+) -> Array:
     """`value`, a positive number or one per channel of `x`, as an array in `wide`'s type.
 
     Raises ValueError for another shape and, where `value` is a number, for its sign.
@@ -22,7 +24,9 @@ def per_channel(name: str, value: int | float | np.number | Array, x: Array, *, 
     >>> per_channel('p', 3, jnp.ones((1, 4, 2))).shape
     ()
     """
-    if isinstance(value, int | float | np.number) and not (0 < value < math.inf or (allow_zero and value == 0)):
+    if isinstance(value, int | float | np.number) and not (
+        0 < value < math.inf or (allow_zero and value == 0)
+    ):
         least = 'of at least 0' if allow_zero else 'above 0'
         raise ValueError(f'{name} must be a finite number {least}; got {value!r}')
     if np.shape(value) not in ((), x.shape[-1:]):

@@ -20,7 +20,7 @@ FIXED: dict[str, tuple[Callable, int]] = {
     'max': (lambda x: ops.max_pool(x, window=2), MAX * 4),
     'max_3x3': (lambda x: ops.max_pool(x, window=3, stride=2, padding='same'), MAX * 9),
     'max_5x5': (lambda x: ops.max_pool(x, window=5, stride=2), MAX * 25),
-    'min': (lambda x: ops.min_pool(x, window=2), (MAX + 2) * 4),
+    'min': (lambda x: ops.min_pool(x, window=2), MAX * 4),
     'avg': (lambda x: ops.avg_pool(x, window=2), SUM * 4),
     'avg_3x3': (lambda x: ops.avg_pool(x, window=3, stride=2, padding='same'), SUM * 9),
     'sum': (lambda x: ops.sum_pool(x, window=2), SUM * 4),

@@ -59,6 +59,12 @@ def test_gaussian_pool_is_the_oracle(case, sigma):
     np.testing.assert_allclose(y, expected, atol=1e-5)
 
 
+def test_a_gaussian_counts_its_tail_alone_where_nothing_else_is_left():
+    x = jnp.full((1, 1, 1, 1), 0.5)
+    y = ops.gaussian_pool(x, window=(1, 7), stride=1, padding=((0, 0), (0, 6)), sigma=0.3)
+    assert y.item() == 0.5
+
+
 @generated(window_cases(max_rank=2))
 def test_first_maximum_takes_the_whole_gradient(case):
     x, window, stride = case.x, case.options['window'], case.options['stride']
