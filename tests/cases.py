@@ -45,6 +45,12 @@ def compiled(op, x, **options):
     return jax.jit(lambda x: op(x, **options))(x)
 
 
+def pulled_back(op, *arguments):
+    """op(*arguments), and the cotangents of the arguments where that of the result is itself."""
+    y, pullback = jax.vjp(op, *arguments)
+    return y, *pullback(y)
+
+
 def draw_values(draw, shape) -> np.ndarray:
     """float32 values in [-1, 1]; every third case has few levels, so many ties and zeros."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

@@ -25,7 +25,7 @@ SHAPES = {
 
 
 def start(module, x=X):
-    y, variables = module.init_with_output(jax.random.key(0), x)
+    y, variables = jax.jit(module.init_with_output)(jax.random.key(0), x)
     return y, variables['params']
 
 

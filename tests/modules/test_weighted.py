@@ -1,5 +1,7 @@
 """The layers and strategies of value-weighted pooling: starting points, randomness, placement."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -73,13 +75,15 @@ CEIL = ('lip', 'detail_preserving')
     ],
 )
 def test_a_layer_starts_where_it_says(layer, shapes, start):
-    y, variables = layer.init_with_output(KEY, X)
+    y, variables = jax.jit(layer.init_with_output)(KEY, X)
     parameters = variables['params']
     assert {name: p.shape for name, p in parameters.items()} == shapes
     assert all(p.dtype == jnp.float32 for p in parameters.values())
-    np.testing.assert_allclose(y, start(X), atol=1e-5)
-    assert layer.apply(variables, X.astype(jnp.bfloat16)).dtype == jnp.bfloat16
-    gradients = jax.grad(lambda v: (jnp.asarray(layer.apply(v, X)) ** 2).sum())(variables)['params']
+    np.testing.assert_allclose(y, jax.jit(start)(X), atol=1e-5)
+    half = jax.eval_shape(layer.apply, variables, X.astype(jnp.bfloat16))
+    assert half.dtype == jnp.bfloat16
+    loss = jax.jit(jax.grad(lambda v: (jnp.asarray(layer.apply(v, X)) ** 2).sum()))
+    gradients = loss(variables)['params']
     for name, gradient in gradients.items():
         if (type(layer), name) != (LIPPool, 'scale'):  # multiplies a map that is constant at first
             assert np.abs(gradient).max() > 1e-6, name
@@ -119,10 +123,11 @@ def test_strategies_halve_maps_and_stand_at_every_site(name, size):
     strategy = STRATEGIES[name]()
     assert all(strategy.at(site) == strategy for site in SITES) and strategy.conv_stride == 1
     x = jnp.ones((2, *size, 3))
-    variables = Downsample(strategy).init(KEY, x, train=False)
-    rngs = {'downsample': KEY}
+    layer = Downsample(strategy)
+    variables = jax.jit(partial(layer.init, train=False))(KEY, x)
     for train in (False, True):
-        y = jnp.asarray(Downsample(strategy).apply(variables, x, train=train, rngs=rngs))
+        apply = jax.jit(partial(layer.apply, train=train, rngs={'downsample': KEY}))
+        y = np.asarray(apply(variables, x))
         out = [-(-n // 2) if name in CEIL else n // 2 for n in size]
         assert y.shape == (2, *out, 3)
         gain = 1 - 0.5**4 if name == 'rank' else 1
