@@ -2,13 +2,16 @@
 
 The forward pass is a maximum of strided slices. In the backward pass each phase of x gathers from
 the windows that cover it; XLA's own, select-and-scatter, is 10 to 30 times slower and has no
-deterministic kernel on GPUs. Two forms, the winners of seven that were measured (ms forward and
+deterministic kernel on GPUs. Three forms, the winners of ten that were measured (ms forward and
 backward at (128, 28, 28, 16) and (128, 32, 32, 64), tcmalloc, 2 cores):
 
 - windows that lie apart (stride >= window) find the winner again from x, y and g in the loop that
   writes the gradient: 0.6 and 4.2; with a stored number 2.7 and 3.9; stacked phases 1.8 and 9.8;
 - windows that overlap keep the winner's number in the window, one byte an output, since each
-  element belongs to several: 3x3 at stride 2 0.4 and 4.6, found again 1.8 and 11.6.
+  element belongs to several: 3x3 at stride 2 0.4 and 4.6, found again 1.8 and 11.6;
+- of those, windows of 2x2 at stride 1, as under a blur, compare their elements in pairs again: with
+  the blur 1.8 and 8.8, with a stored number 2.4 and 9.8, where each element compares itself with
+  its eight neighbours 8.9 and 45.
 """
 
 import functools
@@ -25,6 +28,7 @@ from jaxtyping import Array
 from cnn_jax.ops.taps import join_phases, slice_or_fill
 
 _MOST_TAPS = 9  # in one loop; larger windows run one axis after the other
+_MOST_PAIRED = 4  # taps of a window at stride 1 that are compared in pairs
 
 Ints = tuple[int, ...]
 Pick = Callable[[Array, Array], Array]
@@ -49,8 +53,12 @@ def max_windows(
             loops.append((tuple(k), tuple(s)))
     for k, s in loops:
         if math.prod(k) * math.prod(s) > 1:
-            apart = all(b >= a for a, b in zip(k, s, strict=True))
-            x = _pick_apart(x, k, s, pick) if apart else _pick_overlapping(x, k, s, pick, x.shape)
+            if all(b >= a for a, b in zip(k, s, strict=True)):
+                x = _pick_apart(x, k, s, pick)
+            elif max(s) == 1 and math.prod(k) <= _MOST_PAIRED:
+                x = _pick_paired(x, k, pick)
+            else:
+                x = _pick_overlapping(x, k, s, pick, x.shape)
     return x
 
 
@@ -161,3 +169,29 @@ def _numbers(back: Ints, window: Ints, stride: Ints) -> np.ndarray:
 
 
 _pick_overlapping.defvjp(_overlapping_forward, _overlapping_backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _pick_paired(x: Array, window: Ints, pick: Pick) -> Array:
+    return _forward(x, window, (1,) * len(window), pick)
+
+
+def _paired_forward(x, window, pick):
+    return _pick_paired(x, window, pick), x
+
+
+def _paired_backward(window, pick, x, g):
+    taps = _taps(x, window, (1,) * len(window))
+    ahead = jnp.greater if pick is jnp.maximum else jnp.less
+    dx = jnp.zeros((), g.dtype)
+    for number, place in enumerate(np.ndindex(*window)):
+        here = taps[number]
+        pairs = [ahead(here, tap) for tap in taps[:number]]
+        pairs += [~ahead(tap, here) for tap in taps[number + 1 :]]
+        won = jnp.where(functools.reduce(jnp.logical_and, pairs), g, jnp.zeros((), g.dtype))
+        sides = [(p, k - 1 - p, 0) for p, k in zip(place, window, strict=True)]
+        dx = dx + lax.pad(won, jnp.zeros((), g.dtype), [(0, 0, 0), *sides, (0, 0, 0)])
+    return (dx,)
+
+
+_pick_paired.defvjp(_paired_forward, _paired_backward)
