@@ -89,7 +89,8 @@ def pad_axis(x: Array, axis: int, low: int, high: int, fill: str) -> Array:
 
     Reflection repeats on maps shorter than the padding and replicates a map of size 1, as
     `numpy.pad` does. Rows are copied one by one, which costs only the border: jnp.pad's reversed
-    slices cost the whole array.
+    slices cost the whole array. Barriers keep the copy, and the adjoint's, out of the loops that
+    read it, which would branch for every element (max pooling, circular: 8.8 ms without, 3.2 with).
 
     >>> pad_axis(jnp.arange(3.0), 0, 1, 2, 'reflect').tolist()
     [1.0, 0.0, 1.0, 2.0, 1.0, 0.0]
@@ -102,7 +103,7 @@ def pad_axis(x: Array, axis: int, low: int, high: int, fill: str) -> Array:
     source = _pad_source(size, low, high, fill)
     before = [_rows(x, axis, i, i + 1) for i in source[:low]]
     after = [_rows(x, axis, i, i + 1) for i in source[low + size :]]
-    return lax.concatenate([*before, x, *after], axis)
+    return lax.optimization_barrier(lax.concatenate([*before, x, *after], axis))
 
 
 def _pad_source(size: int, low: int, high: int, fill: str) -> list[int]:
@@ -117,6 +118,7 @@ def _pad_forward(x, axis, low, high, fill):
 def _pad_backward(axis, low, high, fill, size, g):
     if fill == 'zero' or low == high == 0:
         return (_rows(g, axis, low, low + size),)
+    g = lax.optimization_barrier(g)
     copies = defaultdict(list)
     for position, row in enumerate(_pad_source(size, low, high, fill)):
         if position != low + row:
