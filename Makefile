@@ -53,5 +53,5 @@ format: setup
 	$(run) ruff format .
 
 clean:
-	rm -rf .venv .venv-3.* .venv-oracles build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-newest .venv-oracles build *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cnn_jax.modules import strategy_names
+from experiments.benchmarks.table import markdown
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / 'README.md').read_text()
 ROWS = [line for line in README.splitlines() if line.startswith('| ')]
@@ -66,3 +69,36 @@ def test_every_figure_is_from_a_run_in_the_repository(run):
     for name, strategy in summary['strategies'].items():
         row = next(r for r in ROWS if r.startswith(f'| {name} |') and f'| {run} |' in r)
         assert figure(strategy['accuracy']) in row and figure(strategy['consistency']) in row
+
+
+def test_the_table_of_all_strategies_is_that_of_its_run():
+    path = ROOT / 'experiments' / 'results' / 'all_strategies' / 'summary.json'
+    strategies = json.loads(path.read_text())['strategies']
+    assert set(strategies) == set(strategy_names())
+    for name, values in strategies.items():
+        shares = [f'{100 * values[m]["mean"]:.2f}' for m in ('accuracy', 'consistency')]
+        cost = [f'{values["parameters"]:,}', f'{values["flops_per_example"] / 1e6:.2f}']
+        assert f'| {name} | all_strategies | {" | ".join(shares + cost)} |' in ROWS
+
+
+@pytest.mark.parametrize('run', ['all', 'aps', 'default_allocator'])
+def test_the_benchmark_tables_are_those_of_their_runs(run):
+    path = ROOT / 'experiments' / 'results' / 'bench_ops' / f'{run}.json'
+    assert markdown(json.loads(path.read_text())) in README
+
+
+def test_the_short_benchmark_table_is_that_of_the_long_ones():
+    folder = ROOT / 'experiments' / 'results' / 'bench_ops'
+    ratios = [
+        {
+            row['case']: row['ratio_to_torch']
+            for row in json.loads((folder / f'{run}.json').read_text())
+            if row['direction'] == 'forward+backward'
+        }
+        for run in ('all', 'default_allocator')
+    ]
+    header = next(row for row in ROWS if row.startswith('| op |'))
+    shapes = [cell.strip() for cell in header.split('|')[2:5]]
+    for name in ('max', 'max_3x3', 'avg', 'avg_3x3', 'blur3', 'blur5', 'max_blur3', 'max_blur5'):
+        cells = [f'{run[f"{name} {shape}"]:.2f}' for run in ratios for shape in shapes]
+        assert f'| {name} | {" | ".join(cells)} |' in ROWS

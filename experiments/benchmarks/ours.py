@@ -15,7 +15,7 @@ Shape = tuple[int, int, int, int]
 
 
 def cases() -> dict[str, Strategy]:
-    """Every registered strategy with its defaults, and the other sizes that peers have too."""
+    """Every registered strategy with its defaults, other sizes that peers have, APS with no max."""
     chosen = {name: strategy_named(name) for name in strategy_names() if name != 'stride'}
     renamed = {'blur': 'blur3', 'max_blur': 'max_blur3'}
     chosen = {renamed.get(name, name): strategy for name, strategy in chosen.items()}
@@ -24,6 +24,9 @@ def cases() -> dict[str, Strategy]:
         'max_3x3': strategy_named('max', window=3),
         'avg_3x3': strategy_named('avg', window=3),
         'blur5': strategy_named('blur', filter_size=5),
+        'blur3_circular': strategy_named('blur', padding='circular'),
+        'aps1_alone': strategy_named('aps', window=1),
+        'aps3_alone': strategy_named('aps', window=1, filter_size=3),
         'max_blur5': strategy_named('max_blur', filter_size=5),
     }
 
