@@ -107,7 +107,19 @@ def strategy_from_dict(values: Mapping) -> Strategy:
 
 
 class Downsample(nn.Module):
-    """A network's pooling layer: calls `strategy`, and names itself in its errors."""
+    """A network's pooling layer: calls `strategy`, and names itself in its errors.
+
+    Give the convolution before it `strategy.conv_stride`; only 'stride' sets it above 1. `apply`
+    with `train=True` wants `rngs={'downsample': key}` for the strategies that draw (stochastic,
+    lps, tips), and `mutable=['batch_stats', 'losses']` for ddac, which updates statistics, and
+    tips, whose sown losses are to be added to the loss.
+
+    >>> import jax, jax.numpy as jnp
+    >>> layer = Downsample(strategies.GeM())
+    >>> y, variables = layer.init_with_output(jax.random.key(0), jnp.ones((2, 8, 8, 3)), train=False)
+    >>> y.shape
+    (2, 4, 4, 3)
+    """
 
     strategy: Strategy
 
@@ -115,11 +127,15 @@ class Downsample(nn.Module):
     def __call__(
         self, x: Float[Array, 'batch *spatial channels'], *, train: bool
     ) -> Float[Array, 'batch *out out_channels']:
+        if not isinstance(self.strategy, Strategy):
+            raise BadInput(
+                f"strategy must be like strategy_named('max') or Max(); got {self.strategy!r}."
+            )
         try:
             return self.strategy(x, train=train)
         except ValueError as error:
             raise BadInput(
-                f'layer {"/".join(self.path)} ({self.strategy}): input {x.shape[1:-1]}: {error}'
+                f'layer {"/".join(self.path) or self.name or "Downsample"} ({self.strategy}): input {x.shape[1:-1]}: {error}'
             ) from error
 
 

@@ -7,13 +7,24 @@ from cnn_jax.ops.adaptive import (
     global_max_pool,
     space_to_depth,
 )
-from cnn_jax.ops.adaptive_blur import adaptive_blur_pool, edge_aware_blur, learned_blur_pool
+from cnn_jax.ops.adaptive_blur import (
+    adaptive_blur_pool,
+    binomial_logits,
+    edge_aware_blur,
+    learned_blur_pool,
+)
 from cnn_jax.ops.blur import avg_blur_pool, binomial_filter, blur_pool, max_blur_pool
 from cnn_jax.ops.combined import gated_pool, mixed_pool, tree_pool
 from cnn_jax.ops.conv import conv
 from cnn_jax.ops.diffstride import diffstride_pool
 from cnn_jax.ops.importance import ada_pool, detail_preserving_pool, lip_logits, lip_pool
-from cnn_jax.ops.learned_polyphase import lps_logits, lps_pool, lps_unpool
+from cnn_jax.ops.learned_polyphase import (
+    lps_components,
+    lps_logits,
+    lps_pool,
+    lps_unpool,
+    lps_weights,
+)
 from cnn_jax.ops.lowpass import afc_pool, ideal_lowpass, ideal_upsample, polynomial_activation
 from cnn_jax.ops.norms import lp_pool, median_pool
 from cnn_jax.ops.phases import polyphase_components
@@ -21,7 +32,13 @@ from cnn_jax.ops.polyphase import aps_index, aps_pool, aps_unpool
 from cnn_jax.ops.pooling import avg_pool, gaussian_pool, max_pool, min_pool, subsample, sum_pool
 from cnn_jax.ops.ranked import ordinal_pool, rank_average_pool, rank_pool
 from cnn_jax.ops.spectral import asap_pool, flc_pool, spectral_pool
-from cnn_jax.ops.tips import tips_pool
+from cnn_jax.ops.tips import (
+    tips_features,
+    tips_mixing_loss,
+    tips_pool,
+    tips_undo_loss,
+    tips_weights,
+)
 from cnn_jax.ops.weighted import gem_pool, lse_pool, soft_pool, stochastic_pool
 from cnn_jax.ops.windows import output_size
 
@@ -38,6 +55,7 @@ __all__ = [
     'avg_blur_pool',
     'avg_pool',
     'binomial_filter',
+    'binomial_logits',
     'blur_pool',
     'conv',
     'detail_preserving_pool',
@@ -55,9 +73,11 @@ __all__ = [
     'lip_logits',
     'lip_pool',
     'lp_pool',
+    'lps_components',
     'lps_logits',
     'lps_pool',
     'lps_unpool',
+    'lps_weights',
     'lse_pool',
     'max_blur_pool',
     'max_pool',
@@ -76,6 +96,10 @@ __all__ = [
     'stochastic_pool',
     'subsample',
     'sum_pool',
+    'tips_features',
+    'tips_mixing_loss',
     'tips_pool',
+    'tips_undo_loss',
+    'tips_weights',
     'tree_pool',
 ]

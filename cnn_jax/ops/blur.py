@@ -52,7 +52,7 @@ def blur_pool(
     """Blur of every channel, then every `stride`-th element (Zhang 2019, section 3.2).
 
     `filter_size` chooses the binomial filter of that size, or is itself the filter: the weights
-    along each axis, which are divided by their sum. `padding` names the fill of the border:
+    along each axis, which are divided by their sum: (1, 2, 1) equals 3. `padding` names the fill of the border:
     'zero', 'reflect', 'replicate' or 'circular', with (size - 1) // 2 elements before and size // 2
     after, so each axis of length n becomes ceil(n / stride) for every filter size. A constant
     image stays constant except with 'zero', which darkens its border. Filter size 1 is plain

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -48,8 +49,8 @@ def diffstride_pool(
     [0.5 0.5 0.5 0.5]
     """
     require_2d('diffstride_pool', x)
-    if strides.shape != (2,):
-        raise ValueError(f'strides must be 2 numbers, height and width; got shape {strides.shape}')
+    if jnp.shape(strides) != (2,) or not isinstance(strides, jax.Array | np.ndarray):
+        raise ValueError(f'strides must be an array of 2, height and width; got {strides!r}')
     if (
         isinstance(smoothness, bool)
         or not isinstance(smoothness, int | float)

@@ -29,6 +29,9 @@ def max_pool(
 ) -> Float[Array, 'batch *out channels']:
     """The maximum of each window.
 
+    Every axis between the first and the last is spatial: a map without its batch axis is taken for
+    a batch of 1-D maps, so under `vmap` give each map an axis of size 1.
+
     Padding never wins, unless `fill` says what it holds ('zero' counts it as zeros). `ceil_mode`
     adds the last, partly covered window, as in torch. At ties the first element in row-major order
     takes the whole gradient (ties are everywhere after a ReLU). `cnn_jax.ops.maximum` says why this

@@ -89,12 +89,15 @@ def padding_pairs(padding: Padding, window: tuple[int, ...]) -> Pairs:
             return ((0, 0),) * len(window)
         if padding == 'same':
             return tuple(same_padding(k) for k in window)
-        raise ValueError(f"padding must be 'valid', 'same' or (low, high) pairs; got {padding!r}")
+        hint = '; fill= says what padding holds' if padding in FILLS else ''
+        raise ValueError(
+            f"padding must be 'valid', 'same' or (low, high) pairs; got {padding!r}{hint}"
+        )
     pairs = tuple(padding) if isinstance(padding, Sequence) else ()
     if len(pairs) != len(window) or not all(isinstance(p, Sequence) and len(p) == 2 for p in pairs):
         raise ValueError(
-            f'padding must be one (low, high) pair for each of {len(window)} spatial axes; '
-            f'got {padding}'
+            f"padding must be 'valid', 'same' or one (low, high) pair for each of {len(window)} "
+            f'spatial axes, like {((1, 1),) * len(window)}; got {padding!r}'
         )
     return tuple(
         (low, high) for low, high in (per_axis('padding', pair, 2, least=0) for pair in pairs)
