@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from flax import linen as nn
+from flax.errors import InvalidRngError
 from jaxtyping import Array, Float
 
 from cnn_jax.errors import BadInput, unknown_name
 from cnn_jax.modules import strategies
 from cnn_jax.modules.strategies import Strategy
+from cnn_jax.ops.windows import spatial_rank
 
 _REGISTRY: Mapping[str, type] = {
     'max': strategies.Max,
@@ -75,8 +77,8 @@ def strategy_named(name: str, **hyperparameters: object) -> Strategy:
     >>> strategy_named('blur', filter_size=5)
     Blur(filter_size=5, stride=2, padding='reflect')
     """
-    if name not in _REGISTRY:
-        raise unknown_name('strategy', name, _REGISTRY)
+    if not isinstance(name, str) or name not in _REGISTRY:
+        raise unknown_name('strategy', str(name), _REGISTRY)
     strategy = _REGISTRY[name]
     allowed = [f.name for f in fields(strategy)]
     for key in hyperparameters:
@@ -116,7 +118,8 @@ class Downsample(nn.Module):
 
     >>> import jax, jax.numpy as jnp
     >>> layer = Downsample(strategies.GeM())
-    >>> y, variables = layer.init_with_output(jax.random.key(0), jnp.ones((2, 8, 8, 3)), train=False)
+    >>> x = jnp.ones((2, 8, 8, 3))
+    >>> y, variables = layer.init_with_output(jax.random.key(0), x, train=False)
     >>> y.shape
     (2, 4, 4, 3)
     """
@@ -131,11 +134,15 @@ class Downsample(nn.Module):
             raise BadInput(
                 f"strategy must be like strategy_named('max') or Max(); got {self.strategy!r}."
             )
+        layer = f'layer {"/".join(self.path) or "Downsample"} ({self.strategy})'
         try:
+            spatial_rank(x)
             return self.strategy(x, train=train)
         except ValueError as error:
+            raise BadInput(f'{layer}: input {getattr(x, "shape", ())[1:-1]}: {error}') from error
+        except InvalidRngError as error:
             raise BadInput(
-                f'layer {"/".join(self.path) or self.name or "Downsample"} ({self.strategy}): input {x.shape[1:-1]}: {error}'
+                f"{layer}: this strategy draws in training: give apply rngs={{'downsample': key}}."
             ) from error
 
 

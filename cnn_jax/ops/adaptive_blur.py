@@ -11,10 +11,18 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.axis import pad_axis
-from cnn_jax.ops.blur import Filter, binomial_filter, blur_pool, check_filter_size
+from cnn_jax.ops.blur import LARGEST_FILTER, Filter, binomial_filter, blur_pool, check_filter_size
 from cnn_jax.ops.pooling import max_pool
 from cnn_jax.ops.taps import pad_windows, window_taps
-from cnn_jax.ops.windows import Fill, Windows, check_fill, per_axis, place_windows, spatial_rank
+from cnn_jax.ops.windows import (
+    Fill,
+    Windows,
+    check_fill,
+    per_axis,
+    place_windows,
+    require_arrays,
+    spatial_rank,
+)
 
 Normalise = Literal['group', 'all']
 _REACH = 2  # an edge is sought between the elements this far before and after
@@ -57,12 +65,17 @@ def learned_blur_pool(
     [[4.0, 5.5, 7.0], [11.5, 13.0, 14.5], [19.0, 20.5, 22.0]]
     """
     rank = spatial_rank(x)
-    if logits.ndim not in (rank, rank + 1) or logits.shape[rank:] not in ((), x.shape[-1:]):
+    require_arrays(logits=logits)
+    filter_size, channels = logits.shape[:rank], logits.shape[rank:]
+    if (
+        len(filter_size) < rank
+        or max(filter_size) > LARGEST_FILTER
+        or channels not in ((), x.shape[-1:])
+    ):
         raise ValueError(
-            f'logits must have {rank} filter axes, and may have one of {x.shape[-1]} channels; '
-            f'got shape {logits.shape}'
+            f'logits must have {rank} filter axes of 1 to {LARGEST_FILTER}, and may have one of '
+            f'{x.shape[-1]} channels; got shape {logits.shape}'
         )
-    filter_size = logits.shape[:rank]
     windows = blur_windows(x, filter_size, stride, padding)
     values, _ = window_taps(x, windows, padding)
     logits = _widened(logits.reshape(math.prod(filter_size), *(1,) * (rank + 1), -1), x)
@@ -99,6 +112,7 @@ def adaptive_blur_pool(
     (1, 2, 2, 8) 0.25
     """
     windows = blur_windows(x, filter_size, stride, padding)
+    require_arrays(logits=logits)
     taps, channels = math.prod(windows.window), x.shape[-1]
     groups, rest = divmod(logits.shape[-1], taps)
     if logits.shape[:-1] != (len(x), *windows.out) or rest or groups < 1:
@@ -149,9 +163,9 @@ def edge_aware_blur(
     [1.5, 1.5, 1.5, 1.5, 1.0, 2.0, 9.0, 8.0, 8.5, 8.5, 8.5, 8.5]
     """
     blurred = blur_pool(x, filter_size=filter_size, stride=1, padding=padding)
-    if not (isinstance(edge_threshold, int | float) and 1 < edge_threshold < math.inf):
+    if not (isinstance(edge_threshold, int | float | np.number) and 1 < edge_threshold < math.inf):
         raise ValueError(f'edge_threshold must be a number above 1; got {edge_threshold!r}')
-    if not (isinstance(eps, int | float) and 0 < eps < math.inf):
+    if not (isinstance(eps, int | float | np.number) and 0 < eps < math.inf):
         raise ValueError(f'eps must be a number above 0; got {eps!r}')
     (dilation,) = per_axis('edge_dilation', edge_dilation, 1)
     if dilation % 2 == 0:

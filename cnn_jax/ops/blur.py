@@ -52,12 +52,11 @@ def blur_pool(
     """Blur of every channel, then every `stride`-th element (Zhang 2019, section 3.2).
 
     `filter_size` chooses the binomial filter of that size, or is itself the filter: the weights
-    along each axis, which are divided by their sum: (1, 2, 1) equals 3. `padding` names the fill of the border:
-    'zero', 'reflect', 'replicate' or 'circular', with (size - 1) // 2 elements before and size // 2
-    after, so each axis of length n becomes ceil(n / stride) for every filter size. A constant
-    image stays constant except with 'zero', which darkens its border. Filter size 1 is plain
-    subsampling; 2 equals 2x2 average pooling on even sizes. One axis at a time: 2 * size products
-    instead of its square.
+    along each axis, which are divided by their sum: (1, 2, 1) equals 3. `padding` names the fill of
+    the border: 'zero', 'reflect', 'replicate' or 'circular', with (size - 1) // 2 elements before
+    and size // 2 after, so each axis of length n becomes ceil(n / stride) for every filter size. A
+    constant image stays constant except with 'zero', which darkens its border. Filter size 1 is
+    plain subsampling; 2 equals 2x2 average pooling on even sizes.
 
     Raises ValueError for a filter size outside 1..7, weights whose sum is zero or not finite, an
     unknown fill, and a circular map smaller than the filter.
@@ -99,7 +98,8 @@ def filter_weights(filter_size: Filter) -> tuple[float, ...]:
         return binomial_filter(filter_size)
     numbers = all(isinstance(weight, int | float | np.number) for weight in filter_size)
     total = float(sum(filter_size)) if numbers else 0.0
-    if not math.isfinite(total) or total == 0:
+    tiny = 1e-9 * sum(map(abs, filter_size)) if numbers else 0.0
+    if not math.isfinite(total) or abs(total) <= tiny:
         raise ValueError(
             f'filter_size must be an int from 1 to {LARGEST_FILTER}, or weights with a finite sum '
             f'other than zero; got {filter_size!r}'

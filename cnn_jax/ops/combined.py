@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from cnn_jax.ops.pooling import avg_pool, max_pool
 from cnn_jax.ops.taps import window_taps
-from cnn_jax.ops.windows import Fill, Padding, Windows, place_windows
+from cnn_jax.ops.windows import Fill, Padding, Windows, place_windows, require_arrays
 
 
 def mixed_pool(
@@ -39,7 +39,11 @@ def mixed_pool(
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
     if isinstance(alpha, jax.Array | np.ndarray):
         alpha = _against_output('alpha', alpha, (), windows, x)
-    elif isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 <= alpha <= 1:
+    elif (
+        isinstance(alpha, bool)
+        or not isinstance(alpha, int | float | np.number)
+        or not 0 <= alpha <= 1
+    ):
         raise ValueError(f'alpha must be a number from 0 to 1 or an array; got {alpha!r}')
     return _mix_max_and_mean(x, alpha, windows, fill, ceil_mode)
 
@@ -109,6 +113,7 @@ def tree_pool(
     1.0
     """
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
+    require_arrays(filters=filters, gates=gates)
     taps, leaves = int(np.prod(windows.window)), filters.shape[0]
     if leaves < 1 or leaves & (leaves - 1):
         raise ValueError(f'filters must hold a power of two of leaves; got shape {filters.shape}')
@@ -132,6 +137,7 @@ def _against_output(
 
     The one after `leading` stands for the batch.
     """
+    require_arrays(**{name: array} if leading else {})
     split = len(leading)
     target = (*windows.out, x.shape[-1])
     shared = array.shape[split:]

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.fourier import apply_axis_matrices, compute_dtype, grid_size, symmetric_bins
-from cnn_jax.ops.windows import require_2d
+from cnn_jax.ops.windows import require_2d, require_arrays
 
 
 def diffstride_pool(
@@ -49,11 +48,12 @@ def diffstride_pool(
     [0.5 0.5 0.5 0.5]
     """
     require_2d('diffstride_pool', x)
-    if jnp.shape(strides) != (2,) or not isinstance(strides, jax.Array | np.ndarray):
-        raise ValueError(f'strides must be an array of 2, height and width; got {strides!r}')
+    require_arrays(strides=strides)
+    if strides.shape != (2,):
+        raise ValueError(f'strides must be 2 numbers, height and width; got shape {strides.shape}')
     if (
         isinstance(smoothness, bool)
-        or not isinstance(smoothness, int | float)
+        or not isinstance(smoothness, int | float | np.number)
         or not 0 < smoothness < math.inf
     ):
         raise ValueError(f'smoothness must be a finite number above 0; got {smoothness!r}')

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -14,7 +15,7 @@ from cnn_jax.ops.weighted import (
     per_channel,
     weighted_mean,
 )
-from cnn_jax.ops.windows import Fill, Padding, per_axis, place_windows, require_2d
+from cnn_jax.ops.windows import Fill, Padding, per_axis, place_windows, require_2d, require_arrays
 
 LARGEST_LOGIT = 12.0
 _INSTANCE_NORM_EPS = 1e-5
@@ -45,6 +46,7 @@ def lip_pool(
     2.4927
     """
     require_2d('lip_pool', x)
+    require_arrays(logits=logits)
     if logits.shape[:-1] != x.shape[:-1] or logits.shape[-1] not in (1, x.shape[-1]):
         raise ValueError(
             f'logits must have the shape of x, {x.shape}, or one channel; got {logits.shape}'
@@ -67,11 +69,22 @@ def lip_logits(
     each image and channel, then applies `scale` and `bias`. With `kernel` at zero all logits of a
     channel are equal, so `lip_pool` starts as average pooling. In float32 (float64 if x is).
 
+    Raises ValueError for arrays of other shapes.
+
     >>> logits = lip_logits(jnp.ones((1, 2, 2, 1)), jnp.zeros((3, 3, 1, 1)), *jnp.ones((2, 1)) - 1)
     >>> logits.ravel().tolist()
     [6.0, 6.0, 6.0, 6.0]
     """
     require_2d('lip_logits', x)
+    require_arrays(kernel=kernel, scale=scale, bias=bias)
+    channels = x.shape[-1]
+    if kernel.ndim != 4 or kernel.shape[2:] != (channels, channels):
+        raise ValueError(
+            f'kernel must be (height, width, {channels}, {channels}); got {kernel.shape}'
+        )
+    for name, array in (('scale', scale), ('bias', bias)):
+        if array.shape != (channels,):
+            raise ValueError(f'{name} must be one per channel, ({channels},); got {array.shape}')
     z = wide(conv(x, kernel.astype(x.dtype)))
     centred = z - z.mean((1, 2), keepdims=True)
     spread = jnp.sqrt((centred**2).mean((1, 2), keepdims=True) + _INSTANCE_NORM_EPS)
@@ -131,6 +144,7 @@ def detail_preserving_pool(
 
 def _depthwise(x: Array, kernel: Array, strides: tuple[int, ...]) -> Array:
     """Each channel correlated with its own kernel, zero-padded and centred: ceil(n / stride)."""
+    require_arrays(kernel=kernel)
     if kernel.ndim != 3 or kernel.shape[2] != x.shape[-1]:
         raise ValueError(
             f'kernel must be (height, width, {x.shape[-1]}), one filter per channel; '
@@ -170,8 +184,10 @@ def ada_pool(
     """
     require_2d('ada_pool', x)
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
-    if isinstance(beta, int | float) and not 0 <= beta <= 1:
+    if isinstance(beta, int | float | np.number) and not 0 <= beta <= 1:
         raise ValueError(f'beta must be from 0 to 1; got {beta!r}')
+    elif not isinstance(beta, int | float | np.number | np.ndarray | jax.Array):
+        raise ValueError(f'beta must be a number from 0 to 1 or an array; got {beta!r}')
     share = jnp.asarray(beta, jnp.promote_types(x.dtype, jnp.float32))
     if share.shape not in ((), windows.out):
         raise ValueError(

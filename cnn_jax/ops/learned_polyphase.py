@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -21,7 +22,7 @@ from cnn_jax.ops.phases import (
     polyphase_components,
 )
 from cnn_jax.ops.taps import wide
-from cnn_jax.ops.windows import Fill, require_2d
+from cnn_jax.ops.windows import Fill, require_2d, require_arrays
 
 Mode = Literal['gumbel', 'convex']
 
@@ -48,7 +49,7 @@ def lps_weights(
     """
     if mode not in get_args(Mode):
         raise ValueError(f"mode must be 'gumbel' or 'convex'; got {mode!r}")
-    if isinstance(temperature, int | float) and not 0 < temperature < math.inf:
+    if isinstance(temperature, int | float | np.number) and not 0 < temperature < math.inf:
         raise ValueError(f'temperature must be a finite number above 0; got {temperature}')
     scores = wide(logits)
     if mode == 'gumbel' and not train:
@@ -164,6 +165,7 @@ def _filled_and_blurred(
 
 
 def _check_weights(x: Array, weights: Array, strides: tuple[int, int]) -> None:
+    require_arrays(weights=weights)
     shape = x.shape[0], strides[0] * strides[1]
     if weights.shape != shape:
         raise ValueError(f'weights must be (batch, phases) = {shape}; got {weights.shape}')

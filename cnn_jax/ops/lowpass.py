@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.fourier import apply_axis_matrices, axis_matrix, compute_dtype, symmetric_bins
-from cnn_jax.ops.windows import per_axis, require_2d
+from cnn_jax.ops.windows import per_axis, require_2d, require_arrays
 
 
 def ideal_lowpass(
@@ -26,7 +26,11 @@ def ideal_lowpass(
     [ 0.375  0.302  0.125 -0.052 -0.125 -0.052  0.125  0.302]
     """
     require_2d('ideal_lowpass', x)
-    if isinstance(cutoff, bool) or not isinstance(cutoff, int | float) or not 0 < cutoff <= 1:
+    if (
+        isinstance(cutoff, bool)
+        or not isinstance(cutoff, int | float | np.number)
+        or not 0 < cutoff <= 1
+    ):
         raise ValueError(f'cutoff must be a number above 0 and at most 1; got {cutoff!r}')
     rows, columns = (_lowpass_matrix(n, cutoff, 1)[None] for n in x.shape[1:-1])
     return apply_axis_matrices(x, rows, columns)
@@ -112,6 +116,7 @@ def polynomial_activation(
     [0.667 4.667 8.667]
     """
     require_2d('polynomial_activation', x)
+    require_arrays(coefficients=coefficients)
     if coefficients.ndim != 2 or coefficients.shape[0] < 1 or coefficients.shape[1] != x.shape[-1]:
         raise ValueError(
             f'coefficients must be (degree + 1, {x.shape[-1]}), a column for each channel; '

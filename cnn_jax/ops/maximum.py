@@ -7,7 +7,7 @@ backward at (128, 28, 28, 16) and (128, 32, 32, 64), tcmalloc, 2 cores):
 
 - windows that lie apart (stride >= window) find the winner again from x, y and g in the loop that
   writes the gradient: 0.6 and 4.2; with a stored number 2.7 and 3.9; stacked phases 1.8 and 9.8;
-- windows that overlap keep the winner's number in the window, one byte an output, since each
+- windows that overlap keep the winner's number in the window, mostly one byte, since each
   element belongs to several: 3x3 at stride 2 0.4 and 4.6, found again 1.8 and 11.6;
 - of those, windows of 2x2 at stride 1, as under a blur, compare their elements in pairs again: with
   the blur 1.8 and 8.8, with a stored number 2.4 and 9.8, where each element compares itself with
@@ -182,12 +182,13 @@ def _paired_forward(x, window, pick):
 
 def _paired_backward(window, pick, x, g):
     taps = _taps(x, window, (1,) * len(window))
-    ahead = jnp.greater if pick is jnp.maximum else jnp.less
+    behind = jnp.less if pick is jnp.maximum else jnp.greater
+    level = jnp.less_equal if pick is jnp.maximum else jnp.greater_equal
     dx = jnp.zeros((), g.dtype)
     for number, place in enumerate(np.ndindex(*window)):
         here = taps[number]
-        pairs = [ahead(here, tap) for tap in taps[:number]]
-        pairs += [~ahead(tap, here) for tap in taps[number + 1 :]]
+        pairs = [~level(here, tap) for tap in taps[:number]]  # a NaN always takes its share
+        pairs += [~behind(here, tap) for tap in taps[number + 1 :]]
         won = jnp.where(functools.reduce(jnp.logical_and, pairs), g, jnp.zeros((), g.dtype))
         sides = [(p, k - 1 - p, 0) for p, k in zip(place, window, strict=True)]
         dx = dx + lax.pad(won, jnp.zeros((), g.dtype), [(0, 0, 0), *sides, (0, 0, 0)])

@@ -29,8 +29,8 @@ def lp_pool(
     Sermanet, Chintala & LeCun 2012, "Convolutional Neural Networks Applied to House Numbers Digit
     Classification", section 2.2. p = 1 is the mean of absolute values; p to infinity nears their
     maximum. torch's lp_pool is the sum form, and leaves signs in where p is odd. The window's
-    largest value is divided out before the power, so nothing overflows; where all are zero, so is
-    the gradient.
+    largest value is divided out before the power, so nothing overflows below 8e37 in float32; where
+    all are zero, so is the gradient.
 
     Raises ValueError unless p > 0 and finite, and for an unknown form.
 
@@ -39,7 +39,7 @@ def lp_pool(
     [3.5355, 5.0]
     """
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
-    if not (isinstance(p, int | float) and 0 < p < math.inf):
+    if not (isinstance(p, int | float | np.number) and 0 < p < math.inf):
         raise ValueError(f'p must be a number above 0; got {p!r}')
     if form not in ('mean', 'sum'):
         raise ValueError(f"form must be 'mean' or 'sum'; got {form!r}")

@@ -53,11 +53,6 @@ def split_blocks(x: Array, strides: Sequence[int]) -> Array:
     return x.reshape(batch, height // s, s, width // t, t, channels)
 
 
-def per_example(values: Array, like: Array) -> Array:
-    """(batch,) values, to broadcast against `like`."""
-    return values.reshape(-1, *(1,) * (like.ndim - 1))
-
-
 def crop_blocks(blocks: Array, size: int | Sequence[int] | None) -> Array:
     """(batch, rows, stride, columns, stride, channels) -> (batch, *size, channels)."""
     batch, rows, s, columns, t, channels = blocks.shape

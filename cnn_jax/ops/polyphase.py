@@ -1,4 +1,4 @@
-"""Polyphase components, and adaptive polyphase sampling (Chaman & Dokmanic, CVPR 2021).
+"""Adaptive polyphase sampling (Chaman & Dokmanic, CVPR 2021).
 
 Stride s splits a map into s * s components, one for each place in a block of s x s elements.
 Instead of always keeping the first one, as a strided layer does, a rule that does not depend on
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
@@ -26,7 +25,7 @@ from cnn_jax.ops.phases import (
     pair,
 )
 from cnn_jax.ops.taps import wide
-from cnn_jax.ops.windows import Fill, require_2d, same_padding
+from cnn_jax.ops.windows import Fill, require_2d, require_arrays, same_padding
 
 Norm = Literal['l1', 'l2', 'max']
 
@@ -44,7 +43,8 @@ def aps_index(
     With stride s the index is s * column offset + row offset: for stride 2, components (0, 0),
     (1, 0), (0, 1), (1, 1) in (row, column). Equal norms: the smallest index. `filter_size` and
     `padding` blur the map first, as in `aps_pool`; `padding` also fills up a map whose size is no
-    multiple of the stride. Norms are taken in float32 or wider. A component with a NaN wins.
+    multiple of the stride. Norms are taken in float32 or wider: squares beyond its range (values
+    from 1e19) do not tell components apart. A component with a NaN wins.
 
     Raises ValueError for an unknown norm, and otherwise as `aps_pool` does.
 
@@ -82,9 +82,9 @@ def aps_pool(
     and no two components have equal norms. Other sizes are filled up at the high end by `padding`,
     'circular' being the paper's choice, and are not equivariant. Every example needs its own
     filter position, so the blur reads filter_size + stride - 1 taps at the output's rate instead of
-    blurring the whole map. NaN in, NaN out, unless a given `index` leaves it out; an index outside
-    0 .. phases - 1 is not noticed. The gradient is that of the selected component; the choice has
-    none.
+    blurring the whole map. NaN in, NaN out, sometimes also for a component that was left out; an
+    index outside 0 .. phases - 1 is not noticed. The gradient is that of the selected component;
+    the choice has none.
 
     Raises ValueError for a map that is not 2-D, a filter size outside 1..7 or, with 'circular',
     above the map's size, an unknown fill, norm or `select_on`, and an index of another shape.
@@ -132,7 +132,7 @@ def aps_unpool(
     """
     require_2d('aps_unpool', y)
     strides = pair(stride)
-    chosen = _one_hot(_offsets(y, index, strides), strides, jnp.dtype(bool))
+    chosen = _one_hot(_offsets(y, index, strides), strides)
     zero = jnp.zeros((), y.dtype)
     spread = jnp.where(chosen[:, None, :, None], y[:, :, None, :, None], zero)
     return crop_blocks(spread, size)
@@ -156,6 +156,7 @@ def _phase_norms(x: Array, strides: tuple[int, int], norm: Norm) -> Array:
 
 def _offsets(x: Array, index: Array, strides: tuple[int, int]) -> tuple[Array, Array]:
     """The (row, column) offset of each example."""
+    require_arrays(index=index)
     if index.shape != x.shape[:1] or not jnp.issubdtype(index.dtype, jnp.integer):
         raise ValueError(
             f'index must be an integer for each of {x.shape[0]} examples; '
@@ -164,7 +165,7 @@ def _offsets(x: Array, index: Array, strides: tuple[int, int]) -> tuple[Array, A
     return index % strides[0], index // strides[0] % strides[1]
 
 
-def _one_hot(offsets: tuple[Array, Array], strides: tuple[int, int], dtype: np.dtype) -> Array:
-    """(batch, row phases, column phases, 1): one at the offsets."""
+def _one_hot(offsets: tuple[Array, Array], strides: tuple[int, int]) -> Array:
+    """(batch, row phases, column phases, 1): True at the offsets."""
     row, column = (o[:, None] == jnp.arange(s) for o, s in zip(offsets, strides, strict=True))
-    return (row[:, :, None] & column[:, None, :])[..., None].astype(dtype)
+    return (row[:, :, None] & column[:, None, :])[..., None]

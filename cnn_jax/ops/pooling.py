@@ -127,18 +127,24 @@ def gaussian_pool(
     Goodfellow, Bengio & Courville 2016, "Deep Learning", section 9.3, name this pooling: a weighted
     average based on the distance from the central pixel.
 
-    Raises ValueError unless sigma > 0.
+    Raises ValueError unless sigma > 0, and where the outermost weight would vanish in float64.
 
     >>> x = jnp.array([0.0, 1.0, 0.0]).reshape(1, 3, 1)
     >>> round(float(gaussian_pool(x, window=3)[0, 0, 0]), 4)  # 1 / (1 + 2 exp(-1/2))
     0.4519
     """
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
-    if not (isinstance(sigma, int | float) and 0 < sigma < math.inf):
+    if not (isinstance(sigma, int | float | np.number) and 0 < sigma < math.inf):
         raise ValueError(f'sigma must be a number above 0, in elements; got {sigma!r}')
     rows = []
     for k in windows.window:
-        row = np.exp(-((np.arange(k) - (k - 1) / 2) ** 2) / (2 * sigma**2))
+        distance = (np.arange(k) - (k - 1) / 2) ** 2
+        least = math.sqrt((distance.max() - distance.min()) / 1400)
+        if sigma < least:  # the outermost weight would be zero in float64
+            raise ValueError(
+                f'sigma must be at least {least:.3g} for a window of {k}; got {sigma!r}'
+            )
+        row = np.exp((distance.min() - distance) / (2 * sigma**2))
         rows.append(tuple((row / row.sum()).tolist()))
     return _filtered(x, windows, fill, rows, renormalise=True)
 

@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.taps import tap_ranks, wide, window_taps
-from cnn_jax.ops.windows import Fill, Padding, Windows, place_windows, require_2d
+from cnn_jax.ops.windows import Fill, Padding, Windows, place_windows, require_2d, require_arrays
 
 
 def ordinal_pool(
@@ -37,6 +38,7 @@ def ordinal_pool(
     require_2d('ordinal_pool', x)
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
     taps = math.prod(windows.window)
+    require_arrays(weights=weights)
     if weights.shape not in ((taps,), (taps, x.shape[-1])):
         raise ValueError(
             f'weights must be one per element of the window, of shape {(taps,)} or '
@@ -73,7 +75,7 @@ def rank_pool(
     """
     require_2d('rank_pool', x)
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
-    if not (isinstance(alpha, int | float) and 0 < alpha <= 1):
+    if not (isinstance(alpha, int | float | np.number) and 0 < alpha <= 1):
         raise ValueError(f'alpha must be a number above 0, up to 1; got {alpha!r}')
     weights = [alpha * (1 - alpha) ** r for r in range(math.prod(windows.window))]
     total, gain = _ranked_sums(x, jnp.asarray(weights), windows, fill)

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from cnn_jax.ops.axis import pad_axis
 from cnn_jax.ops.phases import mix_phases, pair
 from cnn_jax.ops.taps import wide
-from cnn_jax.ops.windows import require_2d
+from cnn_jax.ops.windows import require_2d, require_arrays
 
 
 def tips_features(
@@ -25,6 +25,7 @@ def tips_features(
     [4.0, 6.0, 6.0, 4.0]
     """
     require_2d('tips_features', x)
+    require_arrays(kernel=kernel)
     if kernel.shape != (3, 3, x.shape[-1]):
         raise ValueError(f'kernel must be (3, 3, {x.shape[-1]}); got {kernel.shape}')
     return jax.nn.relu(_depthwise(tips_fill_up(x, stride=stride), kernel))
@@ -47,6 +48,7 @@ def tips_weights(
     require_2d('tips_weights', features)
     batch, height, width, channels = features.shape
     s, t = pair(stride)
+    require_arrays(scale=scale)
     if scale.shape != (channels,):
         raise ValueError(f'scale must be ({channels},); got {scale.shape}')
     if height % s or width % t:

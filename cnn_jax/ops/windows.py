@@ -2,7 +2,7 @@
 
 An int stands for every spatial axis. Sizes follow floor((n + low + high - span) / stride) + 1 with
 span = dilation * (window - 1) + 1 (Dumoulin & Visin 2016, "A guide to convolution arithmetic",
-relationship 14).
+relationship 15).
 """
 
 from collections.abc import Sequence
@@ -34,6 +34,18 @@ def spatial_rank(x: Array) -> int:
     if 0 in x.shape:
         raise ValueError(f'x must not be empty; got shape {x.shape}')
     return x.ndim - 2
+
+
+def require_arrays(**arrays: Array) -> None:
+    """Raises ValueError, with the argument's name, unless each is an array of rank 1 or more.
+
+    >>> require_arrays(weights=jnp.ones(4))
+    """
+    for name, array in arrays.items():
+        if not isinstance(array, jax.Array | np.ndarray) or array.ndim == 0:
+            raise ValueError(
+                f'{name} must be an array with one axis or more; got {array!r}: use jnp.asarray'
+            )
 
 
 def require_2d(op: str, x: Array) -> None:
@@ -126,8 +138,8 @@ def output_size(
     >>> output_size(28, window=3, stride=2), output_size(28, window=3, stride=2, ceil_mode=True)
     ((13,), (14,))
     """
-    sizes = tuple(size) if isinstance(size, Sequence) else (size,)
-    rank = len(sizes)
+    rank = len(size) if isinstance(size, Sequence) else 1
+    sizes = per_axis('size', size, rank)
     windows = per_axis('window', window, rank)
     strides = windows if stride is None else per_axis('stride', stride, rank)
     spans = tuple(

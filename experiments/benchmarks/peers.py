@@ -28,9 +28,9 @@ def _antialiased(channels: int, size: int) -> Op:
     return antialiased_cnns.BlurPool(channels, filt_size=size, stride=2)
 
 
-def half(x: torch.Tensor) -> list[int]:
+def half(x: torch.Tensor) -> tuple[int, int]:
     """Half the size of the map, rounded up."""
-    return [-(-n // 2) for n in x.shape[2:]]
+    return -(-x.shape[2] // 2), -(-x.shape[3] // 2)
 
 
 def ops(case: str, channels: int) -> dict[str, Op]:
@@ -59,12 +59,8 @@ def ops(case: str, channels: int) -> dict[str, Op]:
         'lp': lambda x: functional.lp_pool2d(x, 2.0, 2),
         'subsample': lambda x: x[:, :, ::2, ::2].clone(),
         'space_to_depth': lambda x: functional.pixel_unshuffle(x, 2),
-        'adaptive_avg': lambda x: functional.adaptive_avg_pool2d(
-            x, [-(-n // 2) for n in x.shape[2:]]
-        ),
-        'adaptive_max': lambda x: functional.adaptive_max_pool2d(
-            x, [-(-n // 2) for n in x.shape[2:]]
-        ),
+        'adaptive_avg': lambda x: functional.adaptive_avg_pool2d(x, half(x)),
+        'adaptive_max': lambda x: functional.adaptive_max_pool2d(x, half(x)),
     }
     return {'torch': native[case]} if case in native else {}
 

@@ -30,6 +30,27 @@ def test_every_strategy_halves_even_and_odd_maps_and_survives_json(name):
         assert y.shape[3] == (64 if name == 'space_to_depth' else 16)
 
 
+@pytest.mark.parametrize('name', ['stochastic', 'lps'])
+def test_a_strategy_that_draws_asks_for_its_key(name):
+    layer = modules.Downsample(modules.strategy_named(name))
+    x, key = jnp.ones((1, 8, 8, 2)), jax.random.key(0)
+    variables = layer.init(key, x, train=False)
+    with pytest.raises(BadInput, match="rngs={'downsample': key}"):
+        layer.apply(variables, x, train=True)
+
+
+@pytest.mark.parametrize('x', [[1.0], jnp.ones((2, 2)), jnp.ones((1, 4, 4, 2), int)])
+@pytest.mark.parametrize('name', ['max', 'stride', 'lip'])
+def test_every_strategy_refuses_what_is_no_map(name, x, unchecked):
+    with pytest.raises(BadInput, match='x must'):
+        modules.Downsample(modules.strategy_named(name)).init(jax.random.key(0), x, train=False)
+
+
+def test_a_layer_wants_a_strategy(unchecked):
+    with pytest.raises(BadInput, match=r"strategy_named\('max'\)"):
+        modules.Downsample('max').init(jax.random.key(0), jnp.ones((1, 4, 4, 2)), train=False)
+
+
 @pytest.mark.parametrize(
     'strategy, op',
     [

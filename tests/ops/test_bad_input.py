@@ -185,3 +185,23 @@ def test_circular_filters_larger_than_the_map(name, unchecked):
 
 def test_a_stochastic_op_in_training_needs_a_key(unchecked):
     assert 'key' in refused('stochastic_pool', X, window=2, train=True)
+
+
+TAKES_ARRAYS = [n for n, (arguments, _) in GOOD.items() if arguments]
+
+
+@pytest.mark.parametrize('name', TAKES_ARRAYS)
+def test_other_arrays_must_be_arrays_of_their_shape(name, unchecked):
+    arguments, options = GOOD[name]
+    names = list(inspect.signature(getattr(ops, name)).parameters)[1:]
+    for place, argument in enumerate(arguments):
+        for wrong in (
+            None,
+            [0.5],
+            jnp.array(1.0),
+            jnp.ones((1, 2, 3, 4, 5, 6)),
+            jnp.ones((*argument.shape[1:], 99)),
+        ):
+            changed = [*arguments[:place], wrong, *arguments[place + 1 :]]
+            message = refused(name, X, *changed, **options)
+            assert names[place] in message and 'got' in message, (wrong, message)

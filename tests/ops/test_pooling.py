@@ -60,6 +60,32 @@ def test_gaussian_pool_is_the_oracle(case, sigma):
     np.testing.assert_allclose(y, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize('window, sigma', [(2, 0.01), (7, 0.11), (64, 0.9)])
+def test_a_narrow_gaussian_is_finite_and_keeps_constants(window, sigma):
+    y = ops.gaussian_pool(jnp.ones((1, 64, 64, 1)), window=window, padding='same', sigma=sigma)
+    np.testing.assert_allclose(y, 1, atol=1e-6)
+
+
+def test_a_gaussian_whose_tail_vanishes_is_refused(unchecked):
+    with pytest.raises(ValueError, match=r'sigma must be at least 0.0267 for a window of 3'):
+        ops.gaussian_pool(jnp.ones((1, 4, 4, 1)), window=3, sigma=0.02)
+
+
+@pytest.mark.parametrize('dtype', [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize('window', [3, 7, 49])
+def test_a_constant_stays_one_in_half_precision(window, dtype):
+    y = ops.avg_pool(jnp.ones((1, 64, 64, 1), dtype), window=window, padding='same')
+    assert y.dtype == dtype and (y == 1).all()
+
+
+@pytest.mark.parametrize('pool', [ops.max_pool, ops.min_pool])
+def test_the_gradient_of_a_nan_is_not_lost(pool):
+    x = jnp.array([[1, jnp.nan], [2, 0]]).reshape(1, 2, 2, 1)
+    for stride in (1, 2):
+        dx = jax.grad(lambda x, s=stride: pool(x, window=2, stride=s).sum())(x)
+        assert dx.sum() >= 1
+
+
 def test_a_gaussian_counts_its_tail_alone_where_nothing_else_is_left():
     x = jnp.full((1, 1, 1, 1), 0.5)
     y = ops.gaussian_pool(x, window=(1, 7), stride=1, padding=((0, 0), (0, 6)), sigma=0.3)
