@@ -251,7 +251,10 @@ ONES = jnp.ones((1, 4, 4, 6))
             lambda: learned_blur_pool(ONES, jnp.ones((3, 3, 5))),
             r'6 channels; got shape \(3, 3, 5\)',
         ),
-        (lambda: learned_blur_pool(ONES, jnp.ones((8, 8))), 'filter_size must be an int from 1'),
+        (
+            lambda: learned_blur_pool(ONES, jnp.ones((8, 8))),
+            'logits must have 2 filter axes of 1 to 7',
+        ),
         (lambda: learned_blur_pool(ONES, jnp.ones((0, 3))), 'filter_size must be an int of at'),
         (lambda: learned_blur_pool(ONES, jnp.ones((3, 3)), stride=0), 'stride must be an int'),
         (lambda: learned_blur_pool(ONES, jnp.ones((3, 3)), padding='wrap'), 'padding must be one'),
