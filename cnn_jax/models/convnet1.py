@@ -3,10 +3,11 @@
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from cnn_jax.modules import Conv, Strategy, downsample_layers
+from cnn_jax.models.network import Network
+from cnn_jax.modules.strategies import MAX_POOL
 
 
-class ConvNet1(nn.Module):
+class ConvNet1(Network):
     """[conv 5x5 - batch norm - ReLU - downsample] with 16, then 32 features; dense.
 
     With a 28x28x1 image and a stride of 2: 28x28x16 -> 14x14x16 -> 14x14x32 -> 7x7x32 -> 10, and
@@ -20,19 +21,14 @@ class ConvNet1(nn.Module):
     29034
     """
 
-    downsample: Strategy
-    num_classes: int
-
     @nn.compact
     def __call__(
         self, x: Float[Array, 'batch height width channels'], *, train: bool
     ) -> Float[Array, 'batch {self.num_classes}']:
-        strategy = self.downsample.at('max_pool')
-        pools = downsample_layers(strategy, ['pool1', 'pool2'])
-        for block, (features, pool) in enumerate(zip((16, 32), pools, strict=True), start=1):
-            x = Conv(features, 5, stride=strategy.conv_stride, name=f'conv{block}')(x)
-            x = nn.BatchNorm(use_running_average=not train, momentum=0.9, name=f'norm{block}')(x)
-            x = nn.relu(x)
-            x = pool(x, train=train)
-        x = x.reshape(x.shape[0], -1)
-        return nn.Dense(self.num_classes, name='dense')(x)
+        x, layers = self.start(x, train=train)
+        for block, features in enumerate((16, 32), start=1):
+            stride = layers.conv_stride(MAX_POOL, published=1)
+            x = layers.conv(x, features, 5, stride=stride, use_bias=True, name=f'conv{block}')
+            x = layers.activate(layers.normalise(x, name=f'norm{block}'))
+            x = layers.downsample(x, MAX_POOL, name=f'pool{block}')
+        return self.logits(layers, x.reshape(x.shape[0], -1))

@@ -1,58 +1,136 @@
 """Model name -> model."""
 
 from collections.abc import Mapping
+from dataclasses import fields
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from cnn_jax.errors import BadInput, unknown_name
+from cnn_jax.models.alexnet import AlexNet
 from cnn_jax.models.convnet1 import ConvNet1
+from cnn_jax.models.convnext import ConvNeXt
+from cnn_jax.models.densenet import DenseNet
+from cnn_jax.models.googlenet import GoogLeNet
+from cnn_jax.models.lenet import LeNet5
+from cnn_jax.models.mobilenet import MobileNetV2
+from cnn_jax.models.network import Network
+from cnn_jax.models.nin import NIN
+from cnn_jax.models.preact_resnet import PreActResNet
+from cnn_jax.models.resnet import CifarResNet, ResNet
+from cnn_jax.models.vgg import VGG
 from cnn_jax.modules import Strategy
 
-_REGISTRY: Mapping[str, type[ConvNet1]] = {'convnet1': ConvNet1}
+_Bottleneck = partial(ResNet, bottleneck=True)
+_REGISTRY: Mapping[str, partial[Network]] = {
+    'lenet5': partial(LeNet5),
+    'convnet1': partial(ConvNet1),
+    'alexnet': partial(AlexNet),
+    'nin': partial(NIN),
+    'vgg11': partial(VGG, depth=11),
+    'vgg11_bn': partial(VGG, depth=11, norm='batch'),
+    'vgg13': partial(VGG, depth=13),
+    'vgg13_bn': partial(VGG, depth=13, norm='batch'),
+    'vgg16': partial(VGG, depth=16),
+    'vgg16_bn': partial(VGG, depth=16, norm='batch'),
+    'vgg19': partial(VGG, depth=19),
+    'vgg19_bn': partial(VGG, depth=19, norm='batch'),
+    'googlenet': partial(GoogLeNet),
+    'resnet18': partial(ResNet, depths=(2, 2, 2, 2)),
+    'resnet34': partial(ResNet, depths=(3, 4, 6, 3)),
+    'resnet50': partial(_Bottleneck, depths=(3, 4, 6, 3)),
+    'resnet101': partial(_Bottleneck, depths=(3, 4, 23, 3)),
+    'resnet152': partial(_Bottleneck, depths=(3, 8, 36, 3)),
+    'resnext50_32x4d': partial(_Bottleneck, depths=(3, 4, 6, 3), groups=32, width=4),
+    'wide_resnet50_2': partial(_Bottleneck, depths=(3, 4, 6, 3), width=128),
+    'resnet20': partial(CifarResNet, blocks=3),
+    'resnet56': partial(CifarResNet, blocks=9),
+    'preact_resnet18': partial(PreActResNet, depths=(2, 2, 2, 2)),
+    'densenet121': partial(DenseNet),
+    'mobilenet_v2': partial(MobileNetV2),
+    'convnext_tiny': partial(ConvNeXt),
+}
+_LARGEST = 1024  # the largest image side that is tried for an error's advice
 
 
 def model_names() -> tuple[str, ...]:
     """The registered names.
 
-    >>> model_names()
-    ('convnet1',)
+    >>> 'resnet18' in model_names()
+    True
     """
     return tuple(_REGISTRY)
 
 
-def build_model(name: str, *, downsample: Strategy, num_classes: int) -> nn.Module:
-    """The model of that name; raises BadInput with the nearest name.
+def build_model(name: str, *, downsample: Strategy, num_classes: int, **options: Any) -> Network:
+    """The model of that name; `options` are fields of it. Raises BadInput with the nearest name.
 
     >>> from cnn_jax.modules import Avg
-    >>> build_model('convnet1', downsample=Avg(), num_classes=10).num_classes
+    >>> build_model('resnet18', downsample=Avg(), num_classes=10, small_images=True).num_classes
     10
     """
-    if name not in _REGISTRY:
-        raise unknown_name('model', name, _REGISTRY)
-    return _REGISTRY[name](downsample=downsample, num_classes=num_classes)
+    if not isinstance(name, str) or name not in _REGISTRY:
+        raise unknown_name('model', str(name), _REGISTRY)
+    make = _REGISTRY[name]
+    model = make(downsample=downsample, num_classes=num_classes)
+    allowed = [f.name for f in fields(model) if f.name not in ('parent', 'name')]
+    for option in options:
+        if option not in allowed:
+            raise unknown_name(f'option of {name}', option, allowed)
+    return model.clone(**options)
 
 
 def check_model(model: nn.Module, image_shape: tuple[int, int, int]) -> dict:
     """The shapes of the model's variables for images of that shape; computes and compiles nothing.
 
-    Raises BadInput, naming the layer, where a window does not fit its feature map.
+    Raises BadInput, naming the layer and the smallest square image that fits, where a window does
+    not fit its feature map.
 
     >>> from cnn_jax.modules import Max
     >>> shapes = check_model(ConvNet1(Max(), 10), (28, 28, 1))
     >>> shapes['params']['dense']['kernel'].shape
     (1568, 10)
     """
-    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     try:
-        return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
-    except BadInput:
-        raise
+        return _shapes(model, image_shape)
     except ValueError as error:
-        raise BadInput(
-            f'{type(model).__name__} cannot take images {image_shape}: {error}'
-        ) from None
+        text = f'{type(model).__name__} cannot take images {image_shape}: {error}'
+        side = _smallest_side(model, image_shape)
+        if side is not None:
+            text = f'{text.rstrip(".")}; the smallest square image that fits is {side}x{side}.'
+        raise BadInput(text) from None
+
+
+def _shapes(model: nn.Module, image_shape: tuple[int, int, int]) -> dict:
+    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+
+
+def _smallest_side(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
+    """The smallest side of a square image that fits, by bisection; None if even _LARGEST does not.
+
+    A size that fits stands for all above it, which holds for every registered model.
+    """
+
+    def fits(side: int) -> bool:
+        try:
+            _shapes(model, (side, side, image_shape[-1]))
+        except ValueError:
+            return False
+        return True
+
+    low, high = min(image_shape[:2]), 2 * max(image_shape[:2])
+    while not fits(high):
+        low, high = high, 2 * high
+        if high > _LARGEST:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fits(middle) else (middle, high)
+    return high
 
 
 def count_parameters(variables: Mapping) -> int:

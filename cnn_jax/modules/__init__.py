@@ -3,12 +3,13 @@
 from cnn_jax.modules.conv import Conv
 from cnn_jax.modules.downsample import (
     Downsample,
-    downsample_layers,
+    DownsampleBranches,
     strategy_from_dict,
     strategy_named,
     strategy_names,
     strategy_to_dict,
 )
+from cnn_jax.modules.layers import ACTIVATIONS, NORMS, Layers
 from cnn_jax.modules.strategies import (
     AFC,
     APS,
@@ -53,6 +54,9 @@ from cnn_jax.modules.strategies import (
 )
 
 __all__ = [
+    'ACTIVATIONS',
+    'NORMS',
+    'Layers',
     'AFC',
     'APS',
     'ASAP',
@@ -67,6 +71,7 @@ __all__ = [
     'DetailPreserving',
     'DiffStride',
     'Downsample',
+    'DownsampleBranches',
     'EdgeAware',
     'FLC',
     'Gated',
@@ -95,7 +100,6 @@ __all__ = [
     'Sum',
     'TIPS',
     'Tree',
-    'downsample_layers',
     'strategy_from_dict',
     'strategy_named',
     'strategy_names',

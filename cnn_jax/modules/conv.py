@@ -6,11 +6,14 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from cnn_jax import ops
-from cnn_jax.ops.windows import Padding
+from cnn_jax.errors import BadInput
+from cnn_jax.ops.windows import Fill, Padding
 
 
 class Conv(nn.Module):
     """`ops.conv` with a kernel (He initialisation) and, unless `use_bias` is false, a bias.
+
+    Raises BadInput where its kernel was made for another number of channels.
 
     >>> import jax
     >>> x = jax.numpy.ones((2, 28, 28, 1))
@@ -23,15 +26,26 @@ class Conv(nn.Module):
     window: int = 3
     stride: int | Sequence[int] = 1
     padding: Padding = 'same'
+    fill: Fill = 'zero'
+    groups: int = 1
     use_bias: bool = True
 
     @nn.compact
     def __call__(
         self, x: Float[Array, 'batch height width channels']
     ) -> Float[Array, 'batch out_height out_width {self.features}']:
-        shape = (self.window, self.window, x.shape[-1], self.features)
-        kernel = self.param('kernel', nn.initializers.he_normal(), shape)
-        y = ops.conv(x, kernel.astype(x.dtype), stride=self.stride, padding=self.padding)
+        layer, channels = f'layer {"/".join(self.path) or "Conv"}', x.shape[-1]
+        if self.has_variable('params', 'kernel'):
+            known = self.get_variable('params', 'kernel').shape[2] * self.groups
+            if known != channels:
+                raise BadInput(f'{layer} was made for {known} channels; its input has {channels}.')
+        shape = (self.window, self.window, channels // self.groups, self.features)
+        kernel = self.param('kernel', nn.initializers.he_normal(), shape).astype(x.dtype)
+        options = {'stride': self.stride, 'padding': self.padding, 'fill': self.fill}
+        try:
+            y = ops.conv(x, kernel, **options, groups=self.groups)
+        except ValueError as error:
+            raise BadInput(f'{layer}: input {x.shape[1:-1]}: {error}') from error
         if self.use_bias:
             bias = self.param('bias', nn.initializers.zeros, (self.features,))
             y = y + bias.astype(x.dtype)

@@ -7,7 +7,8 @@ is the stride that it asks of the convolution before that layer. To add one: wri
 CONTRIBUTING.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 
 from flax import linen as nn
@@ -16,7 +17,7 @@ from jaxtyping import Array, Float
 
 from cnn_jax.errors import BadInput, unknown_name
 from cnn_jax.modules import strategies
-from cnn_jax.modules.strategies import Strategy
+from cnn_jax.modules.strategies import MAX_POOL, Site, Strategy
 from cnn_jax.ops.windows import spatial_rank
 
 _REGISTRY: Mapping[str, type] = {
@@ -105,7 +106,12 @@ def strategy_from_dict(values: Mapping) -> Strategy:
     >>> strategy_from_dict({'name': 'max', 'window': 3, 'stride': 2})
     Max(window=3, stride=2)
     """
-    return strategy_named(**values)
+    fields = {name: _tuples(value) for name, value in values.items() if name != 'name'}
+    return strategy_named(values['name'], **fields)
+
+
+def _tuples(value: object) -> object:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 class Downsample(nn.Module):
@@ -128,30 +134,57 @@ class Downsample(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, 'batch *spatial channels'], *, train: bool
+        self, x: Float[Array, 'batch *spatial channels'], *, train: bool, site: Site = MAX_POOL
     ) -> Float[Array, 'batch *out out_channels']:
-        if not isinstance(self.strategy, Strategy):
-            raise BadInput(
-                f"strategy must be like strategy_named('max') or Max(); got {self.strategy!r}."
-            )
-        layer = f'layer {"/".join(self.path) or "Downsample"} ({self.strategy})'
-        try:
-            spatial_rank(x)
-            return self.strategy(x, train=train)
-        except ValueError as error:
-            raise BadInput(f'{layer}: input {getattr(x, "shape", ())[1:-1]}: {error}') from error
-        except InvalidRngError as error:
-            raise BadInput(
-                f"{layer}: this strategy draws in training: give apply rngs={{'downsample': key}}."
-            ) from error
+        with _named_errors(self, x):
+            rank = spatial_rank(x)
+            strategy = self.strategy.at(site.on(x.shape[1 : 1 + rank], self.strategy.stride))
+            return strategy(x, train=train)
 
 
-def downsample_layers(strategy: Strategy, names: Sequence[str]) -> list[Downsample]:
-    """The pooling layers of a network: one layer each, or one for all where the strategy says so.
+class DownsampleBranches(nn.Module):
+    """Both branches of a residual block, downsampled alike: APS and LPS choose once for both.
 
-    >>> [layer.name for layer in downsample_layers(strategies.Max(), ['pool1', 'pool2'])]
-    ['pool1', 'pool2']
+    `main` follows the activation of a convolution that lost its stride to this layer, `shortcut`
+    comes before its 1x1 convolution.
+
+    >>> import jax, jax.numpy as jnp
+    >>> layer = DownsampleBranches(strategies.APS())
+    >>> x = jnp.ones((2, 8, 8, 3))
+    >>> [y.shape for y in layer.apply({}, x, x[..., :1], train=False)]
+    [(2, 4, 4, 3), (2, 4, 4, 1)]
     """
-    if strategy.one_for_all:
-        return [Downsample(strategy, name='pool')] * len(names)
-    return [Downsample(strategy, name=name) for name in names]
+
+    strategy: Strategy
+
+    @nn.compact
+    def __call__(
+        self,
+        main: Float[Array, 'batch height width channels'],
+        shortcut: Float[Array, 'batch height width shortcut_channels'],
+        *,
+        train: bool,
+    ) -> tuple[
+        Float[Array, 'batch out_height out_width out_channels'],
+        Float[Array, 'batch out_height out_width shortcut_out_channels'],
+    ]:
+        with _named_errors(self, main):
+            return self.strategy.branches(main, shortcut, train=train)
+
+
+@contextmanager
+def _named_errors(layer: Downsample | DownsampleBranches, x: Array) -> Iterator[None]:
+    """Errors of the strategy, with the name of the layer and the size of its input."""
+    if not isinstance(layer.strategy, Strategy):
+        raise BadInput(
+            f"strategy must be like strategy_named('max') or Max(); got {layer.strategy!r}."
+        )
+    name = f'layer {"/".join(layer.path) or type(layer).__name__} ({layer.strategy})'
+    try:
+        yield
+    except ValueError as error:
+        raise BadInput(f'{name}: input {getattr(x, "shape", ())[1:-1]}: {error}') from error
+    except InvalidRngError as error:
+        raise BadInput(
+            f"{name}: this strategy draws in training: give apply rngs={{'downsample': key}}."
+        ) from error

@@ -12,8 +12,8 @@ from cnn_jax.ops.windows import Fill
 _TIPS_INIT = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
 
 
-class LPSPool(nn.Module):
-    """`lps_pool` with a scorer of the components (Rojas-Gomez et al., NeurIPS 2022).
+class LPSWeights(nn.Module):
+    """`lps_weights` of a scorer of the components (Rojas-Gomez et al., NeurIPS 2022).
 
     The scorer is conv 3x3, ReLU, conv 3x3 with circular borders and `hidden` features, shared by
     all components, then the mean. Its second bias is left out: it moves all logits alike. With
@@ -22,9 +22,10 @@ class LPSPool(nn.Module):
 
     >>> import jax
     >>> x = jax.numpy.ones((2, 8, 8, 3))
-    >>> y, variables = LPSPool(hidden=4).init_with_output(jax.random.key(0), x, train=False)
-    >>> y.shape, variables['params']['mixing'].shape
-    ((2, 4, 4, 3), (3, 3, 4, 4))
+    >>> scorer = LPSWeights(hidden=4)
+    >>> weights, variables = scorer.init_with_output(jax.random.key(0), x, train=False)
+    >>> weights.shape, variables['params']['mixing'].shape
+    ((2, 4), (3, 3, 4, 4))
     """
 
     hidden: int = 16
@@ -38,7 +39,7 @@ class LPSPool(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, 'batch height width channels'], *, train: bool
-    ) -> Float[Array, 'batch out_height out_width channels']:
+    ) -> Float[Array, 'batch phases']:
         he = nn.initializers.he_normal()
         components = lps.lps_components(
             x,
@@ -54,15 +55,12 @@ class LPSPool(nn.Module):
             self.param('mixing', he, (3, 3, self.hidden, self.hidden)),
         )
         draws = train and self.mode == 'gumbel'
-        weights = lps.lps_weights(
+        return lps.lps_weights(
             logits,
             train=train,
             mode=self.mode,
             temperature=self.temperature,
             key=self.make_rng('downsample') if draws else None,
-        )
-        return lps.lps_pool(
-            x, weights, stride=self.stride, filter_size=self.filter_size, padding=self.padding
         )
 
 

@@ -10,7 +10,11 @@ from jaxtyping import Array, Float
 from cnn_jax.ops.importance import ada_pool, detail_preserving_pool, lip_logits, lip_pool
 from cnn_jax.ops.ranked import ordinal_pool
 from cnn_jax.ops.weighted import gem_pool, lse_pool, stochastic_pool
-from cnn_jax.ops.windows import output_size
+from cnn_jax.ops.windows import Padding, output_size
+
+
+def _windows(module) -> dict:
+    return {'window': module.window, 'stride': module.stride, 'padding': module.padding}
 
 
 class GeMPool(nn.Module):
@@ -25,6 +29,7 @@ class GeMPool(nn.Module):
     stride: int = 2
     p: float = 3.0
     per_channel: bool = False
+    padding: Padding = 'valid'
 
     @nn.compact
     def __call__(
@@ -32,7 +37,7 @@ class GeMPool(nn.Module):
     ) -> Float[Array, 'batch *out channels']:
         shape = x.shape[-1:] if self.per_channel else ()
         p = self.param('p', nn.initializers.constant(self.p), shape)
-        return gem_pool(x, window=self.window, stride=self.stride, p=p)
+        return gem_pool(x, **_windows(self), p=p)
 
 
 class LSEPool(nn.Module):
@@ -47,6 +52,7 @@ class LSEPool(nn.Module):
     stride: int = 2
     r: float = 10.0
     per_channel: bool = False
+    padding: Padding = 'valid'
 
     @nn.compact
     def __call__(
@@ -54,7 +60,7 @@ class LSEPool(nn.Module):
     ) -> Float[Array, 'batch *out channels']:
         shape = x.shape[-1:] if self.per_channel else ()
         r = self.param('r', nn.initializers.constant(self.r), shape)
-        return lse_pool(x, window=self.window, stride=self.stride, r=r)
+        return lse_pool(x, **_windows(self), r=r)
 
 
 class StochasticPool(nn.Module):
@@ -68,13 +74,14 @@ class StochasticPool(nn.Module):
 
     window: int = 2
     stride: int = 2
+    padding: Padding = 'valid'
 
     @nn.compact
     def __call__(
         self, x: Float[Array, 'batch *spatial channels'], *, train: bool
     ) -> Float[Array, 'batch *out channels']:
         key = self.make_rng('downsample') if train else None
-        return stochastic_pool(x, window=self.window, stride=self.stride, train=train, key=key)
+        return stochastic_pool(x, **_windows(self), train=train, key=key)
 
 
 class LIPPool(nn.Module):
@@ -91,6 +98,7 @@ class LIPPool(nn.Module):
 
     window: int = 3
     stride: int = 2
+    padding: Padding = 'same'
 
     @nn.compact
     def __call__(
@@ -101,7 +109,7 @@ class LIPPool(nn.Module):
         scale = self.param('scale', nn.initializers.ones, (channels,))
         bias = self.param('bias', nn.initializers.zeros, (channels,))
         logits = lip_logits(x, kernel, scale, bias)
-        return lip_pool(x, logits, window=self.window, stride=self.stride)
+        return lip_pool(x, logits, **_windows(self))
 
 
 class DetailPreservingPool(nn.Module):
@@ -155,12 +163,13 @@ class AdaPool(nn.Module):
     window: int = 2
     stride: int = 2
     per_location: bool = True
+    padding: Padding = 'valid'
 
     @nn.compact
     def __call__(
         self, x: Float[Array, 'batch height width channels']
     ) -> Float[Array, 'batch out_height out_width channels']:
-        shape = output_size(x.shape[1:-1], window=self.window, stride=self.stride)
+        shape = output_size(x.shape[1:-1], **_windows(self))
         shape = shape if self.per_location else ()
         if self.has_variable('params', 'beta'):
             known = jnp.shape(self.get_variable('params', 'beta'))
@@ -170,7 +179,7 @@ class AdaPool(nn.Module):
                     f'input {x.shape[1:-1]} needs {shape}: use per_location=False'
                 )
         beta = self.param('beta', nn.initializers.zeros, shape)
-        return ada_pool(x, window=self.window, stride=self.stride, beta=jax.nn.sigmoid(beta))
+        return ada_pool(x, **_windows(self), beta=jax.nn.sigmoid(beta))
 
 
 class OrdinalPool(nn.Module):
@@ -184,6 +193,7 @@ class OrdinalPool(nn.Module):
     window: int = 2
     stride: int = 2
     per_channel: bool = True
+    padding: Padding = 'valid'
 
     @nn.compact
     def __call__(
@@ -192,4 +202,4 @@ class OrdinalPool(nn.Module):
         shape = (self.window**2, x.shape[-1]) if self.per_channel else (self.window**2,)
         logits = self.param('logits', nn.initializers.zeros, shape)
         weights = jax.nn.softmax(logits, axis=0)
-        return ordinal_pool(x, weights, window=self.window, stride=self.stride)
+        return ordinal_pool(x, weights, **_windows(self))

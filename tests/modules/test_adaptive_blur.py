@@ -11,6 +11,7 @@ from cnn_jax.errors import BadInput
 from cnn_jax.modules.adaptive_blur import AdaptiveBlurPool, LearnedBlurPool
 from cnn_jax.modules.downsample import Downsample
 from cnn_jax.modules.strategies.adaptive_blur import DDAC, EdgeAware, LearnedBlur
+from cnn_jax.modules.strategies.base import AVG_POOL, MAX_POOL, SHORTCUT, STRIDED_CONV
 from cnn_jax.ops.adaptive_blur import edge_aware_blur, learned_blur_pool
 from cnn_jax.ops.blur import blur_pool, max_blur_pool
 from cnn_jax.ops.pooling import max_pool
@@ -106,8 +107,8 @@ def test_sizes_are_those_of_max_pooling_after_a_max_and_rounded_up_without(strat
     for size in ((28, 14), (15, 9), (2, 3)):
         x = jnp.ones((2, *size, channels), jnp.float32)
         for site, out in (
-            ('max_pool', tuple(n // 2 for n in size)),
-            ('strided_conv', tuple(-(-n // 2) for n in size)),
+            (MAX_POOL, tuple(n // 2 for n in size)),
+            (STRIDED_CONV, tuple(-(-n // 2) for n in size)),
         ):
             layer = Downsample(strategy.at(site))
             y, _ = jax.eval_shape(lambda x, e=layer: e.init_with_output(KEY, x, train=True), x)
@@ -117,9 +118,9 @@ def test_sizes_are_those_of_max_pooling_after_a_max_and_rounded_up_without(strat
 @pytest.mark.parametrize('strategy', STRATEGIES)
 def test_the_max_stands_at_max_pools_only(strategy):
     strategy = replace(strategy, window=3, padding='circular', filter_size=5)
-    assert strategy.at('max_pool') == strategy
-    for site in ('strided_conv', 'avg_pool', 'shortcut'):
-        assert strategy.at(site) == replace(strategy, window=1)
+    assert strategy.at(MAX_POOL) == strategy
+    for site in (STRIDED_CONV, AVG_POOL, SHORTCUT):
+        assert strategy.at(site) == replace(strategy, window=1, window_padding='valid')
     assert strategy.conv_stride == 1 and not strategy.one_for_all
 
 
@@ -130,7 +131,7 @@ def test_a_strategy_is_a_max_and_its_blur(strategy):
     x = jnp.abs(jnp.concatenate([X, X[..., ::-1]], -1))
     layer = Downsample(replace(strategy, window=3))
     y, variables = layer.init_with_output(KEY, x, train=False)
-    after = Downsample(strategy.at('shortcut')).apply(
+    after = Downsample(strategy.at(SHORTCUT)).apply(
         variables, max_pool(x, window=3, stride=1), train=False
     )
     np.testing.assert_array_equal(y, after)

@@ -8,8 +8,9 @@ from flax import linen as nn
 
 from cnn_jax.errors import BadInput
 from cnn_jax.modules.combined import SHARES, GatedPool, MixedPool, TreePool
-from cnn_jax.modules.downsample import downsample_layers
-from cnn_jax.modules.strategies.base import SITES
+from cnn_jax.modules.downsample import Downsample
+from cnn_jax.modules.layers import Layers
+from cnn_jax.modules.strategies.base import MAX_POOL, SITES
 from cnn_jax.modules.strategies.combined import Gated, Mixed, Tree
 from cnn_jax.ops.combined import gated_pool, mixed_pool, tree_pool
 from cnn_jax.ops.pooling import avg_pool
@@ -102,8 +103,10 @@ class Net(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        for layer in downsample_layers(self.strategy, ['pool1', 'pool2']):
-            x = layer(nn.Dense(x.shape[-1] + 1)(x), train=True)
+        shared = Downsample(self.strategy, name='pool') if self.strategy.one_for_all else None
+        layers = Layers(self.strategy, train=True, shared=shared)
+        for name in ('pool1', 'pool2'):
+            x = layers.downsample(nn.Dense(x.shape[-1] + 1)(x), MAX_POOL, name=name)
         return x
 
 
@@ -121,7 +124,9 @@ def test_strategies_halve_maps_and_share_what_they_say(strategy, share, size, ou
     assert set(variables) == {'params'}
 
 
-@pytest.mark.parametrize('strategy', [Mixed(share='channel'), Gated(window=3), Tree(depth=3)])
+@pytest.mark.parametrize(
+    'strategy', [Mixed(2, share='channel'), Gated(window=3), Tree(window=2, depth=3)]
+)
 def test_they_stand_at_every_site(strategy):
     assert all(strategy.at(site) == strategy for site in SITES)
     assert strategy.conv_stride == 1 and not strategy.one_for_all

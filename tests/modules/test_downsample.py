@@ -1,6 +1,7 @@
 """The strategy registry, and the layer that calls a strategy."""
 
 import dataclasses
+import json
 from functools import partial
 
 import jax
@@ -11,6 +12,7 @@ from flax import linen as nn
 
 from cnn_jax import modules, ops
 from cnn_jax.errors import BadInput
+from cnn_jax.modules.strategies import AVG_POOL, SHORTCUT, STRIDED_CONV, Site
 
 
 @pytest.mark.parametrize('name', modules.strategy_names())
@@ -95,3 +97,111 @@ class Net(nn.Module):
 def test_a_layer_names_itself_and_the_sizes_when_its_window_does_not_fit():
     with pytest.raises(BadInput, match=r'pool1 .*\(4, 4\).*window .*larger than the feature map'):
         jax.eval_shape(lambda: Net().apply({}, jnp.zeros((1, 4, 4, 1))))
+
+
+# The window, stride and padding of the max pools, and the sizes, of AlexNet, ResNet and GoogLeNet.
+POOLS = [
+    (Site('max_pool', window=3), 55, 27),
+    (Site('max_pool', window=3, padding=((1, 1), (1, 1))), 112, 56),
+    (Site('max_pool', window=3, ceil_mode=True), 112, 56),
+    (Site('max_pool', window=3, ceil_mode=True), 57, 28),
+    (Site('max_pool'), 13, 6),
+]
+
+
+@pytest.mark.parametrize('site, size, out', POOLS)
+def test_max_at_a_site_is_the_published_pool(site, size, out):
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(1, size, size - 1, 2)), jnp.float32)
+    y = modules.Downsample(modules.Max()).apply({}, x, site=site, train=False)
+    options = {'padding': site.padding, 'ceil_mode': site.ceil_mode}
+    np.testing.assert_array_equal(y, ops.max_pool(x, window=site.window, stride=2, **options))
+    assert y.shape[1] == out
+
+
+@pytest.mark.parametrize('name', modules.strategy_names())
+@pytest.mark.parametrize('site, size, out', POOLS)
+def test_every_strategy_stands_where_published_networks_pool(name, site, size, out):
+    strategy = modules.strategy_named(name)
+    x = jnp.ones((1, size, size, 8))
+    y, _ = jax.eval_shape(
+        lambda: modules.Downsample(strategy).init_with_output(
+            jax.random.key(0), x, site=site, train=False
+        )
+    )
+    if hasattr(strategy, 'window') and strategy.window is None and name not in POLYPHASE:
+        assert y.shape[1] == out
+    else:
+        assert y.shape[1] in (size // 2, -(-size // 2)) or name == 'stride'
+
+
+POLYPHASE = ('aps', 'lps', 'tips')
+
+
+@pytest.mark.parametrize('site, size, out', POOLS)
+def test_max_blur_at_a_site_is_the_published_max_at_stride_1_and_a_blur(site, size, out):
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(1, size, size, 2)), jnp.float32)
+    y = modules.Downsample(modules.MaxBlur()).apply({}, x, site=site, train=False)
+    high = (1, 1) if site.ceil_mode and size % 2 == 0 else (0, 0)
+    padding = ((0, high[0]),) * 2 if site.ceil_mode else site.padding
+    at_stride_1 = ops.max_pool(x, window=site.window, stride=1, padding=padding)
+    np.testing.assert_array_equal(y, ops.blur_pool(at_stride_1))
+    assert y.shape[1] == out
+
+
+def test_a_given_window_stays_at_every_site():
+    site = Site('max_pool', window=3, padding=((1, 1), (1, 1)))
+    assert modules.Max(window=2).at(site) == modules.Max(window=2)
+    assert modules.MaxBlur(window=2).at(site) == modules.MaxBlur(window=2)
+    assert modules.Gaussian().at(site) == modules.Gaussian()
+
+
+def test_published_networks_stride_or_average_where_they_have_no_max_pool():
+    strided, average = modules.Stride(), modules.Avg(2, padding='valid')
+    assert modules.Max().at(STRIDED_CONV) == modules.Max().at(SHORTCUT) == strided
+    assert modules.Max().at(AVG_POOL) == average
+    assert modules.MaxBlur().at(STRIDED_CONV).window == 1
+    after_block = Site('max_pool', window=3, after_conv=False)
+    assert modules.Stride(3).at(after_block) == modules.Subsample(3)
+
+
+@pytest.mark.parametrize('name', modules.strategy_names())
+@pytest.mark.parametrize('size', [7, 8])
+def test_branches_shrink_alike(name, size):
+    layer = modules.DownsampleBranches(modules.strategy_named(name))
+    key = jax.random.key(0)
+    for train in (False, True):
+        rngs = {'params': key, 'downsample': key}
+        main, shortcut = jnp.ones((2, size, size, 8)), jnp.ones((2, size, size, 16))
+        (y, z), _ = jax.eval_shape(
+            lambda r, m, s, t=train: layer.init_with_output(r, m, s, train=t), rngs, main, shortcut
+        )
+        assert y.shape[:3] == z.shape[:3]
+
+
+@pytest.mark.parametrize('train', [False, True])
+@pytest.mark.parametrize('strategy', [modules.APS(filter_size=3), modules.LPS()], ids=repr)
+def test_a_shortcut_gets_the_component_of_the_main_branch(strategy, train):
+    """The shortcut's own components would be chosen otherwise: it is brightest elsewhere."""
+    key = jax.random.key(0)
+    main = jnp.asarray(np.random.default_rng(1).normal(size=(4, 8, 8, 3)), jnp.float32)
+    layer = modules.DownsampleBranches(strategy)
+    rngs = {'params': key, 'downsample': key}
+    (y, z), _ = layer.init_with_output(rngs, main, main, train=train)
+    np.testing.assert_array_equal(y, z)
+    other = jnp.zeros_like(main).at[:, 1::2, ::2].set(100.0)
+    (again, z), _ = layer.init_with_output(rngs, main, other, train=train)
+    np.testing.assert_array_equal(y, again)
+    (_, moved), _ = layer.init_with_output(rngs, other, main, train=train)
+    assert not np.array_equal(y, moved)
+
+
+@pytest.mark.parametrize('padding', ['circular', 3, ((1, -1), (0, 0))])
+def test_bad_padding_of_a_window_is_refused(padding, unchecked):
+    with pytest.raises(BadInput, match='padding'):
+        modules.Max(padding=padding)
+
+
+def test_padding_pairs_survive_json():
+    strategy = modules.Max(3, padding=((1, 1), (0, 1)))
+    kept = json.loads(json.dumps(modules.strategy_to_dict(strategy)))
+    assert modules.strategy_from_dict(kept) == strategy

@@ -1,6 +1,7 @@
 """The parameters and randomness of LPS and TIPS, and the three strategies."""
 
 import itertools
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -10,8 +11,8 @@ import pytest
 from flax import linen as nn
 
 from cnn_jax.errors import BadInput
-from cnn_jax.modules.polyphase import LPSPool, TIPSPool
-from cnn_jax.modules.strategies.base import SITES
+from cnn_jax.modules.polyphase import LPSWeights, TIPSPool
+from cnn_jax.modules.strategies.base import MAX_POOL, SHORTCUT, SITES, Site
 from cnn_jax.modules.strategies.polyphase import APS, LPS, TIPS
 from cnn_jax.ops import learned_polyphase as lps
 from cnn_jax.ops import tips
@@ -42,7 +43,7 @@ def shapes(variables):
 
 
 def test_lps_parameters():
-    variables = LPSPool(hidden=5).init(jax.random.key(0), X, train=False)
+    variables = LPSWeights(hidden=5).init(jax.random.key(0), X, train=False)
     assert shapes(variables) == {'kernel': (3, 3, 3, 5), 'bias': (5,), 'mixing': (3, 3, 5, 5)}
     assert not variables['params']['bias'].any()
     assert all(value.dtype == jnp.float32 for value in variables['params'].values())
@@ -50,28 +51,29 @@ def test_lps_parameters():
 
 @pytest.mark.parametrize('select_on', ['input', 'blurred'])
 def test_lps_is_its_ops(select_on):
-    module = LPSPool(hidden=5, filter_size=3, select_on=select_on)
-    params = module.init(jax.random.key(0), X, train=False)['params']
+    module = Layer(LPS(window=1, hidden=5, filter_size=3, select_on=select_on))
+    variables = module.init(jax.random.key(0), X, train=False)
+    params = variables['params']['LPSWeights_0']
     parts = lps.lps_components(X, filter_size=3, select_on=select_on)
     logits = lps.lps_logits(parts, params['kernel'], params['bias'], params['mixing'])
     expected = lps.lps_pool(X, lps.lps_weights(logits, train=False), filter_size=3)
-    y = output(module, {'params': params}, train=False)
+    y = output(module, variables, train=False)
     np.testing.assert_allclose(y, expected, atol=1e-6)
 
 
 def test_lps_draws_in_training_only():
-    module = LPSPool()
+    module = Layer(LPS(window=1))
     variables = module.init(jax.random.key(0), X, train=False)
 
     def draw(seed, **options):
         rngs = {'downsample': jax.random.key(seed)}
-        return output(module.clone(**options), variables, train=True, rngs=rngs)
+        return output(Layer(replace(LPS(window=1), **options)), variables, train=True, rngs=rngs)
 
     assert (draw(1) == draw(1)).all() and (draw(1) != draw(2)).any()
     assert (draw(1, mode='convex') == draw(2, mode='convex')).all()
     np.testing.assert_allclose(
-        output(module.clone(mode='convex'), variables, train=True),
-        output(module.clone(mode='convex'), variables, train=False),
+        output(Layer(LPS(window=1, mode='convex')), variables, train=True),
+        output(Layer(LPS(window=1, mode='convex')), variables, train=False),
     )
     with pytest.raises(Exception, match='downsample'):
         module.apply(variables, X, train=True)
@@ -79,7 +81,7 @@ def test_lps_draws_in_training_only():
 
 @pytest.mark.parametrize('mode', ['gumbel', 'convex'])
 def test_the_scorer_of_lps_learns(mode):
-    module = LPSPool(mode=mode)
+    module = Layer(LPS(window=1, mode=mode))
     variables = module.init(jax.random.key(0), X, train=False)
     rngs = {'downsample': jax.random.key(0)}
     gradient = jax.grad(lambda v: (output(module, v, train=True, rngs=rngs) ** 2).sum())(variables)
@@ -87,7 +89,7 @@ def test_the_scorer_of_lps_learns(mode):
 
 
 def test_lps_of_every_circular_shift_is_a_roll():
-    module, x = LPSPool(), normal(8, 6, 2)
+    module, x = Layer(LPS(window=1)), normal(8, 6, 2)
     variables = module.init(jax.random.key(0), x[None], train=False)
     outputs = np.asarray(module.apply(variables, x[None], train=False))[0]
     phases = {(i, j): np.asarray(x[i::2, j::2]) for i, j in np.ndindex(2, 2)}
@@ -140,11 +142,10 @@ def test_sizes_of_strategies(strategy, size):
 
 @pytest.mark.parametrize('strategy', STRATEGIES, ids=repr)
 def test_only_a_max_pool_gets_the_max(strategy):
-    assert strategy.at('max_pool') is strategy and strategy.conv_stride == 1
-    for site in set(SITES) - {'max_pool'}:
-        there = strategy.at(site)
-        assert there.window == 1
-        assert {**vars(there), 'window': 2} == vars(strategy)
+    assert strategy.at(MAX_POOL) == replace(strategy, window=2) and strategy.conv_stride == 1
+    assert strategy.at(Site('max_pool', window=3)) == replace(strategy, window=3)
+    for site in set(SITES) - {MAX_POOL}:
+        assert strategy.at(site) == replace(strategy, window=1)
 
 
 def test_aps_strategy_is_a_circular_max_and_the_op():
@@ -153,7 +154,7 @@ def test_aps_strategy_is_a_circular_max_and_the_op():
     expected = aps_pool(max_pool(grown, window=2, stride=1), **options)
     np.testing.assert_array_equal(APS(**options)(X, train=False), expected)
     np.testing.assert_array_equal(
-        APS(**options).at('shortcut')(X, train=False), aps_pool(X, **options)
+        APS(**options).at(SHORTCUT)(X, train=False), aps_pool(X, **options)
     )
 
 

@@ -1,7 +1,15 @@
 """The strategies: frozen dataclasses whose fields are their hyperparameters."""
 
 from cnn_jax.modules.strategies.adaptive_blur import DDAC, EdgeAware, LearnedBlur
-from cnn_jax.modules.strategies.base import SITES, Site, Strategy
+from cnn_jax.modules.strategies.base import (
+    AVG_POOL,
+    MAX_POOL,
+    SHORTCUT,
+    SITES,
+    STRIDED_CONV,
+    Site,
+    Strategy,
+)
 from cnn_jax.modules.strategies.blurred import AvgBlur, Blur, MaxBlur
 from cnn_jax.modules.strategies.combined import Gated, Mixed, Tree
 from cnn_jax.modules.strategies.frequency import AFC, ASAP, FLC, DiffStride, Spectral
@@ -37,6 +45,7 @@ __all__ = [
     'AFC',
     'APS',
     'ASAP',
+    'AVG_POOL',
     'Ada',
     'AdaptiveAvg',
     'AdaptiveMax',
@@ -55,6 +64,7 @@ __all__ = [
     'LPS',
     'LSE',
     'LearnedBlur',
+    'MAX_POOL',
     'Lp',
     'Max',
     'MaxBlur',
@@ -64,7 +74,9 @@ __all__ = [
     'Ordinal',
     'Rank',
     'RankAverage',
+    'SHORTCUT',
     'SITES',
+    'STRIDED_CONV',
     'Site',
     'Soft',
     'SpaceToDepth',

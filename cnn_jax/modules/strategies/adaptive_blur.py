@@ -1,47 +1,25 @@
 """Strategies whose low-pass filter is learned, or depends on what it blurs."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from jaxtyping import Array
 
 from cnn_jax.errors import require
 from cnn_jax.modules.adaptive_blur import AdaptiveBlurPool, BlurShare, LearnedBlurPool
 from cnn_jax.modules.strategies.base import (
-    FILTER,
-    STRIDE,
     WINDOW,
-    Site,
-    Strategy,
     check_choice,
-    check_fill,
     check_floats,
     check_ints,
 )
+from cnn_jax.modules.strategies.blurred import AfterWindow
 from cnn_jax.ops.adaptive_blur import Normalise, edge_aware_blur
 from cnn_jax.ops.pooling import max_pool, subsample
-from cnn_jax.ops.windows import Fill
 
 
 @dataclass(frozen=True)
-class AfterMax(Strategy):
-    """Fields of the blurs that follow a max pool of stride 1; `window` 1 leaves that out."""
-
-    window: int = 2
-    filter_size: int = 3
-    stride: int = 2
-    padding: Fill = 'reflect'
-
-    def __post_init__(self):
-        check_ints(self, window=WINDOW, filter_size=FILTER, stride=STRIDE)
-        check_fill(self)
-
-    def at(self, site: Site) -> Strategy:
-        return self if site == 'max_pool' else replace(self, window=1)
-
-
-@dataclass(frozen=True)
-class LearnedBlur(AfterMax):
+class LearnedBlur(AfterWindow):
     """`MaxBlur` (Zhang 2019) with a learned filter for the layer or each channel."""
 
     share: BlurShare = 'channel'
@@ -51,12 +29,12 @@ class LearnedBlur(AfterMax):
         check_choice(self, share=('layer', 'channel'))
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        x = max_pool(x, window=self.window, stride=1)
+        x = max_pool(x, **self.windows)
         return LearnedBlurPool(self.filter_size, self.stride, self.padding, self.share)(x)
 
 
 @dataclass(frozen=True)
-class DDAC(AfterMax):
+class DDAC(AfterWindow):
     """`MaxBlur` with a filter for each position, from the features there (Zou et al. 2020).
 
     `groups` must divide the channels.
@@ -71,7 +49,7 @@ class DDAC(AfterMax):
         check_choice(self, normalise=('group', 'all'))
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        x = max_pool(x, window=self.window, stride=1)
+        x = max_pool(x, **self.windows)
         blur = AdaptiveBlurPool(
             self.filter_size, self.groups, self.stride, self.padding, self.normalise
         )
@@ -79,7 +57,7 @@ class DDAC(AfterMax):
 
 
 @dataclass(frozen=True)
-class EdgeAware(AfterMax):
+class EdgeAware(AfterWindow):
     """`MaxBlur` that leaves edges unblurred (kornia's EdgeAwareBlurPool2D), then subsamples."""
 
     edge_threshold: float = 1.25
@@ -88,7 +66,7 @@ class EdgeAware(AfterMax):
     def __post_init__(self):
         super().__post_init__()
         check_floats(self, edge_threshold=(math.nextafter(1.0, 2.0), math.inf))
-        check_ints(self, edge_dilation=WINDOW)
+        check_ints(self, edge_dilation=(1, WINDOW))
         require(
             self.edge_dilation % 2 == 1,
             f'EdgeAware: edge_dilation must be odd; got {self.edge_dilation!r}.',
@@ -96,7 +74,7 @@ class EdgeAware(AfterMax):
 
     def __call__(self, x: Array, *, train: bool) -> Array:
         x = edge_aware_blur(
-            max_pool(x, window=self.window, stride=1),
+            max_pool(x, **self.windows),
             filter_size=self.filter_size,
             edge_threshold=self.edge_threshold,
             edge_dilation=self.edge_dilation,

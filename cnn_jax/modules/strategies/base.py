@@ -2,16 +2,63 @@
 
 import abc
 import math
-from collections.abc import Iterable
-from typing import Literal, get_args
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from jaxtyping import Array
 
 from cnn_jax.errors import require, unknown_name
-from cnn_jax.ops.windows import FILLS
+from cnn_jax.ops.windows import FILLS, Pairs, output_size, padding_pairs
 
-Site = Literal['max_pool', 'strided_conv', 'avg_pool', 'shortcut']
-SITES: tuple[str, ...] = get_args(Site)
+POSITIVE = math.nextafter(0.0, 1.0)
+WINDOW = 64  # the largest
+STRIDE = (1, 16)
+FILTER = (1, 7)
+
+WindowPadding = Literal['valid', 'same'] | Pairs
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place where a published network downsamples, with the window that it has there.
+
+    'max_pool' is a max pool, 'avg_pool' an average pool, 'strided_conv' a strided convolution
+    (which gets stride 1; the strategy follows its activation), and 'shortcut' the strided 1x1
+    convolution of a shortcut (the strategy comes before it). `after_conv` says whether a
+    convolution that can take the stride stands right before the layer.
+    """
+
+    kind: Literal['max_pool', 'strided_conv', 'avg_pool', 'shortcut']
+    window: int = 2
+    padding: WindowPadding = 'valid'
+    ceil_mode: bool = False
+    after_conv: bool = True
+
+    def on(self, size: Sequence[int], stride: int) -> 'Site':
+        """This site on a map of that size: `ceil_mode` becomes padding on the high side.
+
+        >>> Site('max_pool', window=3, ceil_mode=True).on((6, 7), stride=2).padding
+        ((0, 1), (0, 0))
+        """
+        if not self.ceil_mode:
+            return self
+        window = (self.window,) * len(size)
+        pairs = padding_pairs(self.padding, window)
+        shape = {'window': window, 'stride': stride, 'padding': pairs}
+        out = output_size(size, **shape, ceil_mode=True)
+        padding = tuple(
+            (low, high + max(0, (o - 1) * stride + self.window - (n + low + high)))
+            for n, o, (low, high) in zip(size, out, pairs, strict=True)
+        )
+        return replace(self, padding=padding, ceil_mode=False)
+
+
+MAX_POOL = Site('max_pool')
+AVG_POOL = Site('avg_pool')
+STRIDED_CONV = Site('strided_conv', ceil_mode=True)
+SHORTCUT = Site('shortcut', ceil_mode=True)
+SITES = (MAX_POOL, AVG_POOL, STRIDED_CONV, SHORTCUT)
 
 
 class Strategy(abc.ABC):
@@ -36,13 +83,18 @@ class Strategy(abc.ABC):
         return False
 
     def at(self, site: Site) -> 'Strategy':
-        """The strategy that stands at `site` of a network built with this one.
-
-        'max_pool' is where the published network has a max pool, 'strided_conv' a strided
-        convolution (which then has stride 1; this follows its activation), 'avg_pool' an average
-        pool, 'shortcut' the strided 1x1 convolution of a shortcut (this comes before it).
-        """
+        """The strategy that stands at `site` of a network built with this one."""
         return self
+
+    def branches(self, main: Array, shortcut: Array, *, train: bool) -> tuple[Array, Array]:
+        """The two branches of a residual block, downsampled alike.
+
+        `main` follows the activation of a convolution that lost its stride; `shortcut` comes
+        before its 1x1 convolution. Called inside a compact method, like `__call__`.
+        """
+        size = main.shape[1:-1]
+        at_main, at_shortcut = (self.at(s.on(size, self.stride)) for s in (STRIDED_CONV, SHORTCUT))
+        return at_main(main, train=train), at_shortcut(shortcut, train=train)
 
     @abc.abstractmethod
     def __call__(self, x: Array, *, train: bool) -> Array:
@@ -63,6 +115,21 @@ def check_ints(strategy: object, **allowed: tuple[int, int]) -> None:
             f'{type(strategy).__name__}: {name} must be an int from {least} to {most}; '
             f'got {value!r}.',
         )
+
+
+def check_window(strategy: object, *, most: int = WINDOW, padding: str | None = 'padding') -> None:
+    """Raises BadInput unless the field `window`, and that named `padding`, are of their kind."""
+    if vars(strategy)['window'] is not None:
+        check_ints(strategy, window=(1, most))
+    value = vars(strategy)[padding] if padding else None
+    if not padding or value in (None, 'valid', 'same'):
+        return
+    try:
+        padding_pairs(value, (1,) * len(value))
+    except (ValueError, TypeError):
+        kind = f'{padding} of {type(strategy).__name__}'
+        allowed = ('valid', 'same', 'pairs like ((1, 1), (1, 1))')
+        raise unknown_name(kind, str(value), allowed) from None
 
 
 def check_floats(strategy: object, **allowed: tuple[int | float, int | float]) -> None:
@@ -92,9 +159,3 @@ def check_choice(strategy: object, **allowed: Iterable[str]) -> None:
 def check_fill(strategy: object) -> None:
     """`check_choice` of the field `padding` among the fills of a border."""
     check_choice(strategy, padding=FILLS)
-
-
-POSITIVE = math.nextafter(0.0, 1.0)
-WINDOW = (1, 64)
-STRIDE = (1, 16)
-FILTER = (1, 7)

@@ -1,6 +1,6 @@
 """Strategies that low-pass filter before they subsample."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from jaxtyping import Array
 
@@ -8,11 +8,12 @@ from cnn_jax import ops
 from cnn_jax.modules.strategies.base import (
     FILTER,
     STRIDE,
-    WINDOW,
     Site,
     Strategy,
+    WindowPadding,
     check_fill,
     check_ints,
+    check_window,
 )
 from cnn_jax.ops.windows import Fill
 
@@ -36,42 +37,57 @@ class Blur(Strategy):
 
 
 @dataclass(frozen=True)
-class MaxBlur(Strategy):
-    """Max pooling at stride 1, then binomial blur and subsampling (Zhang 2019)."""
+class AfterWindow(Strategy):
+    """Fields of the blurs that follow a pool of stride 1, as Zhang 2019 places them.
 
-    window: int = 2
+    A `window` of None stands for the window, and the padding, of the pooling layer whose place
+    this takes; elsewhere for 2, with 'valid' padding. A `window` of 1 leaves that pool out, as at
+    the strided convolutions of a network. `padding` fills the border of the blur.
+    """
+
+    window: int | None = None
     filter_size: int = 3
     stride: int = 2
     padding: Fill = 'reflect'
+    window_padding: WindowPadding | None = field(default=None, kw_only=True)
 
     def __post_init__(self):
-        check_ints(self, window=WINDOW, filter_size=FILTER, stride=STRIDE)
+        check_window(self, padding='window_padding')
+        check_ints(self, filter_size=FILTER, stride=STRIDE)
         check_fill(self)
 
+    @property
+    def windows(self) -> dict:
+        """The window, stride and padding of the pool before the blur, as an op's arguments."""
+        padding = self.window_padding or 'valid'
+        return {'window': self.window or 2, 'stride': 1, 'padding': padding}
+
     def at(self, site: Site) -> Strategy:
-        if site == 'max_pool':
+        if site.kind != 'max_pool':
+            return replace(self, window=1, window_padding='valid')
+        if self.window is not None:
             return self
-        return Blur(self.filter_size, self.stride, self.padding)
+        padding = self.window_padding or site.padding
+        return replace(self, window=site.window, window_padding=padding)
+
+
+@dataclass(frozen=True)
+class MaxBlur(AfterWindow):
+    """Max pooling at stride 1, then binomial blur and subsampling (Zhang 2019)."""
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return ops.max_blur_pool(
-            x,
-            window=self.window,
-            filter_size=self.filter_size,
-            stride=self.stride,
-            padding=self.padding,
+        x = ops.max_pool(x, **self.windows)
+        return ops.blur_pool(
+            x, filter_size=self.filter_size, stride=self.stride, padding=self.padding
         )
 
 
 @dataclass(frozen=True)
-class AvgBlur(MaxBlur):
+class AvgBlur(AfterWindow):
     """Average pooling at stride 1, then binomial blur and subsampling."""
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return ops.avg_blur_pool(
-            x,
-            window=self.window,
-            filter_size=self.filter_size,
-            stride=self.stride,
-            padding=self.padding,
+        x = ops.avg_pool(x, **self.windows)
+        return ops.blur_pool(
+            x, filter_size=self.filter_size, stride=self.stride, padding=self.padding
         )

@@ -5,21 +5,20 @@ from dataclasses import dataclass
 from jaxtyping import Array
 
 from cnn_jax.modules.combined import SHARES, GatedPool, MixedPool, Share, TreePool
-from cnn_jax.modules.strategies.base import STRIDE, WINDOW, Strategy, check_choice, check_ints
+from cnn_jax.modules.strategies.base import check_choice, check_ints
+from cnn_jax.modules.strategies.plain import Pool
 
 _DEPTH = (2, 6)
 
 
 @dataclass(frozen=True)
-class Combined(Strategy):
+class Combined(Pool):
     """Fields of the combined pools; `share` says what has weights of its own."""
 
-    window: int = 2
-    stride: int = 2
     share: Share = 'layer'
 
     def __post_init__(self):
-        check_ints(self, window=WINDOW, stride=STRIDE)
+        super().__post_init__()
         check_choice(self, share=SHARES)
 
     @property
@@ -32,7 +31,7 @@ class Mixed(Combined):
     """A learned share of max pooling, the rest average pooling (Lee et al. 2016, section 3.1)."""
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return MixedPool(self.window, self.stride, share=self.share)(x)
+        return MixedPool(**self.windows, share=self.share)(x)
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Gated(Combined):
     """Max and average pooling in a share that answers to the window (Lee et al. 2016, 3.1)."""
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return GatedPool(self.window, self.stride, share=self.share)(x)
+        return GatedPool(**self.windows, share=self.share)(x)
 
 
 @dataclass(frozen=True)
@@ -54,4 +53,4 @@ class Tree(Combined):
         check_ints(self, depth=_DEPTH)
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return TreePool(self.window, self.stride, share=self.share, depth=self.depth)(x)
+        return TreePool(**self.windows, share=self.share, depth=self.depth)(x)

@@ -1,6 +1,6 @@
 """Strategies without parameters that reduce a window or take a sample."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from jaxtyping import Array
@@ -9,24 +9,45 @@ from cnn_jax import ops
 from cnn_jax.modules.strategies.base import (
     POSITIVE,
     STRIDE,
-    WINDOW,
     Site,
     Strategy,
+    WindowPadding,
     check_choice,
     check_floats,
     check_ints,
+    check_window,
 )
 
 
 @dataclass(frozen=True)
 class Pool(Strategy):
-    """Fields of the strategies that reduce a window."""
+    """Fields of the strategies that reduce a window.
 
-    window: int = 2
+    A `window` of None stands for the window, and the padding, of the pooling layer whose place
+    this takes (3 and 1 in ResNet's stem); elsewhere for 2, with 'valid' padding.
+    """
+
+    window: int | None = None
     stride: int = 2
+    padding: WindowPadding | None = field(default=None, kw_only=True)
 
     def __post_init__(self):
-        check_ints(self, window=WINDOW, stride=STRIDE)
+        check_window(self)
+        check_ints(self, stride=STRIDE)
+
+    @property
+    def windows(self) -> dict:
+        """Window, stride and padding as keyword arguments of an op."""
+        return {
+            'window': self.window or 2,
+            'stride': self.stride,
+            'padding': self.padding or 'valid',
+        }
+
+    def at(self, site: Site) -> Strategy:
+        if self.window is not None:
+            return self
+        return replace(self, window=site.window, padding=self.padding or site.padding)
 
 
 @dataclass(frozen=True)
@@ -47,6 +68,9 @@ class Stride(_Sample):
     def conv_stride(self) -> int:
         return self.stride
 
+    def at(self, site: Site) -> Strategy:
+        return self if site.after_conv else Subsample(self.stride)
+
     def __call__(self, x: Array, *, train: bool) -> Array:
         return x
 
@@ -56,7 +80,7 @@ class Avg(Pool):
     """Average pooling."""
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return ops.avg_pool(x, window=self.window, stride=self.stride)
+        return ops.avg_pool(x, **self.windows)
 
 
 @dataclass(frozen=True)
@@ -64,12 +88,14 @@ class Max(Pool):
     """Max pooling. The published networks' own: elsewhere they stride or average."""
 
     def at(self, site: Site) -> Strategy:
-        if site == 'max_pool':
-            return self
-        return Avg(self.window, self.stride) if site == 'avg_pool' else Stride(self.stride)
+        if site.kind == 'max_pool':
+            return super().at(site)
+        if site.kind == 'avg_pool':
+            return Avg(self.window, self.stride, padding=self.padding).at(site)
+        return Stride(self.stride)
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return ops.max_pool(x, window=self.window, stride=self.stride)
+        return ops.max_pool(x, **self.windows)
 
 
 @dataclass(frozen=True)
@@ -77,7 +103,7 @@ class Min(Pool):
     """Min pooling."""
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return ops.min_pool(x, window=self.window, stride=self.stride)
+        return ops.min_pool(x, **self.windows)
 
 
 @dataclass(frozen=True)
@@ -85,7 +111,7 @@ class Sum(Pool):
     """Sum pooling."""
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return ops.sum_pool(x, window=self.window, stride=self.stride)
+        return ops.sum_pool(x, **self.windows)
 
 
 @dataclass(frozen=True)
@@ -101,14 +127,15 @@ class Lp(Pool):
         check_choice(self, form=('mean', 'sum'))
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return ops.lp_pool(x, window=self.window, stride=self.stride, p=self.p, form=self.form)
+        return ops.lp_pool(x, **self.windows, p=self.p, form=self.form)
 
 
 @dataclass(frozen=True)
 class Gaussian(Pool):
     """An average weighted by the distance from the centre; `sigma` in elements."""
 
-    window: int = 3
+    window: int | None = 3
+    padding: WindowPadding | None = field(default='same', kw_only=True)
     sigma: float = 1.0
 
     def __post_init__(self):
@@ -116,19 +143,18 @@ class Gaussian(Pool):
         check_floats(self, sigma=(POSITIVE, 1000))
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return ops.gaussian_pool(
-            x, window=self.window, stride=self.stride, padding='same', sigma=self.sigma
-        )
+        return ops.gaussian_pool(x, **self.windows, sigma=self.sigma)
 
 
 @dataclass(frozen=True)
 class Median(Pool):
     """The median of each window."""
 
-    window: int = 3
+    window: int | None = 3
+    padding: WindowPadding | None = field(default='same', kw_only=True)
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return ops.median_pool(x, window=self.window, stride=self.stride, padding='same')
+        return ops.median_pool(x, **self.windows)
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,21 @@ from typing import TypeVar, get_args
 
 from jaxtyping import Array
 
-from cnn_jax.modules.polyphase import LPSPool, TIPSPool
+from cnn_jax.modules.polyphase import LPSWeights, TIPSPool
 from cnn_jax.modules.strategies.base import (
     FILTER,
     STRIDE,
-    WINDOW,
     Site,
     Strategy,
     check_choice,
     check_fill,
     check_floats,
     check_ints,
+    check_window,
 )
-from cnn_jax.ops.learned_polyphase import Mode
+from cnn_jax.ops.learned_polyphase import Mode, lps_pool
 from cnn_jax.ops.phases import SelectOn
-from cnn_jax.ops.polyphase import Norm, aps_pool
+from cnn_jax.ops.polyphase import Norm, aps_index, aps_pool
 from cnn_jax.ops.pooling import max_pool
 from cnn_jax.ops.windows import Fill
 
@@ -32,11 +32,11 @@ class APS(Strategy):
     """Adaptive polyphase sampling (Chaman & Dokmanic, CVPR 2021).
 
     At a max pool's place it follows a stride-1 max over `window` that keeps the size, with the
-    border that `padding` names; elsewhere there is no max. Shortcuts choose their own component:
-    to share one takes `aps_pool(index=...)`.
+    border that `padding` names; elsewhere there is no max. A shortcut takes the component that was
+    chosen on the main branch.
     """
 
-    window: int = 2
+    window: int | None = None
     filter_size: int = 1
     stride: int = 2
     padding: Fill = 'circular'
@@ -44,7 +44,8 @@ class APS(Strategy):
     select_on: SelectOn = 'input'
 
     def __post_init__(self):
-        check_ints(self, window=WINDOW, filter_size=FILTER, stride=STRIDE)
+        check_window(self, padding=None)
+        check_ints(self, filter_size=FILTER, stride=STRIDE)
         check_fill(self)
         check_choice(self, norm=get_args(Norm), select_on=get_args(SelectOn))
 
@@ -52,21 +53,29 @@ class APS(Strategy):
         return _without_max(self, site)
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return aps_pool(
-            _max_before(x, self.window, self.padding),
-            stride=self.stride,
-            filter_size=self.filter_size,
-            padding=self.padding,
-            norm=self.norm,
-            select_on=self.select_on,
-        )
+        x = _max_before(x, self.window, self.padding)
+        return aps_pool(x, **self._pool, norm=self.norm, select_on=self.select_on)
+
+    def branches(self, main: Array, shortcut: Array, *, train: bool) -> tuple[Array, Array]:
+        blur = {'filter_size': self.filter_size if self.select_on == 'blurred' else 1}
+        index = aps_index(main, **{**self._pool, **blur}, norm=self.norm)
+        first, second = (aps_pool(x, **self._pool, index=index) for x in (main, shortcut))
+        return first, second
+
+    @property
+    def _pool(self) -> dict:
+        return {
+            'stride': self.stride,
+            'filter_size': self.filter_size,
+            'padding': self.padding,
+        }
 
 
 @dataclass(frozen=True)
 class LPS(Strategy):
     """Learnable polyphase sampling (Rojas-Gomez et al., NeurIPS 2022); the max is that of `APS`."""
 
-    window: int = 2
+    window: int | None = None
     filter_size: int = 1
     stride: int = 2
     padding: Fill = 'circular'
@@ -76,7 +85,8 @@ class LPS(Strategy):
     temperature: float = 1.0
 
     def __post_init__(self):
-        check_ints(self, window=WINDOW, filter_size=FILTER, stride=STRIDE, hidden=HIDDEN)
+        check_window(self, padding=None)
+        check_ints(self, filter_size=FILTER, stride=STRIDE, hidden=HIDDEN)
         check_fill(self)
         check_choice(self, select_on=get_args(SelectOn), mode=get_args(Mode))
         check_floats(self, temperature=(1e-3, LARGEST))
@@ -85,16 +95,31 @@ class LPS(Strategy):
         return _without_max(self, site)
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        pool = LPSPool(
+        x = _max_before(x, self.window, self.padding)
+        return lps_pool(x, self._weights(x, train), **self._pool)
+
+    def branches(self, main: Array, shortcut: Array, *, train: bool) -> tuple[Array, Array]:
+        weights = self._weights(main, train)
+        first, second = (lps_pool(x, weights, **self._pool) for x in (main, shortcut))
+        return first, second
+
+    @property
+    def _pool(self) -> dict:
+        return {
+            'stride': self.stride,
+            'filter_size': self.filter_size,
+            'padding': self.padding,
+        }
+
+    def _weights(self, x: Array, train: bool) -> Array:
+        scorer = LPSWeights(
+            **self._pool,
             hidden=self.hidden,
-            stride=self.stride,
-            filter_size=self.filter_size,
-            padding=self.padding,
             select_on=self.select_on,
             mode=self.mode,
             temperature=self.temperature,
         )
-        return pool(_max_before(x, self.window, self.padding), train=train)
+        return scorer(x, train=train)
 
 
 @dataclass(frozen=True)
@@ -104,13 +129,14 @@ class TIPS(Strategy):
     At a max pool's place it follows a stride-1 max over `window` that keeps the size.
     """
 
-    window: int = 2
+    window: int | None = None
     stride: int = 2
     mixing_weight: float = 1.0
     undo_weight: float = 0.35
 
     def __post_init__(self):
-        check_ints(self, window=WINDOW, stride=STRIDE)
+        check_window(self, padding=None)
+        check_ints(self, stride=STRIDE)
         check_floats(self, mixing_weight=(0, LARGEST), undo_weight=(0, LARGEST))
 
     def at(self, site: Site) -> Strategy:
@@ -125,8 +151,10 @@ _Polyphase = TypeVar('_Polyphase', APS, LPS, TIPS)
 
 
 def _without_max(strategy: _Polyphase, site: Site) -> _Polyphase:
-    return strategy if site == 'max_pool' else replace(strategy, window=1)
+    if site.kind != 'max_pool':
+        return replace(strategy, window=1)
+    return strategy if strategy.window is not None else replace(strategy, window=site.window)
 
 
-def _max_before(x: Array, window: int, fill: Fill | None) -> Array:
-    return max_pool(x, window=window, stride=1, padding='same', fill=fill)
+def _max_before(x: Array, window: int | None, fill: Fill | None) -> Array:
+    return max_pool(x, window=window or 2, stride=1, padding='same', fill=fill)

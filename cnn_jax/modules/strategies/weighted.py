@@ -1,6 +1,6 @@
 """Strategies that weigh the elements of a window by their value, importance or rank."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from jaxtyping import Array
@@ -10,9 +10,11 @@ from cnn_jax.modules.strategies.base import (
     POSITIVE,
     STRIDE,
     Strategy,
+    WindowPadding,
     check_choice,
     check_floats,
     check_ints,
+    check_window,
 )
 from cnn_jax.modules.strategies.plain import Pool
 from cnn_jax.modules.weighted import (
@@ -27,7 +29,7 @@ from cnn_jax.modules.weighted import (
 from cnn_jax.ops.ranked import rank_average_pool, rank_pool
 from cnn_jax.ops.weighted import soft_pool
 
-_RANKED = (1, 7)  # windows: every element is compared with every other
+_RANKED = 7  # the largest window: every element is compared with every other
 
 
 def _check_flags(strategy: object, *names: str) -> None:
@@ -44,7 +46,7 @@ class Soft(Pool):
     """Each window's mean, weighted by the exponential of its elements (Stergiou 2021)."""
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return soft_pool(x, window=self.window, stride=self.stride)
+        return soft_pool(x, **self.windows)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class LSE(Pool):
         _check_flags(self, 'per_channel')
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return LSEPool(self.window, self.stride, self.r, self.per_channel)(x)
+        return LSEPool(**self.windows, r=self.r, per_channel=self.per_channel)(x)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class GeM(Pool):
         _check_flags(self, 'per_channel')
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return GeMPool(self.window, self.stride, self.p, self.per_channel)(x)
+        return GeMPool(**self.windows, p=self.p, per_channel=self.per_channel)(x)
 
 
 @dataclass(frozen=True)
@@ -84,17 +86,18 @@ class Stochastic(Pool):
     """An element drawn by its size in training, the expected one after it (Zeiler 2013)."""
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return StochasticPool(self.window, self.stride)(x, train=train)
+        return StochasticPool(**self.windows)(x, train=train)
 
 
 @dataclass(frozen=True)
 class LIP(Pool):
     """Local importance-based pooling with learned logits (Gao 2019); ceil(n / stride)."""
 
-    window: int = 3
+    window: int | None = 3
+    padding: WindowPadding | None = field(default='same', kw_only=True)
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return LIPPool(self.window, self.stride)(x)
+        return LIPPool(**self.windows)(x)
 
 
 @dataclass(frozen=True)
@@ -125,60 +128,56 @@ class Ada(Pool):
         _check_flags(self, 'per_location')
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return AdaPool(self.window, self.stride, self.per_location)(x)
+        return AdaPool(**self.windows, per_location=self.per_location)(x)
 
 
 @dataclass(frozen=True)
-class Ordinal(Strategy):
+class Ordinal(Pool):
     """Learned weights for the ranks of a window's elements (Kumar 2018)."""
 
-    window: int = 2
-    stride: int = 2
     per_channel: bool = True
 
     def __post_init__(self):
-        check_ints(self, window=_RANKED, stride=STRIDE)
+        super().__post_init__()
+        check_window(self, most=_RANKED)
         _check_flags(self, 'per_channel')
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return OrdinalPool(self.window, self.stride, self.per_channel)(x)
+        return OrdinalPool(**self.windows, per_channel=self.per_channel)(x)
 
 
 @dataclass(frozen=True)
-class Rank(Strategy):
+class Rank(Pool):
     """Weights alpha (1 - alpha)^r for the ranks of a window's elements (Shi 2016, RWP)."""
 
-    window: int = 2
-    stride: int = 2
     alpha: float = 0.5
     normalise: bool = False
 
     def __post_init__(self):
-        check_ints(self, window=_RANKED, stride=STRIDE)
+        super().__post_init__()
+        check_window(self, most=_RANKED)
         check_floats(self, alpha=(POSITIVE, 1))
         _check_flags(self, 'normalise')
 
     def __call__(self, x: Array, *, train: bool) -> Array:
         return rank_pool(
             x,
-            window=self.window,
-            stride=self.stride,
+            **self.windows,
             alpha=self.alpha,
             normalise=self.normalise,
         )
 
 
 @dataclass(frozen=True)
-class RankAverage(Strategy):
+class RankAverage(Pool):
     """The mean of the `top` largest elements of a window (Shi 2016, RAP)."""
 
-    window: int = 2
-    stride: int = 2
     top: int = 2
 
     def __post_init__(self):
-        check_ints(self, window=_RANKED, stride=STRIDE)
-        check_ints(self, top=(1, self.window**2))
+        super().__post_init__()
+        check_window(self, most=_RANKED)
+        check_ints(self, top=(1, (self.window or 2) ** 2))
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return rank_average_pool(x, window=self.window, stride=self.stride, top=self.top)
+        return rank_average_pool(x, **self.windows, top=self.top)

@@ -1,0 +1,47 @@
+"""LeNet-5 (LeCun et al. 1998, "Gradient-based learning applied to document recognition")."""
+
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from cnn_jax.models.network import Network
+from cnn_jax.modules.strategies import AVG_POOL
+
+_SIDE = 28  # images of this side are padded to the 32 of the paper
+
+
+class LeNet5(Network):
+    """[conv 5x5 - tanh - average pool] with 6, then 16 features; dense 120, 84, `num_classes`.
+
+    The form that is taught: every feature of the second convolution sees all six maps, pools have
+    no weights, and the last layer is dense. 61,706 parameters, for images of 32x32x1 and, with a
+    padding of 2 in the first convolution, of 28x28x1.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from cnn_jax.modules import Max
+    >>> model = LeNet5(Max(), num_classes=10)
+    >>> variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)), train=False)
+    >>> sum(p.size for p in jax.tree.leaves(variables['params']))
+    61706
+    """
+
+    activation: str = 'tanh'
+    norm: str = 'none'
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, 'batch height width channels'], *, train: bool
+    ) -> Float[Array, 'batch {self.num_classes}']:
+        x, layers = self.start(x, train=train)
+        stride = layers.conv_stride(AVG_POOL, published=1)
+        paddings = ('same' if x.shape[1] <= _SIDE else 'valid', 'valid')
+        for number, (features, padding) in enumerate(zip((6, 16), paddings, strict=True), start=1):
+            name = f'conv{number}'
+            x = layers.conv(
+                x, features, 5, stride=stride, padding=padding, use_bias=True, name=name
+            )
+            x = layers.activate(layers.normalise(x, name=f'norm{number}'))
+            x = layers.downsample(x, AVG_POOL, name=f'pool{number}')
+        x = x.reshape(x.shape[0], -1)
+        for number, features in enumerate((120, 84), start=1):
+            x = layers.activate(layers.dense(x, features, name=f'dense{number}'))
+        return self.logits(layers, x, name='dense3')

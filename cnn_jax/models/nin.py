@@ -1,0 +1,45 @@
+"""Network in Network (Lin, Chen & Yan, ICLR 2014)."""
+
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from cnn_jax.models.network import Network
+from cnn_jax.modules.strategies import Site
+
+_STAGES = (  # the window and features of a stage's convolution, and of its two 1x1 convolutions
+    (5, (192, 160, 96), Site('max_pool', window=3, ceil_mode=True)),
+    (5, (192, 192, 192), Site('avg_pool', window=3, ceil_mode=True)),
+)
+
+
+class NIN(Network):
+    """Three stages of a convolution and two 1x1 convolutions; the logits are means over the map.
+
+    The authors' network for CIFAR-10: a max pool and an average pool between the stages, both 3x3
+    of stride 2, and dropout after them. For images of 28 or 32 pixels.
+    """
+
+    norm: str = 'none'
+    dropout: float = 0.5
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, 'batch height width channels'], *, train: bool
+    ) -> Float[Array, 'batch {self.num_classes}']:
+        x, layers = self.start(x, train=train)
+
+        def stage(x: Array, number: int, window: int, plan: tuple[int, ...], stride: int) -> Array:
+            for i, features in enumerate(plan):
+                size, last = (window if i == 0 else 1), i == len(plan) - 1
+                name = f'conv{number}_{i + 1}'
+                step = stride if last else 1
+                x = layers.conv(x, features, size, stride=step, use_bias=True, name=name)
+                x = layers.activate(layers.normalise(x, name=f'norm{number}_{i + 1}'))
+            return x
+
+        for number, (window, plan, site) in enumerate(_STAGES, start=1):
+            x = stage(x, number, window, plan, layers.conv_stride(site, published=1))
+            x = layers.downsample(x, site, name=f'pool{number}')
+            x = layers.dropout(x, self.dropout)
+        x = stage(x, 3, 3, (192, 192, self.num_classes), 1)
+        return layers.average(x).astype('float32')

@@ -1,0 +1,130 @@
+"""The layers that a network is made of, with the choices that all of them share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import jax
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from cnn_jax import ops
+from cnn_jax.errors import unknown_name
+from cnn_jax.modules.conv import Conv
+from cnn_jax.modules.downsample import Downsample, DownsampleBranches
+from cnn_jax.modules.frequency import PolynomialActivation
+from cnn_jax.modules.strategies import Site, Strategy
+from cnn_jax.ops.windows import FILLS, Fill, Padding
+
+Map = Float[Array, 'batch _ _ _']  # height, width and channels differ from layer to layer
+_ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
+    'relu': jax.nn.relu,
+    'relu6': jax.nn.relu6,
+    'sigmoid': jax.nn.sigmoid,
+    'tanh': jax.numpy.tanh,
+    'gelu': lambda x: jax.nn.gelu(x, approximate=False),
+    'silu': jax.nn.silu,
+}
+ACTIVATIONS = (*_ACTIVATIONS, 'quadratic')
+NORMS = ('batch', 'layer', 'group', 'none')
+_GROUPS = 32  # of 'group': Wu & He 2018, or one group where that does not divide the channels
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Makes and calls the layers of a network; used inside its compact methods.
+
+    `activation` is one of ACTIVATIONS, 'quadratic' being the learned polynomial of alias-free
+    convnets; `norm` one of NORMS. `fill` says what the padding of convolutions holds: 'circular',
+    with even maps throughout, is what exact consistency under circular shifts needs.
+    """
+
+    strategy: Strategy
+    train: bool
+    activation: str = 'relu'
+    norm: str = 'batch'
+    norm_epsilon: float = 1e-5
+    fill: Fill = 'zero'
+    shared: Downsample | None = None  # the one pooling layer of all sites, if the strategy has one
+
+    def __post_init__(self):
+        for kind, given, allowed in (
+            ('activation', self.activation, ACTIVATIONS),
+            ('norm', self.norm, NORMS),
+            ('fill', self.fill, FILLS),
+        ):
+            if given not in allowed:
+                raise unknown_name(kind, str(given), allowed)
+
+    def conv(
+        self,
+        x: Map,
+        features: int,
+        window: int,
+        *,
+        name: str,
+        stride: int = 1,
+        padding: Padding = 'same',
+        groups: int = 1,
+        use_bias: bool = False,
+    ) -> Map:
+        """A convolution."""
+        return Conv(
+            features,
+            window,
+            stride=stride,
+            padding=padding,
+            fill=self.fill,
+            groups=groups,
+            use_bias=use_bias,
+            name=name,
+        )(x)
+
+    def normalise(self, x: Map, *, name: str) -> Map:
+        """The network's norm, of statistics in float32."""
+        options = {'epsilon': self.norm_epsilon, 'dtype': x.dtype, 'name': name}
+        if self.norm == 'batch':
+            running = not self.train
+            return nn.BatchNorm(use_running_average=running, momentum=0.9, **options)(x)
+        if self.norm == 'layer':
+            return nn.LayerNorm(**options)(x)
+        if self.norm == 'group':
+            groups = _GROUPS if x.shape[-1] % _GROUPS == 0 else 1
+            return nn.GroupNorm(num_groups=groups, **options)(x)
+        return x
+
+    def activate(self, x: Array) -> Array:
+        """The network's activation; 'quadratic' is for maps and is the identity after them."""
+        if self.activation != 'quadratic':
+            return _ACTIVATIONS[self.activation](x)
+        return PolynomialActivation(in_scale=1.0, out_scale=1.0)(x) if x.ndim == 4 else x
+
+    def conv_stride(self, site: Site, published: int = 2) -> int:
+        """The stride that stays with the convolution of a site whose published stride that is."""
+        rest = max(1, published // self.strategy.stride)
+        return rest * self.strategy.at(site).conv_stride
+
+    def downsample(self, x: Map, site: Site, *, name: str) -> Map:
+        """The strategy, at a site of the network."""
+        layer = self.shared or Downsample(self.strategy, name=name)
+        return layer(x, site=site, train=self.train)
+
+    def downsample_branches(self, main: Map, shortcut: Map, *, name: str) -> tuple[Map, Map]:
+        """The strategy, on both branches of a residual block."""
+        if self.shared:
+            return self.shared(main, train=self.train), self.shared(shortcut, train=self.train)
+        layer = DownsampleBranches(self.strategy, name=name)
+        return layer(main, shortcut, train=self.train)
+
+    def average(self, x: Map, size: int | None = None) -> Array:
+        """The mean over the map, or `size` x `size` means; the end of the convolutions."""
+        if size is None:
+            return ops.global_avg_pool(x)
+        return ops.adaptive_avg_pool(x, size=size)
+
+    def dropout(self, x: Array, rate: float) -> Array:
+        """Zeroes elements in training and scales up the rest; random stream 'dropout'."""
+        return nn.Dropout(rate, deterministic=not self.train)(x)
+
+    def dense(self, x: Array, features: int, *, name: str) -> Array:
+        """A fully connected layer on the last axis."""
+        return nn.Dense(features, dtype=x.dtype, name=name)(x)
