@@ -2,7 +2,13 @@
 
 from cnn_jax.models.classifier import Classifier
 from cnn_jax.models.convnet1 import ConvNet1
-from cnn_jax.models.registry import build_model, check_model, count_parameters, model_names
+from cnn_jax.models.registry import (
+    build_model,
+    check_model,
+    count_parameters,
+    model_names,
+    small_form,
+)
 
 __all__ = [
     'Classifier',
@@ -11,4 +17,5 @@ __all__ = [
     'check_model',
     'count_parameters',
     'model_names',
+    'small_form',
 ]

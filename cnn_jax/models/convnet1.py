@@ -1,5 +1,7 @@
 """convnet1: two convolution blocks and a dense layer, the seed model of the comparison."""
 
+from typing import ClassVar
+
 from flax import linen as nn
 from jaxtyping import Array, Float
 
@@ -20,6 +22,8 @@ class ConvNet1(Network):
     >>> sum(p.size for p in jax.tree.leaves(variables['params']))
     29034
     """
+
+    IMAGES: ClassVar[tuple[int, int, int]] = (28, 28, 1)
 
     @nn.compact
     def __call__(

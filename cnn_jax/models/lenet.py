@@ -1,5 +1,7 @@
 """LeNet-5 (LeCun et al. 1998, "Gradient-based learning applied to document recognition")."""
 
+from typing import ClassVar
+
 from flax import linen as nn
 from jaxtyping import Array, Float
 
@@ -23,6 +25,8 @@ class LeNet5(Network):
     >>> sum(p.size for p in jax.tree.leaves(variables['params']))
     61706
     """
+
+    IMAGES: ClassVar[tuple[int, int, int]] = (28, 28, 1)
 
     activation: str = 'tanh'
     norm: str = 'none'

@@ -1,5 +1,7 @@
 """What every architecture shares: its fields and the layers that they choose."""
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 from flax import linen as nn
 from jax.typing import DTypeLike
@@ -21,8 +23,11 @@ class Network(nn.Module):
         norm: A name of `cnn_jax.modules.layers.NORMS`.
         norm_epsilon: Added to variances.
         fill: What the padding of convolutions holds.
+        strict: Whether maps over which a convolution's windows do not fit evenly are an error.
         dtype: What it computes in; parameters, statistics and logits are float32.
     """
+
+    IMAGES: ClassVar[tuple[int, int, int]] = (224, 224, 3)  # what the published network takes
 
     downsample: Strategy
     num_classes: int
@@ -30,6 +35,7 @@ class Network(nn.Module):
     norm: str = 'batch'
     norm_epsilon: float = 1e-5
     fill: Fill = 'zero'
+    strict: bool = False
     dtype: DTypeLike = jnp.float32
 
     def start(self, images: Array, *, train: bool) -> tuple[Array, Layers]:
@@ -43,6 +49,7 @@ class Network(nn.Module):
             norm=self.norm,
             norm_epsilon=self.norm_epsilon,
             fill=self.fill,
+            strict=self.strict,
             shared=shared,
         )
         return images.astype(self.dtype), layers

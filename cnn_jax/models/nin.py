@@ -1,5 +1,7 @@
 """Network in Network (Lin, Chen & Yan, ICLR 2014)."""
 
+from typing import ClassVar
+
 from flax import linen as nn
 from jaxtyping import Array, Float
 
@@ -18,6 +20,8 @@ class NIN(Network):
     The authors' network for CIFAR-10: a max pool and an average pool between the stages, both 3x3
     of stride 2, and dropout after them. For images of 28 or 32 pixels.
     """
+
+    IMAGES: ClassVar[tuple[int, int, int]] = (32, 32, 3)
 
     norm: str = 'none'
     dropout: float = 0.5

@@ -1,5 +1,7 @@
 """Pre-activation ResNet (He et al., ECCV 2016, "Identity mappings in deep residual networks")."""
 
+from typing import ClassVar
+
 from flax import linen as nn
 from jaxtyping import Array, Float
 
@@ -45,6 +47,8 @@ class PreActResNet(Network):
     PreAct-ResNet-18 has two blocks a stage; 11,172,170 parameters with three channels and ten
     classes.
     """
+
+    IMAGES: ClassVar[tuple[int, int, int]] = (32, 32, 3)
 
     depths: tuple[int, ...] = (2, 2, 2, 2)
 

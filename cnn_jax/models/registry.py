@@ -83,6 +83,20 @@ def build_model(name: str, *, downsample: Strategy, num_classes: int, **options:
     return model.clone(**options)
 
 
+def small_form(name: str, *, downsample: Strategy, num_classes: int) -> tuple[Network, tuple]:
+    """The model of that name for images of 28 or 32 pixels, and the shape of such an image.
+
+    >>> from cnn_jax.modules import Max
+    >>> model, image_shape = small_form('resnet18', downsample=Max(), num_classes=10)
+    >>> model.small_images, image_shape
+    (True, (32, 32, 3))
+    """
+    model = build_model(name, downsample=downsample, num_classes=num_classes)
+    if not hasattr(model, 'small_images'):
+        return model, model.IMAGES
+    return model.clone(small_images=True), (32, 32, 3)
+
+
 def check_model(model: nn.Module, image_shape: tuple[int, int, int]) -> dict:
     """The shapes of the model's variables for images of that shape; computes and compiles nothing.
 

@@ -1,5 +1,7 @@
 """Residual networks: ResNet, ResNeXt, Wide ResNet, and the CIFAR form of He et al."""
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
@@ -129,6 +131,8 @@ class CifarResNet(Network):
     16, 32 and 64 features; shortcuts without parameters (option A). ResNet-20 has 3 blocks a stage
     and 269,722 parameters with three channels and ten classes, ResNet-56 9 and 853,018.
     """
+
+    IMAGES: ClassVar[tuple[int, int, int]] = (32, 32, 3)
 
     blocks: int = 3
 

@@ -28,6 +28,7 @@ class Conv(nn.Module):
     padding: Padding = 'same'
     fill: Fill = 'zero'
     groups: int = 1
+    strict: bool = False
     use_bias: bool = True
 
     @nn.compact
@@ -42,8 +43,9 @@ class Conv(nn.Module):
         shape = (self.window, self.window, channels // self.groups, self.features)
         kernel = self.param('kernel', nn.initializers.he_normal(), shape).astype(x.dtype)
         options = {'stride': self.stride, 'padding': self.padding, 'fill': self.fill}
+        options |= {'groups': self.groups, 'strict': self.strict}
         try:
-            y = ops.conv(x, kernel, **options, groups=self.groups)
+            y = ops.conv(x, kernel, **options)
         except ValueError as error:
             raise BadInput(f'{layer}: input {x.shape[1:-1]}: {error}') from error
         if self.use_bias:

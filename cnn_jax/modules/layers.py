@@ -35,7 +35,8 @@ class Layers:
 
     `activation` is one of ACTIVATIONS, 'quadratic' being the learned polynomial of alias-free
     convnets; `norm` one of NORMS. `fill` says what the padding of convolutions holds: 'circular',
-    with even maps throughout, is what exact consistency under circular shifts needs.
+    with even maps throughout, is what exact consistency under circular shifts needs. `strict`
+    refuses maps over which the windows of a convolution do not fit evenly.
     """
 
     strategy: Strategy
@@ -44,6 +45,7 @@ class Layers:
     norm: str = 'batch'
     norm_epsilon: float = 1e-5
     fill: Fill = 'zero'
+    strict: bool = False
     shared: Downsample | None = None  # the one pooling layer of all sites, if the strategy has one
 
     def __post_init__(self):
@@ -75,6 +77,7 @@ class Layers:
             padding=padding,
             fill=self.fill,
             groups=groups,
+            strict=self.strict,
             use_bias=use_bias,
             name=name,
         )(x)

@@ -40,7 +40,7 @@ from cnn_jax.ops.tips import (
     tips_weights,
 )
 from cnn_jax.ops.weighted import gem_pool, lse_pool, soft_pool, stochastic_pool
-from cnn_jax.ops.windows import output_size
+from cnn_jax.ops.windows import conv_parameters, output_size
 
 __all__ = [
     'ada_pool',
@@ -86,6 +86,7 @@ __all__ = [
     'mixed_pool',
     'ordinal_pool',
     'output_size',
+    'conv_parameters',
     'polynomial_activation',
     'polyphase_components',
     'rank_average_pool',

@@ -28,6 +28,7 @@ def conv(
     padding: Padding = 'same',
     fill: Fill = 'zero',
     groups: int = 1,
+    strict: bool = False,
 ) -> Float[Array, 'batch out_height out_width features']:
     """Correlates `x` with `kernel`: y[i, j, f] = sum x[s i + u, s j + v, c] kernel[u, v, c, f].
 
@@ -39,7 +40,8 @@ def conv(
     4.6 ms forward and 1.5 ms for the weight gradient at (128, 28, 28, 1) -> 16, window 5; this
     takes 1.0 and 1.1 ms. Everything else, and every other backend, is lax.
 
-    Raises ValueError where channels do not match, the window does not fit or the fill is unknown.
+    Raises ValueError where channels do not match, the window does not fit (with `strict`, evenly:
+    see `output_size`) or the fill is unknown.
 
     >>> x = jnp.ones((1, 3, 3, 1))
     >>> conv(x, jnp.ones((3, 3, 1, 1)))[0, :, :, 0].tolist()
@@ -57,7 +59,9 @@ def conv(
     window = kernel.shape[:2]
     strides = per_axis('stride', stride, 2)
     pairs = padding_pairs(padding, window)
-    out_height, out_width = output_size(x.shape[1:-1], window=window, stride=strides, padding=pairs)
+    out_height, out_width = output_size(
+        x.shape[1:-1], window=window, stride=strides, padding=pairs, strict=strict
+    )
 
     if fill != 'zero':
         for axis, (low, high) in enumerate(pairs, start=1):

@@ -5,6 +5,7 @@ span = dilation * (window - 1) + 1 (Dumoulin & Visin 2016, "A guide to convoluti
 relationship 15).
 """
 
+import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
@@ -124,12 +125,18 @@ def output_size(
     padding: Padding = 'valid',
     dilation: int | Sequence[int] = 1,
     ceil_mode: bool = False,
+    strict: bool = False,
 ) -> tuple[int, ...]:
     """The spatial size after a window has moved over `size` elements per axis.
 
+    floor((n + low + high - span) / stride) + 1, which is also TensorFlow's 'VALID' form,
+    ceil((n + low + high - (span - 1)) / stride). `padding='same'` is (span - 1) / 2 on each side,
+    with the odd element of an even span on the high side: it keeps the size at stride 1.
+
     `stride=None` means the window. `ceil_mode` adds a last window that hangs over the high end,
     unless it would start past every element and low padding (torch's rule). Raises ValueError
-    where the window does not fit once.
+    where the window does not fit once, and with `strict` where the last window would leave
+    elements over.
 
     >>> output_size((227, 227), window=11, stride=4)
     (55, 55)
@@ -137,6 +144,10 @@ def output_size(
     (28,)
     >>> output_size(28, window=3, stride=2), output_size(28, window=3, stride=2, ceil_mode=True)
     ((13,), (14,))
+    >>> output_size(10, window=3, stride=2, strict=True)
+    Traceback (most recent call last):
+    ValueError: window 3 with stride 2 and padding (0, 0) does not fit size 10: 4.5 positions; \
+the nearest sizes that fit are 9 and 11
     """
     rank = len(size) if isinstance(size, Sequence) else 1
     sizes = per_axis('size', size, rank)
@@ -154,9 +165,38 @@ def output_size(
                 f'{pairs}: use a window of at most {n + low + high} or a larger input'
             )
         room = n + low + high - span
+        if strict and room % s:
+            raise ValueError(
+                f'window {span} with stride {s} and padding {(low, high)} does not fit size {n}: '
+                f'{room / s + 1:g} positions; the nearest sizes that fit are {n - room % s} and '
+                f'{n - room % s + s}'
+            )
         steps = -(-room // s) if ceil_mode else room // s
         out.append(steps if ceil_mode and steps * s >= n + low else steps + 1)
     return tuple(out)
+
+
+def conv_parameters(
+    window: int | Sequence[int], *, channels: int, features: int, groups: int = 1, bias: bool = True
+) -> int:
+    """How many parameters a convolution has: features * (window elements * channels + bias).
+
+    `window` is one int per spatial axis, or one for both of two; `channels` is cut by `groups`.
+
+    >>> conv_parameters(11, channels=3, features=64)
+    23296
+    >>> conv_parameters(3, channels=32, features=32, groups=32, bias=False)
+    288
+    """
+    windows = per_axis('window', window, len(window) if isinstance(window, Sequence) else 2)
+    counts = {'channels': channels, 'features': features, 'groups': groups}
+    for name, count in counts.items():
+        per_axis(name, count, 1)
+    if channels % groups or features % groups:
+        raise ValueError(
+            f'groups must divide {channels} channels and {features} features; got {groups}'
+        )
+    return features * (math.prod(windows) * channels // groups + bool(bias))
 
 
 def check_fill(name: str, fill: str | None, *, allow_none: bool = False) -> None:

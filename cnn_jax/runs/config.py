@@ -175,7 +175,7 @@ def config_to_dict(config: Cell | Comparison) -> dict:
 
     >>> from cnn_jax.modules import Max
     >>> config_to_dict(Cell(strategy=Max(), seed=0))['strategy']
-    {'name': 'max', 'window': 2, 'stride': 2}
+    {'name': 'max', 'window': None, 'stride': 2, 'padding': None}
     """
     values = {f.name: vars(config)[f.name] for f in fields(config)}
     for name in ('optimizer', 'augment', 'evaluation'):

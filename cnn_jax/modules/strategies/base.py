@@ -9,7 +9,7 @@ from typing import Literal
 from jaxtyping import Array
 
 from cnn_jax.errors import require, unknown_name
-from cnn_jax.ops.windows import FILLS, Pairs, output_size, padding_pairs
+from cnn_jax.ops.windows import FILLS, Pairs, padding_pairs
 
 POSITIVE = math.nextafter(0.0, 1.0)
 WINDOW = 64  # the largest
@@ -38,20 +38,23 @@ class Site:
     def on(self, size: Sequence[int], stride: int) -> 'Site':
         """This site on a map of that size: `ceil_mode` becomes padding on the high side.
 
-        >>> Site('max_pool', window=3, ceil_mode=True).on((6, 7), stride=2).padding
-        ((0, 1), (0, 0))
+        A map smaller than the window then has one window.
+
+        >>> Site('max_pool', window=3, ceil_mode=True).on((6, 7, 1), stride=2).padding
+        ((0, 1), (0, 0), (0, 2))
         """
         if not self.ceil_mode:
             return self
-        window = (self.window,) * len(size)
-        pairs = padding_pairs(self.padding, window)
-        shape = {'window': window, 'stride': stride, 'padding': pairs}
-        out = output_size(size, **shape, ceil_mode=True)
-        padding = tuple(
-            (low, high + max(0, (o - 1) * stride + self.window - (n + low + high)))
-            for n, o, (low, high) in zip(size, out, pairs, strict=True)
-        )
-        return replace(self, padding=padding, ceil_mode=False)
+        padding = []
+        for n, (low, high) in zip(
+            size, padding_pairs(self.padding, (self.window,) * len(size)), strict=True
+        ):
+            steps = max(0, -(-(n + low + high - self.window) // stride))
+            if steps * stride >= n + low:  # that window would hold no element
+                steps -= 1
+            over = steps * stride + self.window - (n + low + high)
+            padding.append((low, high + max(0, over)))
+        return replace(self, padding=tuple(padding), ceil_mode=False)
 
 
 MAX_POOL = Site('max_pool')

@@ -1,0 +1,142 @@
+"""How long does each architecture take to compile and to train, with which downsampling?
+
+python -m experiments.bench_models --json runs/bench_models.json   (also writes the table as .md)
+
+Takes three training steps of every model in its form for small images, one process after another,
+so that nothing compiled is shared. `compilations` counts those after the first step: 0 is right.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnn_jax.exits import exit_codes
+
+STEPS = 3
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to train."""
+
+    json: Path
+    """File for the rows."""
+    models: tuple[str, ...] = ()
+    """Names of models; none means all."""
+    downsample: tuple[str, ...] = ('max', 'max_blur', 'aps', 'blur')
+    """Names of strategies."""
+    batch_size: int = 8
+    """Images of a step."""
+
+
+def main() -> None:
+    """Models x strategies, one process each, table."""
+    import tyro
+
+    from cnn_jax.errors import require, unknown_name
+    from cnn_jax.files import write_json
+    from cnn_jax.models import model_names
+    from cnn_jax.modules import strategy_named
+
+    options = tyro.cli(Options, prog='python -m experiments.bench_models', description=__doc__)
+    for name in options.models:
+        if name not in model_names():
+            raise unknown_name('model', name, model_names())
+    for name in options.downsample:
+        strategy_named(name)
+    require(options.batch_size >= 1, f'batch_size must be at least 1; got {options.batch_size}.')
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for model in options.models or model_names():
+        for strategy in options.downsample:
+            call = f'train({model!r}, {strategy!r}, {options.batch_size})'
+            code = f'from experiments.bench_models import train; {call}'
+            done = subprocess.run([sys.executable, '-c', code], stdout=subprocess.PIPE, check=True)
+            rows.append(json.loads(done.stdout.splitlines()[-1]))
+            write_json(options.json, rows)
+            print(' '.join(cells(rows[-1])), file=sys.stderr, flush=True)
+    options.json.with_suffix('.md').write_text(markdown(rows))
+    print(markdown(rows), end='')
+
+
+def train(model: str, downsample: str, batch_size: int) -> None:
+    """Prints the row of one model and strategy as JSON."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from cnn_jax.data.augment import Augment
+    from cnn_jax.models import Classifier, count_parameters, small_form
+    from cnn_jax.modules import strategy_named
+    from cnn_jax.training import Optimizer, create_state, make_optimizer, make_train_step, zero_sums
+
+    seconds = {'jaxpr_trace_duration': [], 'backend_compile_duration': []}
+
+    def listen(event: str, duration_secs: float, **_: str | int) -> None:
+        name = event.rsplit('/', 1)[-1]
+        if name in seconds:
+            seconds[name].append(duration_secs)
+
+    network, image_shape = small_form(model, downsample=strategy_named(downsample), num_classes=10)
+    channels = image_shape[-1]
+    classifier = Classifier(network, mean=(0.5,) * channels, std=(0.25,) * channels)
+    plan = {'epochs': 1, 'steps_per_epoch': STEPS}
+    optimizer = make_optimizer(Optimizer(name='sgd', learning_rate=1e-3), **plan)
+    state = create_state(classifier, optimizer, jax.random.key(0), image_shape)
+    parameters = count_parameters({'params': state.params})
+    rng = np.random.default_rng(0)
+    images = jnp.asarray(rng.integers(0, 256, (batch_size, *image_shape), np.uint8))
+    labels = jnp.arange(batch_size) % 10
+    order = jnp.tile(jnp.arange(batch_size), (STEPS, 1))
+    step, sums = make_train_step(classifier, optimizer, augment=Augment()), zero_sums()
+    key = jax.random.key(0)
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    took, compiled = [], []
+    for _ in range(STEPS):
+        before = len(seconds['backend_compile_duration'])
+        start = time.perf_counter()
+        state, sums = jax.block_until_ready(step(state, sums, images, labels, order, key))
+        took.append(time.perf_counter() - start)
+        compiled.append(len(seconds['backend_compile_duration']) - before)
+    compile_s = sum(seconds['backend_compile_duration'])
+    row = {
+        'model': model,
+        'downsample': downsample,
+        'input': [batch_size, *image_shape],
+        'parameters': parameters,
+        'trace_s': took[0] - compile_s - took[-1],
+        'compile_s': compile_s,
+        'step_ms': 1e3 * min(took[1:]),
+        'compilations': sum(compiled[1:]),
+        'loss_finite': bool(jnp.isfinite(sums.loss)),
+    }
+    print(json.dumps(row))
+
+
+def cells(row: dict) -> list[str]:
+    """A row's figures as they are shown."""
+    return [
+        row['model'],
+        row['downsample'],
+        'x'.join(map(str, row['input'])),
+        f'{row["parameters"]:,}',
+        f'{row["trace_s"]:.1f}',
+        f'{row["compile_s"]:.1f}',
+        f'{row["step_ms"]:.0f}',
+        str(row['compilations']),
+    ]
+
+
+def markdown(rows: list[dict]) -> str:
+    """All rows as a Markdown table."""
+    head = ('model', 'downsample', 'input', 'parameters', 'trace, s', 'compile, s', 'step, ms')
+    lines = ['| ' + ' | '.join((*head, 'compilations later')) + ' |', '|---' * 8 + '|']
+    return '\n'.join(lines + ['| ' + ' | '.join(cells(row)) + ' |' for row in rows]) + '\n'
+
+
+if __name__ == '__main__':
+    with exit_codes():
+        main()

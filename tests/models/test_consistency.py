@@ -1,0 +1,64 @@
+"""With circular borders and even maps, APS and LPS make a whole network indifferent to shifts."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnn_jax.data.augment import Augment
+from cnn_jax.models import Classifier, build_model
+from cnn_jax.modules import APS, LPS, Max, Stride
+from cnn_jax.training import Optimizer, create_state, make_optimizer, make_train_step, zero_sums
+
+SIDE, EXAMPLES, STEPS = 16, 8, 4
+EXACT = [APS(filter_size=3), LPS()]
+INEXACT = [Max(), Stride()]
+
+
+def patterns(seed):
+    """Images of two blobs on a noisy ground, in four classes by their distance; uint8."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(EXAMPLES) % 4
+    images = rng.integers(0, 60, (EXAMPLES, SIDE, SIDE, 3))
+    for image, label in zip(images, labels, strict=True):
+        row, column = rng.integers(0, SIDE, 2)
+        image[row, column] = image[row, (column + 2 + 2 * label) % SIDE] = 255
+    return jnp.asarray(images, jnp.uint8), jnp.asarray(labels)
+
+
+@pytest.mark.parametrize('strategy', [*EXACT, *INEXACT], ids=repr)
+def test_circular_consistency_of_resnet18_untrained_and_trained(strategy):
+    """The logits for every image, under shifts of every parity: equal, or clearly not."""
+    model = build_model(
+        'resnet18', downsample=strategy, num_classes=4, small_images=True, fill='circular'
+    )
+    classifier = Classifier(model, mean=(0.2,) * 3, std=(0.3,) * 3)
+    optimizer = make_optimizer(
+        Optimizer(name='adam', learning_rate=1e-3), epochs=1, steps_per_epoch=STEPS
+    )
+    state = create_state(classifier, optimizer, jax.random.key(0), (SIDE, SIDE, 3))
+    images, labels = patterns(0)
+    logits = jax.jit(classifier.logits)
+    shifts = [(0, 1), (3, 5), (7, 8), (9, 2)]
+
+    def largest_change():
+        variables = {'params': state.params, 'batch_stats': state.batch_stats}
+        expected = np.asarray(logits(variables, images))
+        spread = np.ptp(expected)
+        moved = [logits(variables, jnp.roll(images, shift, (1, 2))) for shift in shifts]
+        agree = [(np.asarray(y).argmax(1) == expected.argmax(1)).all() for y in moved]
+        return max(np.abs(y - expected).max() for y in moved) / spread, all(agree)
+
+    step = make_train_step(classifier, optimizer, augment=Augment())
+    order = jnp.tile(jnp.arange(EXAMPLES), (STEPS, 1))
+    for trained in (False, True):
+        if trained:
+            sums = zero_sums()
+            for _ in range(STEPS):
+                state, sums = step(state, sums, images, labels, order, jax.random.key(0))
+            assert np.isfinite(sums.loss)
+        change, agree = largest_change()
+        if strategy in EXACT:
+            assert change < 1e-4 and agree
+        else:
+            assert change > 1e-3
