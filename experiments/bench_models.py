@@ -69,7 +69,7 @@ def train(model: str, downsample: str, batch_size: int) -> None:
     import numpy as np
 
     from cnn_jax.data.augment import Augment
-    from cnn_jax.models import Classifier, count_parameters, small_form
+    from cnn_jax.models import Classifier, build_model, count_parameters, for_images
     from cnn_jax.modules import strategy_named
     from cnn_jax.training import Optimizer, create_state, make_optimizer, make_train_step, zero_sums
 
@@ -80,7 +80,9 @@ def train(model: str, downsample: str, batch_size: int) -> None:
         if name in seconds:
             seconds[name].append(duration_secs)
 
-    network, image_shape = small_form(model, downsample=strategy_named(downsample), num_classes=10)
+    network = build_model(model, downsample=strategy_named(downsample), num_classes=10)
+    image_shape = min(network.IMAGES, (32, 32, 3))
+    network = for_images(network, image_shape)
     channels = image_shape[-1]
     classifier = Classifier(network, mean=(0.5,) * channels, std=(0.25,) * channels)
     plan = {'epochs': 1, 'steps_per_epoch': STEPS}

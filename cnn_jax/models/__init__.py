@@ -2,20 +2,22 @@
 
 from cnn_jax.models.classifier import Classifier
 from cnn_jax.models.convnet1 import ConvNet1
+from cnn_jax.models.network import Network
 from cnn_jax.models.registry import (
     build_model,
     check_model,
     count_parameters,
+    for_images,
     model_names,
-    small_form,
 )
 
 __all__ = [
     'Classifier',
     'ConvNet1',
+    'Network',
     'build_model',
     'check_model',
     'count_parameters',
+    'for_images',
     'model_names',
-    'small_form',
 ]

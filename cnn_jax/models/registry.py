@@ -53,6 +53,7 @@ _REGISTRY: Mapping[str, partial[Network]] = {
     'mobilenet_v2': partial(MobileNetV2),
     'convnext_tiny': partial(ConvNeXt),
 }
+_SMALL = 64  # the largest image side of the forms for small images
 _LARGEST = 1024  # the largest image side that is tried for an error's advice
 
 
@@ -83,18 +84,16 @@ def build_model(name: str, *, downsample: Strategy, num_classes: int, **options:
     return model.clone(**options)
 
 
-def small_form(name: str, *, downsample: Strategy, num_classes: int) -> tuple[Network, tuple]:
-    """The model of that name for images of 28 or 32 pixels, and the shape of such an image.
+def for_images(model: Network, image_shape: tuple[int, int, int]) -> Network:
+    """The model in its form for images of that shape: of up to 64 pixels, `small_images`.
 
     >>> from cnn_jax.modules import Max
-    >>> model, image_shape = small_form('resnet18', downsample=Max(), num_classes=10)
-    >>> model.small_images, image_shape
-    (True, (32, 32, 3))
+    >>> model = build_model('resnet18', downsample=Max(), num_classes=10)
+    >>> for_images(model, (32, 32, 3)).small_images, for_images(model, (224, 224, 3)).small_images
+    (True, False)
     """
-    model = build_model(name, downsample=downsample, num_classes=num_classes)
-    if not hasattr(model, 'small_images'):
-        return model, model.IMAGES
-    return model.clone(small_images=True), (32, 32, 3)
+    small = max(image_shape[:2]) <= _SMALL and hasattr(model, 'small_images')
+    return model.clone(small_images=True) if small else model
 
 
 def check_model(model: nn.Module, image_shape: tuple[int, int, int]) -> dict:

@@ -60,7 +60,7 @@ class Recipe:
     """All that the cells of a comparison share: model, data, training and evaluation.
 
     Attributes:
-        model: The architecture.
+        model: The architecture; in its form for small images where they have up to 64 pixels.
         data: The data set: 'fashion_mnist', 'shapes', or a TFDS one that is prepared on disk.
         image_size: (height, width) to which every image is scaled and cut; None leaves them as
             they are, which needs a set whose images are all of one size.

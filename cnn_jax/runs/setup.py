@@ -8,7 +8,14 @@ import optax
 from cnn_jax.data import Dataset
 from cnn_jax.errors import require
 from cnn_jax.evaluation import forward_flops
-from cnn_jax.models import Classifier, build_model, check_model, count_parameters
+from cnn_jax.models import (
+    Classifier,
+    Network,
+    build_model,
+    check_model,
+    count_parameters,
+    for_images,
+)
 from cnn_jax.runs.config import Cell
 from cnn_jax.runs.process import usable_cores
 from cnn_jax.training import make_optimizer, make_schedule, make_train_step
@@ -37,7 +44,7 @@ def make_setup(
     steps_per_epoch: int,
 ) -> Setup:
     """The setup of a cell whose seed is 0; made once for all seeds of a strategy."""
-    model = build_model(cell.model, downsample=cell.strategy, num_classes=num_classes)
+    model = _model(cell, image_shape, num_classes)
     classifier = Classifier(model, mean, std)
     plan = {'epochs': cell.epochs, 'steps_per_epoch': steps_per_epoch}
     optimizer = make_optimizer(cell.optimizer, **plan)
@@ -52,6 +59,11 @@ def make_setup(
         flops=forward_flops(classifier, image_shape),
         parameters=count_parameters(check_model(model, image_shape)),
     )
+
+
+def _model(cell: Cell, image_shape: tuple[int, int, int], num_classes: int) -> Network:
+    model = build_model(cell.model, downsample=cell.strategy, num_classes=num_classes)
+    return for_images(model, image_shape)
 
 
 def training_images(cell: Cell, dataset: Dataset) -> int:
@@ -73,7 +85,7 @@ def check_cell(cell: Cell, dataset: Dataset) -> None:
         f'cores must be at most the {len(usable_cores())} that this process may use; '
         f'got {cell.cores}.',
     )
-    model = build_model(cell.model, downsample=cell.strategy, num_classes=dataset.num_classes)
+    model = _model(cell, dataset.image_shape, dataset.num_classes)
     check_model(model, dataset.image_shape)
     kept = training_images(cell, dataset)
     require(

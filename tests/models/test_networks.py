@@ -11,7 +11,7 @@ from cnn_jax.models import (
     build_model,
     check_model,
     count_parameters,
-    small_form,
+    for_images,
 )
 from cnn_jax.models.resnet import ResidualBlock
 from cnn_jax.modules import ACTIVATIONS, NORMS, Avg, Layers, Max, MaxBlur, Mixed, strategy_named
@@ -37,6 +37,12 @@ PARAMETERS = {
     'resnet56': 853_018,
 }
 SMALL = ('resnet18', 'googlenet', 'mobilenet_v2', 'convnext_tiny', 'vgg11_bn', 'alexnet')
+
+
+def small_form(name, *, downsample, num_classes):
+    model = build_model(name, downsample=downsample, num_classes=num_classes)
+    shape = min(model.IMAGES, (32, 32, 3))
+    return for_images(model, shape), shape
 
 
 def published(name, downsample, **options):
