@@ -146,7 +146,7 @@ class DownsampleBranches(nn.Module):
     """Both branches of a residual block, downsampled alike: APS and LPS choose once for both.
 
     `main` follows the activation of a convolution that lost its stride to this layer, `shortcut`
-    comes before its 1x1 convolution.
+    comes before its 1x1 convolution. Their sizes differ where the convolutions keep their strides.
 
     >>> import jax, jax.numpy as jnp
     >>> layer = DownsampleBranches(strategies.APS())
@@ -161,12 +161,12 @@ class DownsampleBranches(nn.Module):
     def __call__(
         self,
         main: Float[Array, 'batch height width channels'],
-        shortcut: Float[Array, 'batch height width shortcut_channels'],
+        shortcut: Float[Array, 'batch shortcut_height shortcut_width shortcut_channels'],
         *,
         train: bool,
     ) -> tuple[
         Float[Array, 'batch out_height out_width out_channels'],
-        Float[Array, 'batch out_height out_width shortcut_out_channels'],
+        Float[Array, 'batch shortcut_out_height shortcut_out_width shortcut_out_channels'],
     ]:
         with _named_errors(self, main):
             return self.strategy.branches(main, shortcut, train=train)
