@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / 'cnn_jax'
-# A room may import itself, what stands below it here, and the single files errors.py, streams.py.
+# A room may import itself, what stands below it here, and single files such as errors.py.
 BELOW = {
     'ops': set(),
     'data': set(),
@@ -16,6 +16,7 @@ BELOW = {
     'models': {'ops', 'modules'},
     'training': {'ops', 'modules', 'models', 'data'},
     'evaluation': {'ops', 'modules', 'models', 'data'},
+    'weights': {'ops', 'modules', 'models'},
     'runs': {'ops', 'modules', 'models', 'data', 'training', 'evaluation'},
     'reports': {'runs'},
 }
@@ -87,7 +88,7 @@ def test_importing_the_package_changes_nothing():
     code = (
         'import os, jax; before = dict(os.environ), dict(jax.config.values)\n'
         'import cnn_jax.ops, cnn_jax.modules, cnn_jax.models, cnn_jax.training\n'
-        'import cnn_jax.evaluation, cnn_jax.data\n'
+        'import cnn_jax.evaluation, cnn_jax.data, cnn_jax.weights\n'
         'import sys\n'
         'assert before == (dict(os.environ), dict(jax.config.values))\n'
         'assert "tensorflow" not in sys.modules and "torch" not in sys.modules\n'

@@ -7,7 +7,7 @@ from cnn_jax.models.network import Network
 from cnn_jax.modules import Layers
 from cnn_jax.modules.strategies import STRIDED_CONV
 
-_STAGES = (  # expansion, features, blocks, whether the first block halves the map; Table 2
+STAGES = (  # expansion, features, blocks, whether the first block halves the map; Table 2
     (1, 16, 1, False),
     (6, 24, 2, True),
     (6, 32, 3, True),
@@ -74,7 +74,7 @@ class MobileNetV2(Network):
         if first:
             x = layers.downsample(x, STRIDED_CONV, name='first')
         block = 0
-        for expansion, features, count, halves in _STAGES:
+        for expansion, features, count, halves in STAGES:
             for number in range(count):
                 block += 1
                 downsample = halves and number == 0

@@ -92,7 +92,7 @@ def strategy_to_dict(strategy: Strategy) -> dict:
     """The strategy's name and hyperparameters, as plain JSON values.
 
     >>> strategy_to_dict(strategies.Max())
-    {'name': 'max', 'window': None, 'stride': 2, 'padding': None}
+    {'name': 'max', 'window': 2, 'stride': 2}
     """
     for name, known in _REGISTRY.items():
         if type(strategy) is known:
@@ -104,7 +104,7 @@ def strategy_from_dict(values: Mapping) -> Strategy:
     """The inverse of `strategy_to_dict`.
 
     >>> strategy_from_dict({'name': 'max', 'window': 3, 'stride': 2})
-    Max(window=3, stride=2, padding=None)
+    Max(window=3, stride=2)
     """
     fields = {name: _tuples(value) for name, value in values.items() if name != 'name'}
     return strategy_named(values['name'], **fields)
@@ -146,7 +146,7 @@ class DownsampleBranches(nn.Module):
     """Both branches of a residual block, downsampled alike: APS and LPS choose once for both.
 
     `main` follows the activation of a convolution that lost its stride to this layer, `shortcut`
-    comes before its 1x1 convolution.
+    comes before its 1x1 convolution. Their sizes differ where the convolutions keep their strides.
 
     >>> import jax, jax.numpy as jnp
     >>> layer = DownsampleBranches(strategies.APS())
@@ -160,11 +160,14 @@ class DownsampleBranches(nn.Module):
     @nn.compact
     def __call__(
         self,
-        main: Float[Array, 'batch _ _ _'],
-        shortcut: Float[Array, 'batch _ _ _'],
+        main: Float[Array, 'batch height width channels'],
+        shortcut: Float[Array, 'batch shortcut_height shortcut_width shortcut_channels'],
         *,
         train: bool,
-    ) -> tuple[Float[Array, 'batch _ _ _'], Float[Array, 'batch _ _ _']]:
+    ) -> tuple[
+        Float[Array, 'batch out_height out_width out_channels'],
+        Float[Array, 'batch shortcut_out_height shortcut_out_width shortcut_out_channels'],
+    ]:
         with _named_errors(self, main):
             return self.strategy.branches(main, shortcut, train=train)
 

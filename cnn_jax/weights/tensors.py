@@ -1,0 +1,103 @@
+"""Named arrays: safetensors files of them, and whether they are those that a model has."""
+
+import warnings
+from collections.abc import Mapping
+from itertools import zip_longest
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jaxtyping import Array, Float, Shaped
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from cnn_jax.errors import BadInput
+from cnn_jax.files import write_atomically
+
+_LISTED = 10  # differences that an error names
+
+
+def write_tensors(path: str | Path, tensors: Mapping[str, Shaped[np.ndarray, '...']]) -> None:
+    """Writes one safetensors file, whole or not at all; its folder is made if need be.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_tensors(Path(folder, 'a.safetensors'), {'bias': np.zeros(3, np.float16)})
+    ...     read_tensors(Path(folder, 'a.safetensors'))
+    {'bias': array([0., 0., 0.], dtype=float16)}
+    """
+    # safetensors writes memory as it lies: a transposed view would be scrambled.
+    ordered = {name: np.asarray(tensor, order='C') for name, tensor in tensors.items()}
+    write_atomically(Path(path), save(ordered))
+
+
+def read_tensors(path: str | Path) -> dict[str, Shaped[np.ndarray, '...']]:
+    """The arrays of a safetensors file; BadInput where there is none, or it is damaged."""
+    try:
+        return load_file(path)
+    except OSError as error:
+        reason = 'there is no such file' if isinstance(error, FileNotFoundError) else error
+        raise BadInput(f'cannot read the weights {path}: {reason}.') from None
+    except SafetensorError as error:
+        raise BadInput(
+            f'{path} is no safetensors file, or is cut short ({error}): copy it again; '
+            f'a file of torch.save is to be converted with safetensors.torch.save_file first.'
+        ) from None
+
+
+def require_fit(
+    source: str,
+    model: nn.Module,
+    found: Mapping[str, Shaped[np.ndarray, '...']],
+    expected: Mapping[str, tuple[int, ...]],
+) -> None:
+    """Raises BadInput unless `found` are floats of exactly the expected names and shapes.
+
+    The error counts the differences, and names the first ten. `source` says whose arrays they are.
+    """
+    missing = [f'{name} {expected[name]} is missing' for name in expected if name not in found]
+    extra = [f'{name} {found[name].shape} is not in the model' for name in found.keys() - expected]
+    other = [
+        f'{name} is {found[name].dtype} {found[name].shape}, the model has float32 {shape}'
+        for name, shape in expected.items()
+        if name in found
+        and not (found[name].shape == shape and jnp.issubdtype(found[name].dtype, jnp.floating))
+    ]
+    differences = [d for group in zip_longest(other, missing, sorted(extra)) for d in group if d]
+    if not differences:
+        return
+    counts = ', '.join(
+        f'{len(kind)} {word}'
+        for kind, word in (
+            (missing, 'missing'),
+            (extra, 'too many'),
+            (other, 'of another shape or type'),
+        )
+        if kind
+    )
+    rest = len(differences) - _LISTED
+    advice = 'build the model with the options that the weights were made with'
+    if not found.keys() & expected.keys():
+        advice = 'no name agrees, so they are of another architecture'
+    raise BadInput(
+        f'the tensors of {source} do not fit this {type(model).__name__} of {len(expected)} '
+        f'({counts}): {"; ".join(differences[:_LISTED])}'
+        f'{f"; and {rest} more" if rest > 0 else ""}. Advice: {advice}.'
+    )
+
+
+def to_float32(
+    source: str, tensors: Mapping[str, Shaped[np.ndarray, '...']]
+) -> dict[str, Float[Array, '...']]:
+    """Copies as float32 JAX arrays; one warning says where that changed the type.
+
+    >>> to_float32('these weights', {'bias': np.ones(2, np.float32)})
+    {'bias': Array([1., 1.], dtype=float32)}
+    """
+    others = [str(tensor.dtype) for tensor in tensors.values() if tensor.dtype != np.float32]
+    if others:
+        kinds = ', '.join(sorted(set(others)))
+        message = f'{source}: {len(others)} of {len(tensors)} tensors are {kinds}, now float32.'
+        warnings.warn(message, stacklevel=3)
+    return {name: jnp.array(tensor, jnp.float32) for name, tensor in tensors.items()}
