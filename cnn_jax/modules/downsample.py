@@ -92,7 +92,7 @@ def strategy_to_dict(strategy: Strategy) -> dict:
     """The strategy's name and hyperparameters, as plain JSON values.
 
     >>> strategy_to_dict(strategies.Max())
-    {'name': 'max', 'window': 2, 'stride': 2}
+    {'name': 'max', 'window': None, 'stride': 2, 'padding': None}
     """
     for name, known in _REGISTRY.items():
         if type(strategy) is known:
@@ -104,7 +104,7 @@ def strategy_from_dict(values: Mapping) -> Strategy:
     """The inverse of `strategy_to_dict`.
 
     >>> strategy_from_dict({'name': 'max', 'window': 3, 'stride': 2})
-    Max(window=3, stride=2)
+    Max(window=3, stride=2, padding=None)
     """
     fields = {name: _tuples(value) for name, value in values.items() if name != 'name'}
     return strategy_named(values['name'], **fields)
