@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / 'cnn_jax'
-# A room may import itself, what stands below it here, and the single files errors.py, streams.py.
+# A room may import itself, what stands below it here, and single files such as errors.py.
 BELOW = {
     'ops': set(),
     'data': set(),
@@ -16,6 +16,7 @@ BELOW = {
     'models': {'ops', 'modules'},
     'training': {'ops', 'modules', 'models', 'data'},
     'evaluation': {'ops', 'modules', 'models', 'data'},
+    'inspection': {'ops', 'modules', 'models'},
     'runs': {'ops', 'modules', 'models', 'data', 'training', 'evaluation'},
     'reports': {'runs'},
 }
