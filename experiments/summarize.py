@@ -71,7 +71,8 @@ def main() -> None:
     if classes is None:
         classes = 10 if max(shape[:2]) <= 64 else 1000
     require(classes >= 1, f'--num-classes must be at least 1; got {classes}.')
-    summary = summarize(for_images(model.clone(num_classes=classes), shape), shape)
+    model = for_images(model.clone(num_classes=classes), shape)
+    summary = summarize(model, shape)
     print(summary)
     if options.json:
         write_json(options.json, summary_dict(summary))
@@ -82,12 +83,12 @@ def main() -> None:
 
 
 def on_noise(model, summary, name: str):
-    """The effective receptive field of a layer with random weights, on four images of noise."""
+    """The effective receptive field of a layer with random weights, on eight images of noise."""
     import jax
 
     from cnn_jax.inspection import effective_receptive_field
 
-    images = jax.random.normal(jax.random.key(1), (4, *summary.image_shape))
+    images = jax.random.normal(jax.random.key(1), (8, *summary.image_shape))
     variables = jax.jit(lambda x: model.init(jax.random.key(0), x, train=False))(images[:1])
     values = effective_receptive_field(model, variables, images, name)
     return values, next(layer for layer in summary.layers if layer.name == name)

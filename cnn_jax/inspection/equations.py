@@ -1,6 +1,6 @@
 """Receptive fields read off the equations of a traced program."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jax.extend.core import Jaxpr, Literal
@@ -99,21 +99,19 @@ def _equation_field(eqn: Any, reads: list, fields: list) -> Field:
 
 
 def _window(eqn: Any, reads: list) -> Window | None:
-    name, params, shape = eqn.primitive.name, eqn.params, reads[0].aval.shape
+    name, params, rank = eqn.primitive.name, eqn.params, len(reads[0].aval.shape)
     if name == 'conv_general_dilated':
         return _convolution_window(eqn) if reads == eqn.invars[:1] else None
     if name.startswith('reduce_window'):
-        return _pool_window(params) if len(shape) == 4 else None
-    if (
-        name == 'pad'
-        and len(shape) == 4
-        and not any(inner for *_, inner in params['padding_config'])
-    ):
-        lows = [low for low, _, _ in params['padding_config'][1:3]]
-        return Window(tuple((low, -low) for low in lows))
-    if name == 'slice' and len(shape) == 4:
-        starts = params['start_indices'][1:3]
-        return Window(tuple((-a, a) for a in starts), tuple((params['strides'] or (1,) * 4)[1:3]))
+        return _pool_window(params) if rank == 4 else None
+    if name == 'pad' and rank == 4:
+        lows, _, between = zip(*params['padding_config'][1:3], strict=True)
+        return (
+            None if any(between) else _placed([int(low) for low in lows])
+        )  # jnp.pad's are NumPy's
+    if name == 'slice' and rank == 4:
+        lows = [-start for start in params['start_indices'][1:3]]
+        return _placed(lows, strides=(params['strides'] or (1,) * rank)[1:3])
     kept = name not in _MIX_PLACES and _keeps_places(name, params, eqn, reads)
     return POINT if kept else None
 
@@ -124,21 +122,30 @@ def _convolution_window(eqn: Any) -> Window | None:
     if not last or set(params['lhs_dilation']) != {1}:
         return None
     kernel = [eqn.invars[1].aval.shape[axis] for axis in numbers.rhs_spec[2:]]
-    spans = [d * (k - 1) for k, d in zip(kernel, params['rhs_dilation'], strict=True)]
-    reach = tuple(
-        (low, span - low) for span, (low, _) in zip(spans, params['padding'], strict=True)
-    )
-    return Window(reach, tuple(params['window_strides']))
+    lows = [low for low, _ in params['padding']]
+    return _placed(lows, kernel, params['rhs_dilation'], params['window_strides'])
 
 
 def _pool_window(params: Mapping[str, Any]) -> Window | None:
-    sizes = params['window_dimensions']
+    sizes, dilations, strides = (
+        params[f'window_{key}'] for key in ('dimensions', 'dilation', 'strides')
+    )
     if sizes[0] != 1 or set(params['base_dilation']) != {1}:
         return None
-    spans = [d * (k - 1) for k, d in zip(sizes, params['window_dilation'], strict=True)][1:3]
     lows = [low for low, _ in params['padding'][1:3]]
-    reach = tuple((low, span - low) for span, low in zip(spans, lows, strict=True))
-    return Window(reach, tuple(params['window_strides'][1:3]))
+    return _placed(lows, sizes[1:3], dilations[1:3], strides[1:3])
+
+
+def _placed(
+    lows: Sequence[int],
+    sizes: Sequence[int] = (1, 1),
+    dilations: Sequence[int] = (1, 1),
+    strides: Sequence[int] = (1, 1),
+) -> Window:
+    """The window of these sizes, dilations and strides on a map with that low padding."""
+    axes = zip(lows, sizes, dilations, strict=True)
+    reach = tuple((low, d * (k - 1) - low) for low, k, d in axes)
+    return Window(reach, tuple(strides))
 
 
 def _keeps_places(name: str, params: Mapping[str, Any], eqn: Any, reads: list) -> bool:

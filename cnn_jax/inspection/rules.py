@@ -11,7 +11,7 @@ from cnn_jax.modules.strategies import MAX_POOL, SHORTCUT, STRIDED_CONV
 from cnn_jax.ops.windows import padding_pairs, per_axis
 
 ATOMS = (Downsample, DownsampleBranches)  # layers whose own submodules are not shown
-_NORMS = (nn.BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm, nn.RMSNorm)
+NORMS = (nn.BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm, nn.RMSNorm)
 
 
 def layer_strategies(
@@ -46,7 +46,7 @@ def layer_windows(
         return (Window(reach, stride),)
     if isinstance(module, Average):
         return (_average_window(module.size, size),)
-    if isinstance(module, (nn.Dense, *_NORMS)):
+    if isinstance(module, (nn.Dense, *NORMS)):
         return (POINT,)
     strategies = layer_strategies(module, size, options)
     return tuple(_strategy_window(strategy, size) for strategy in strategies)

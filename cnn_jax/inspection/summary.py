@@ -37,9 +37,8 @@ def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> Summary:
     calls, fields = _trace(model, variables, image_shape)
     layers = tuple(layer for call in calls for layer in _layers(call, fields))
     weights = jax.tree.leaves(variables['params'])
-    strategy = vars(model).get('downsample')
     return Summary(
-        model=type(model).__name__ if strategy is None else f'{type(model).__name__}, {strategy}',
+        model=', '.join([type(model).__name__, *_choices(model)]),
         image_shape=image_shape,
         layers=layers,
         parameters=count_parameters(variables),
@@ -48,6 +47,13 @@ def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> Summary:
         memory_bytes=sum(layer.memory_bytes for layer in layers),
         parameter_bytes=sum(weight.size * weight.dtype.itemsize for weight in weights),
     )
+
+
+def _choices(model: nn.Module) -> list[str]:
+    """The strategy and the form of a network of this project."""
+    fields = vars(model)
+    forms = [name for name in ('small_images', 'downsample_first') if fields.get(name)]
+    return [*(str(fields[name]) for name in ('downsample',) if name in fields), *forms]
 
 
 def _trace(

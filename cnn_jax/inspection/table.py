@@ -164,7 +164,7 @@ def _kind(layer: Layer) -> str:
     return f'{layer.kind} {_by(window.size)}{stride}'
 
 
-def _by(values: Sequence[float]) -> str:
+def _by(values: Sequence[int | float]) -> str:
     """
     >>> _by((7, 7, 64))
     '7x7x64'
@@ -172,7 +172,7 @@ def _by(values: Sequence[float]) -> str:
     return 'x'.join(f'{value:,g}' if isinstance(value, float) else f'{value}' for value in values)
 
 
-def _one(values: Sequence[float]) -> str:
+def _one(values: Sequence[int | float]) -> str:
     """
     >>> _one((2, 2)), _one((0.5, 2.0))
     ('2', '0.5x2')

@@ -18,26 +18,25 @@ from cnn_jax.models import check_model
 def reached(
     model: nn.Module, shape: tuple[int, int, int], axis: int, lines: Sequence[int]
 ) -> dict[str, np.ndarray]:
-    """For each layer with a map, (lines, units): whether each line reaches the units of the axis."""
+    """For each layer with a map, (lines, units): whether a line reaches the units of the axis."""
     images = np.zeros((len(lines), *shape), np.float32)
     for image, line in zip(np.moveaxis(images, 1 + axis, 1), lines, strict=True):
         image[line] = 1
-    shapes = check_model(model, shape)
+    variables = jax.tree_util.tree_map_with_path(_positive, check_model(model, shape))
 
     @jax.jit
-    def maps(images):
+    def seen(images, variables):
         recorder = Recorder()
-        variables = jax.tree_util.tree_map_with_path(_positive, shapes)
         with nn.intercept_methods(recorder):
             model.apply(variables, images, train=False)
         outputs = [output for call in recorder.calls for output in call.outputs]
         return {
-            output.name: output.value.max((3, 2 - axis))
+            output.name: (output.value > 0).any((2 - axis, 3))
             for output in outputs
             if output.value.ndim == 4
         }
 
-    return {name: np.asarray(value) > 0 for name, value in maps(images).items()}
+    return {name: np.asarray(value) for name, value in seen(images, variables).items()}
 
 
 def _positive(path: tuple, leaf: jax.ShapeDtypeStruct) -> jax.Array:
