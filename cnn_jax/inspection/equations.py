@@ -8,15 +8,7 @@ from jax.extend.core import Jaxpr, Literal
 from cnn_jax.inspection.fields import POINT, ReceptiveField, Window
 
 Field = ReceptiveField | None  # None is the whole image
-_CALLS = (
-    'jit',
-    'pjit',
-    'closed_call',
-    'custom_jvp_call',
-    'custom_vjp_call',
-    'remat2',
-    'checkpoint',
-)
+_PROGRAMS = ('jaxpr', 'call_jaxpr', 'fun_jaxpr')  # where equations keep the program they call
 _MIX_PLACES = (  # though the shape may stay
     'cond',
     'while',
@@ -59,10 +51,9 @@ def read_fields(
         name = eqn.primitive.name
         if name == 'name' and reads:
             source, window = rules.get(eqn.params['name'], (None, None))
-            field = env[reads[0]] if source is None else _after(named[source], window)
+            field = env[reads[0]] if source is None else _after(named.get(source), window)
             named[eqn.params['name']] = env[eqn.outvars[0]] = field
-        elif name in _CALLS and reads:
-            inner = _called(eqn.params)
+        elif reads and (inner := _called(eqn)):
             pairs = zip(inner.invars, eqn.invars, strict=True)
             given = {v: env[o] for v, o in pairs if not isinstance(o, Literal) and o in env}
             outputs = read_fields(inner, given, rules, named)
@@ -78,9 +69,16 @@ def read_fields(
     return [False if isinstance(v, Literal) else env.get(v, False) for v in jaxpr.outvars]
 
 
-def _called(params: Mapping[str, Any]) -> Jaxpr:
-    found = next(params[key] for key in ('jaxpr', 'call_jaxpr', 'fun_jaxpr') if key in params)
-    return found if isinstance(found, Jaxpr) else found.jaxpr
+def _called(eqn: Any) -> Jaxpr | None:
+    """The program that an equation runs once on its inputs, such as that of a jitted function."""
+    if eqn.primitive.name in _MIX_PLACES:
+        return None
+    found = next((eqn.params[key] for key in _PROGRAMS if key in eqn.params), None)
+    if found is None:
+        return None
+    inner: Any = found if isinstance(found, Jaxpr) else found.jaxpr
+    shapes = [[v.aval.shape for v in variables] for variables in (inner.invars, eqn.invars)]
+    return inner if shapes[0] == shapes[1] else None  # else it is the reducer of a reduction
 
 
 def _after(field: Field, window: Window | None) -> Field:

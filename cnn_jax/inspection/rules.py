@@ -36,8 +36,11 @@ def layer_windows(
     Empty for a module that is not known here, whose equations say it. The statistics of a norm do
     not count, like the choice of a polyphase strategy.
 
+    >>> from cnn_jax.modules import Stride
     >>> layer_windows(Conv(16, 5, stride=2), (28, 28), {})
     (Window(reach=((2, 2), (2, 2)), stride=(2, 2)),)
+    >>> layer_windows(Downsample(Stride()), (28, 28), {}) == (POINT,)
+    True
     """
     if isinstance(module, Conv):
         window, stride = (module.window,) * 2, per_axis('stride', module.stride, 2)

@@ -18,10 +18,11 @@ class Around(nn.Module):
     """Something between two 1x1 convolutions of Flax."""
 
     between: nn.Module
+    features: int = 2
 
     @nn.compact
     def __call__(self, x, *, train):
-        x = nn.Conv(2, (1, 1), use_bias=False, name='before')(x)
+        x = nn.Conv(self.features, (1, 1), use_bias=False, name='before')(x)
         return nn.Conv(2, (1, 1), use_bias=False, name='after')(self.between(x))
 
 
@@ -42,6 +43,9 @@ WINDOWS = {
     'dense': nn.Dense(3, use_bias=False),
     'max': Apply(lambda x: nn.max_pool(x, (3, 3), (2, 2), 'SAME')),
     'avg': Apply(lambda x: nn.avg_pool(x, (2, 3), (1, 2))),
+    'any reduction': Apply(
+        lambda x: jax.lax.reduce_window(x, 0.0, jnp.hypot, (1, 3, 2, 1), (1, 2, 1, 1), 'VALID')
+    ),
     'pad': Apply(lambda x: jnp.pad(x, ((0, 0), (2, 1), (0, 3), (0, 0)))),
     'slice': Apply(lambda x: x[:, 3::2, 1:-2]),
     'branches': Apply(lambda x: jnp.concatenate([x, nn.max_pool(x, (3, 3), (1, 1), 'SAME')], -1)),
@@ -52,12 +56,17 @@ WINDOWS = {
 WHOLE = {
     'roll': lambda x: jnp.roll(x, 1, 1),
     'fft': lambda x: jnp.fft.ifft(jnp.fft.fft(x, axis=2), axis=2).real,
+    'fft of columns and channels': lambda x: jnp.fft.fft2(x, axes=(2, 3)).real,
     'turned': lambda x: x.swapaxes(1, 2),
     'flipped': lambda x: x[:, ::-1],
     'summed up': lambda x: jnp.cumsum(x, 2),
     'sorted': lambda x: jnp.sort(x, 1),
     'squeeze and excite': lambda x: x * nn.sigmoid(x.mean((1, 2), keepdims=True)),
     'attention': lambda x: jnp.einsum('bhwc,hk->bkwc', x, jnp.ones((SIZE, SIZE))),
+    'rows for columns': lambda x: jnp.tensordot(x, jnp.ones((SIZE, SIZE)), (1, 0)),
+    'columns for channels': lambda x: jax.lax.broadcast_in_dim(x.sum(3), x.shape, (0, 1, 3)),
+    'mean over rows': lambda x: x.mean(1)[..., None],
+    'strides that differ': lambda x: x[:, :20] + x[:, ::2],
     'upsampled': lambda x: jnp.repeat(x, 2, 1)[:, :SIZE],
     'scan': lambda x: jax.lax.scan(lambda c, _: (jnp.roll(c, 1, 1), None), x, length=2)[0],
     'side by side': lambda x: jnp.concatenate([x[:, :20], x[:, :20]], 1),
@@ -79,7 +88,9 @@ def test_windows(name):
 
 @pytest.mark.parametrize('name', WHOLE)
 def test_whole_image(name):
-    layers = summarize(Around(Apply(WHOLE[name])), (SIZE, SIZE, SIZE)).layers
+    """With as many channels as rows and columns: the shape alone tells nothing."""
+    model = Around(Apply(WHOLE[name]), SIZE)
+    layers = summarize(model, (SIZE, SIZE, 1)).layers
     assert layers[0].field is not None and layers[-1].field is None
 
 
