@@ -4,13 +4,17 @@ Imports next to nothing, so that it is in place before the slow imports begin.
 """
 
 import contextlib
+import io
+import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from cnn_jax.errors import BadInput, Interrupted
 
 BAD_INPUT, TRY_AGAIN = 2, 75
+_Options = TypeVar('_Options')
 
 
 @contextlib.contextmanager
@@ -34,6 +38,33 @@ def exit_codes() -> Iterator[None]:
         reason = error.strerror or str(error)
         where = f' at {error.filename}' if error.filename else ''
         _end(f'error: {reason}{where}. What was there is kept: mend it, run again.', BAD_INPUT)
+
+
+def parse_options(
+    options: Callable[..., _Options], arguments: Sequence[str], *, program: str, description: str
+) -> _Options:
+    """What `tyro.cli` makes of the arguments; what it cannot understand is a BadInput of one line.
+
+    `--help` prints the options and exits.
+    """
+    import tyro
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(options, args=list(arguments), prog=program, description=description)
+    except SystemExit as end:
+        if end.code == BAD_INPUT:
+            raise BadInput(_one_line(said.getvalue())) from None
+        raise
+
+
+def _one_line(boxed: str) -> str:
+    """tyro's boxed message of many lines as one."""
+    words = ' '.join(
+        re.sub(r'[─│╭╮╰╯├┤]+|\[/?bold\]', ' ', line).strip() for line in boxed.splitlines()
+    )
+    return re.sub(r'\s+', ' ', words).strip()
 
 
 def _end(message: str, code: int) -> None:

@@ -17,6 +17,7 @@ BELOW = {
     'training': {'ops', 'modules', 'models', 'data'},
     'evaluation': {'ops', 'modules', 'models', 'data'},
     'weights': {'ops', 'modules', 'models'},
+    'inspection': {'ops', 'modules', 'models'},
     'runs': {'ops', 'modules', 'models', 'data', 'training', 'evaluation'},
     'reports': {'runs'},
 }

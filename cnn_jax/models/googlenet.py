@@ -4,9 +4,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from cnn_jax import ops
 from cnn_jax.models.network import Network
-from cnn_jax.modules import Layers
+from cnn_jax.modules import Downsample, Layers, Max
 from cnn_jax.modules.strategies import STRIDED_CONV, Site
 
 _AFTER_CONV = Site('max_pool', window=3, ceil_mode=True)
@@ -56,11 +55,12 @@ class Inception(nn.Module):
         def conv(x: Array, features: int, window: int, name: str) -> Array:
             return ConvNorm(self.layers, features, window, name=name)(x)
 
+        pool = Downsample(Max(3, stride=1, padding='same'), name='branch4_pool')
         branches = [
             conv(x, one, 1, 'branch1'),
             conv(conv(x, before, 1, 'branch2_1'), three, 3, 'branch2_2'),
             conv(conv(x, before_second, 1, 'branch3_1'), second, 3, 'branch3_2'),
-            conv(ops.max_pool(x, window=3, stride=1, padding='same'), after_max, 1, 'branch4'),
+            conv(pool(x, train=self.layers.train), after_max, 1, 'branch4'),
         ]
         return jnp.concatenate(branches, axis=-1)
 

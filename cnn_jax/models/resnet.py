@@ -6,9 +6,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from cnn_jax import ops
 from cnn_jax.models.network import Network
-from cnn_jax.modules import Layers
+from cnn_jax.modules import Downsample, Layers, Subsample
 from cnn_jax.modules.strategies import SHORTCUT, STRIDED_CONV, Site
 
 STEM_POOL = Site('max_pool', window=3, padding=((1, 1), (1, 1)))
@@ -52,7 +51,8 @@ class ResidualBlock(nn.Module):
         stride = self.layers.conv_stride(SHORTCUT) if self.downsample else 1
         if not self.project:
             if stride > 1:
-                shortcut = ops.subsample(shortcut, stride=stride)
+                subsample = Downsample(Subsample(stride), name='shortcut_subsample')
+                shortcut = subsample(shortcut, train=self.layers.train)
             missing = max(0, features - channels)
             return jnp.pad(shortcut, ((0, 0), (0, 0), (0, 0), (0, missing)))[..., :features]
         if channels == features and not self.downsample:

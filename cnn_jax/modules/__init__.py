@@ -1,5 +1,6 @@
 """Thin Flax Linen shells around `cnn_jax.ops`, and the registry of downsampling strategies."""
 
+from cnn_jax.modules.average import Average
 from cnn_jax.modules.conv import Conv
 from cnn_jax.modules.downsample import (
     Downsample,
@@ -63,6 +64,7 @@ __all__ = [
     'Ada',
     'AdaptiveAvg',
     'AdaptiveMax',
+    'Average',
     'Avg',
     'AvgBlur',
     'Blur',

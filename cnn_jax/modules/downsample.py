@@ -146,7 +146,8 @@ class DownsampleBranches(nn.Module):
     """Both branches of a residual block, downsampled alike: APS and LPS choose once for both.
 
     `main` follows the activation of a convolution that lost its stride to this layer, `shortcut`
-    comes before its 1x1 convolution. Their sizes differ where the convolutions keep their strides.
+    comes before its 1x1 convolution. Their sizes differ where the convolutions keep their strides,
+    as with `Max` and `Stride`; then both are handed on.
 
     >>> import jax, jax.numpy as jnp
     >>> layer = DownsampleBranches(strategies.APS())

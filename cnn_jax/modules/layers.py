@@ -7,8 +7,8 @@ import jax
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from cnn_jax import ops
 from cnn_jax.errors import unknown_name
+from cnn_jax.modules.average import Average
 from cnn_jax.modules.conv import Conv
 from cnn_jax.modules.downsample import Downsample, DownsampleBranches
 from cnn_jax.modules.frequency import PolynomialActivation
@@ -120,9 +120,7 @@ class Layers:
 
     def average(self, x: Map, size: int | None = None) -> Array:
         """The mean over the map, or `size` x `size` means; the end of the convolutions."""
-        if size is None:
-            return ops.global_avg_pool(x)
-        return ops.adaptive_avg_pool(x, size=size)
+        return Average(size, name='average')(x)
 
     def dropout(self, x: Array, rate: float) -> Array:
         """Zeroes elements in training and scales up the rest; random stream 'dropout'."""

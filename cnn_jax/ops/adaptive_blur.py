@@ -25,7 +25,7 @@ from cnn_jax.ops.windows import (
 )
 
 Normalise = Literal['group', 'all']
-_REACH = 2  # an edge is sought between the elements this far before and after
+EDGE_REACH = 2  # an edge is sought between the elements this far before and after
 
 
 def binomial_logits(filter_size: int, rank: int) -> np.ndarray:
@@ -183,8 +183,8 @@ def edge_aware_blur(
 def _contrast(x: Array, axis: int, eps: float, padding: Fill) -> Array:
     """How far log2 x differs across each element on one axis, in the mean of the channels."""
     size = x.shape[axis]
-    levels = jnp.log2(jnp.maximum(pad_axis(x, axis, _REACH, _REACH, padding), 0) + eps)
-    after = lax.slice_in_dim(levels, 2 * _REACH, 2 * _REACH + size, axis=axis)
+    levels = jnp.log2(jnp.maximum(pad_axis(x, axis, EDGE_REACH, EDGE_REACH, padding), 0) + eps)
+    after = lax.slice_in_dim(levels, 2 * EDGE_REACH, 2 * EDGE_REACH + size, axis=axis)
     before = lax.slice_in_dim(levels, 0, size, axis=axis)
     return jnp.abs((after - before).mean(-1, keepdims=True))
 

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cnn_jax.reports.run import Run
-from cnn_jax.reports.style import Look, add_legend, label, look, plot_style
+from cnn_jax.style import Look, add_legend, label, look, plot_style
 
 OVERLAY_UP_TO = 7
 """Up to this many strategies share axes; more get a panel each."""

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from cnn_jax.reports.style import add_legend, label, look, plot_style
 from cnn_jax.reports.words import count, short
+from cnn_jax.style import add_legend, label, look, plot_style
 
 
 @plot_style

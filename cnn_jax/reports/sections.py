@@ -9,7 +9,6 @@ from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost
 from cnn_jax.reports.protocol import environment, leftover_cells, protocol
 from cnn_jax.reports.run import Run
 from cnn_jax.reports.shift_maps import choose_shift_panels, plot_shift_maps
-from cnn_jax.reports.style import png
 from cnn_jax.reports.summary import METRICS
 from cnn_jax.reports.words import (
     NONE,
@@ -27,6 +26,7 @@ from cnn_jax.reports.words import (
     probability,
     short,
 )
+from cnn_jax.style import png
 
 _MARKS = {'better': '▲ better', 'worse': '▼ worse', 'undecided': '○ undecided'}
 

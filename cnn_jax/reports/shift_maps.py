@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from cnn_jax.reports.run import Run, ShiftMaps, read_shift_maps
-from cnn_jax.reports.style import label, plot_style
+from cnn_jax.style import label, plot_style
 
 COLUMNS = 7
 """Strategies side by side; more continue in another block of rows below."""

@@ -1,7 +1,5 @@
 """What every experiment's command line shares: a config file, overrides, and how errors end."""
 
-import contextlib
-import io
 import re
 import runpy
 import sys
@@ -14,7 +12,7 @@ import tyro
 
 from cnn_jax.data.augment import Augment
 from cnn_jax.errors import BadInput, require, unknown_name
-from cnn_jax.exits import BAD_INPUT
+from cnn_jax.exits import BAD_INPUT, parse_options
 from cnn_jax.modules import strategy_named, strategy_names
 from cnn_jax.runs.config import Comparison, Evaluation
 from cnn_jax.training import Optimizer
@@ -119,19 +117,6 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
         chosen = choose_strategies(comparison, strategies)
         return Options(chosen, output, workers, extend, dry_run)
 
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            return tyro.cli(
-                options, args=list(arguments[1:]), prog=f'{program} CONFIG', description=description
-            )
-    except SystemExit as end:
-        if end.code == BAD_INPUT:
-            raise BadInput(_one_line(said.getvalue())) from None
-        raise
-
-
-def _one_line(boxed: str) -> str:
-    """tyro's boxed message of many lines as one."""
-    words = ' '.join(re.sub('[─│╭╮╰╯├┤]+', ' ', line).strip() for line in boxed.splitlines())
-    return re.sub(r'\s+', ' ', words).strip()
+    return parse_options(
+        options, arguments[1:], program=f'{program} CONFIG', description=description
+    )

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost
 from cnn_jax.reports.run import read_run
-from cnn_jax.reports.style import png
 from cnn_jax.reports.summary import summarize
+from cnn_jax.style import png
 from tests.reports.fake_run import fake_run
 
 

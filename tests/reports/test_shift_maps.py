@@ -7,7 +7,7 @@ import pytest
 
 from cnn_jax.reports.run import Run, read_run
 from cnn_jax.reports.shift_maps import ShiftPanels, choose_shift_panels, plot_shift_maps
-from cnn_jax.reports.style import png
+from cnn_jax.style import png
 from tests.reports.fake_run import fake_images, fake_run
 
 

@@ -1,6 +1,7 @@
 """Strategies whose low-pass filter is learned, or depends on what it blurs."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Array
@@ -14,8 +15,9 @@ from cnn_jax.modules.strategies.base import (
     check_ints,
 )
 from cnn_jax.modules.strategies.blurred import AfterWindow
-from cnn_jax.ops.adaptive_blur import Normalise, edge_aware_blur
+from cnn_jax.ops.adaptive_blur import EDGE_REACH, Normalise, edge_aware_blur
 from cnn_jax.ops.pooling import max_pool, subsample
+from cnn_jax.ops.windows import Pairs
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,10 @@ class EdgeAware(AfterWindow):
             self.edge_dilation % 2 == 1,
             f'EdgeAware: edge_dilation must be odd; got {self.edge_dilation!r}.',
         )
+
+    def filter_reach(self, size: Sequence[int]) -> Pairs:
+        edge = EDGE_REACH + self.edge_dilation // 2
+        return tuple((max(edge, low), max(edge, high)) for low, high in super().filter_reach(size))
 
     def __call__(self, x: Array, *, train: bool) -> Array:
         x = edge_aware_blur(

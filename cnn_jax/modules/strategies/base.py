@@ -89,6 +89,20 @@ class Strategy(abc.ABC):
         """The strategy that stands at `site` of a network built with this one."""
         return self
 
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        """How far output i reads before and after element `stride` * i, on each axis of that size.
+
+        None is the whole map. Away from the border, and of values alone: what one number for the
+        whole map decides (the component that a polyphase strategy chooses, the statistics of a
+        norm) does not count. Ask the strategy that `at` gives.
+
+        >>> from cnn_jax.modules import FLC, Max, MaxBlur
+        >>> Max(window=3, padding='same').reach((28, 28)), MaxBlur().reach((28, 28))
+        (((1, 1), (1, 1)), ((1, 2), (1, 2)))
+        >>> FLC().reach((28, 28))
+        """
+        return None
+
     def branches(self, main: Array, shortcut: Array, *, train: bool) -> tuple[Array, Array]:
         """The two branches of a residual block, downsampled alike.
 
@@ -106,6 +120,28 @@ class Strategy(abc.ABC):
         Strategies with parameters or randomness create their Linen module here, so they are
         called inside a compact method; `Downsample` does.
         """
+
+
+def window_reach(window: int, padding: WindowPadding, size: Sequence[int]) -> Pairs:
+    """The reach of a window with that padding on each axis: its low padding, and what is left.
+
+    >>> window_reach(3, ((1, 1), (0, 1)), (28, 28))
+    ((1, 1), (0, 2))
+    """
+    pairs = padding_pairs(padding, (window,) * len(size))
+    return tuple((low, window - 1 - low) for low, _ in pairs)
+
+
+def added_reach(*reaches: Pairs) -> Pairs:
+    """The reach of one thing after another, the first at stride 1.
+
+    >>> added_reach(((0, 1),), ((1, 1),))
+    ((1, 2),)
+    """
+    return tuple(
+        (sum(before for before, _ in axis), sum(after for _, after in axis))
+        for axis in zip(*reaches, strict=True)
+    )
 
 
 def check_ints(strategy: object, **allowed: tuple[int, int]) -> None:

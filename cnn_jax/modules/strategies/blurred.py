@@ -1,5 +1,6 @@
 """Strategies that low-pass filter before they subsample."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from jaxtyping import Array
@@ -11,11 +12,13 @@ from cnn_jax.modules.strategies.base import (
     Site,
     Strategy,
     WindowPadding,
+    added_reach,
     check_fill,
     check_ints,
     check_window,
+    window_reach,
 )
-from cnn_jax.ops.windows import Fill
+from cnn_jax.ops.windows import Fill, Pairs
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class Blur(Strategy):
     def __post_init__(self):
         check_ints(self, filter_size=FILTER, stride=STRIDE)
         check_fill(self)
+
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        return window_reach(self.filter_size, 'same', size)
 
     def __call__(self, x: Array, *, train: bool) -> Array:
         return ops.blur_pool(
@@ -69,6 +75,14 @@ class AfterWindow(Strategy):
             return self
         padding = self.window_padding or site.padding
         return replace(self, window=site.window, window_padding=padding)
+
+    def filter_reach(self, size: Sequence[int]) -> Pairs:
+        """The reach of what follows the pool."""
+        return window_reach(self.filter_size, 'same', size)
+
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        window = window_reach(self.window or 2, self.window_padding or 'valid', size)
+        return added_reach(window, self.filter_reach(size))
 
 
 @dataclass(frozen=True)

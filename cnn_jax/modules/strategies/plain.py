@@ -1,5 +1,6 @@
 """Strategies without parameters that reduce a window or take a sample."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -16,7 +17,9 @@ from cnn_jax.modules.strategies.base import (
     check_floats,
     check_ints,
     check_window,
+    window_reach,
 )
+from cnn_jax.ops.windows import Pairs
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,9 @@ class Pool(Strategy):
             return self
         return replace(self, window=site.window, padding=self.padding or site.padding)
 
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        return window_reach(self.window or 2, self.padding or 'valid', size)
+
 
 @dataclass(frozen=True)
 class _Sample(Strategy):
@@ -58,6 +64,9 @@ class _Sample(Strategy):
 
     def __post_init__(self):
         check_ints(self, stride=STRIDE)
+
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        return ((0, 0),) * len(size)
 
 
 @dataclass(frozen=True)
@@ -169,21 +178,44 @@ class Subsample(_Sample):
 class SpaceToDepth(_Sample):
     """Blocks of elements become channels: nothing is lost, the channels grow by stride^2."""
 
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        return ((0, self.stride - 1),) * len(size)
+
     def __call__(self, x: Array, *, train: bool) -> Array:
         return ops.space_to_depth(x, stride=self.stride)
 
 
 @dataclass(frozen=True)
-class AdaptiveAvg(_Sample):
-    """The average of nearly equal windows, whose number is the size divided by `stride`."""
+class _Adaptive(_Sample):
+    """Strategies of nearly equal windows, whose number is the size divided by `stride`.
 
-    def __call__(self, x: Array, *, train: bool) -> Array:
-        return ops.adaptive_avg_pool(x, size=tuple(-(-n // self.stride) for n in x.shape[1:-1]))
+    On an axis that the stride does not divide, windows differ; `reach` holds all of them.
+    """
+
+    def out(self, size: Sequence[int]) -> tuple[int, ...]:
+        """How many windows each axis has."""
+        return tuple(-(-n // self.stride) for n in size)
+
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        reach = []
+        for n, m in zip(size, self.out(size), strict=True):
+            before = max(i * self.stride - i * n // m for i in range(m))
+            after = max(-(-(i + 1) * n // m) - 1 - i * self.stride for i in range(m))
+            reach.append((before, after))
+        return tuple(reach)
 
 
 @dataclass(frozen=True)
-class AdaptiveMax(_Sample):
+class AdaptiveAvg(_Adaptive):
+    """The average of nearly equal windows, whose number is the size divided by `stride`."""
+
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        return ops.adaptive_avg_pool(x, size=self.out(x.shape[1:-1]))
+
+
+@dataclass(frozen=True)
+class AdaptiveMax(_Adaptive):
     """The maximum of nearly equal windows, whose number is the size divided by `stride`."""
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return ops.adaptive_max_pool(x, size=tuple(-(-n // self.stride) for n in x.shape[1:-1]))
+        return ops.adaptive_max_pool(x, size=self.out(x.shape[1:-1]))

@@ -1,5 +1,6 @@
 """Strategies that choose among the polyphase components, or mix them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar, get_args
 
@@ -11,17 +12,19 @@ from cnn_jax.modules.strategies.base import (
     STRIDE,
     Site,
     Strategy,
+    added_reach,
     check_choice,
     check_fill,
     check_floats,
     check_ints,
     check_window,
+    window_reach,
 )
 from cnn_jax.ops.learned_polyphase import Mode, lps_pool
 from cnn_jax.ops.phases import SelectOn
 from cnn_jax.ops.polyphase import Norm, aps_index, aps_pool
 from cnn_jax.ops.pooling import max_pool
-from cnn_jax.ops.windows import Fill
+from cnn_jax.ops.windows import Fill, Pairs
 
 HIDDEN = (1, 4096)
 LARGEST = 1e6
@@ -51,6 +54,9 @@ class APS(Strategy):
 
     def at(self, site: Site) -> Strategy:
         return _without_max(self, site)
+
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        return _reach(self.window, self.filter_size, self.stride, size)
 
     def __call__(self, x: Array, *, train: bool) -> Array:
         x = _max_before(x, self.window, self.padding)
@@ -93,6 +99,9 @@ class LPS(Strategy):
 
     def at(self, site: Site) -> Strategy:
         return _without_max(self, site)
+
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        return _reach(self.window, self.filter_size, self.stride, size)
 
     def __call__(self, x: Array, *, train: bool) -> Array:
         x = _max_before(x, self.window, self.padding)
@@ -142,6 +151,11 @@ class TIPS(Strategy):
     def at(self, site: Site) -> Strategy:
         return _without_max(self, site)
 
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        filled = [-n % self.stride for n in size]  # at the low end
+        reach = _reach(self.window, 1, self.stride, size)
+        return added_reach(reach, tuple((low, -low) for low in filled))
+
     def __call__(self, x: Array, *, train: bool) -> Array:
         pool = TIPSPool(self.stride, self.mixing_weight, self.undo_weight)
         return pool(_max_before(x, self.window, None), train=train)
@@ -158,3 +172,10 @@ def _without_max(strategy: _Polyphase, site: Site) -> _Polyphase:
 
 def _max_before(x: Array, window: int | None, fill: Fill | None) -> Array:
     return max_pool(x, window=window or 2, stride=1, padding='same', fill=fill)
+
+
+def _reach(window: int | None, filter_size: int, stride: int, size: Sequence[int]) -> Pairs:
+    """All components count, since which of them is chosen depends on the image."""
+    blocks = ((0, stride - 1),) * len(size)
+    centred = (window_reach(w, 'same', size) for w in (window or 2, filter_size))
+    return added_reach(*centred, blocks)

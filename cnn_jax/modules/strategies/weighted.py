@@ -1,5 +1,6 @@
 """Strategies that weigh the elements of a window by their value, importance or rank."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,10 +12,12 @@ from cnn_jax.modules.strategies.base import (
     STRIDE,
     Strategy,
     WindowPadding,
+    added_reach,
     check_choice,
     check_floats,
     check_ints,
     check_window,
+    window_reach,
 )
 from cnn_jax.modules.strategies.plain import Pool
 from cnn_jax.modules.weighted import (
@@ -28,6 +31,7 @@ from cnn_jax.modules.weighted import (
 )
 from cnn_jax.ops.ranked import rank_average_pool, rank_pool
 from cnn_jax.ops.weighted import soft_pool
+from cnn_jax.ops.windows import Pairs
 
 _RANKED = 7  # the largest window: every element is compared with every other
 
@@ -96,6 +100,10 @@ class LIP(Pool):
     window: int | None = 3
     padding: WindowPadding | None = field(default='same', kw_only=True)
 
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        window = window_reach(self.window or 2, self.padding or 'valid', size)
+        return added_reach(window, window_reach(3, 'same', size))  # the convolution of the logits
+
     def __call__(self, x: Array, *, train: bool) -> Array:
         return LIPPool(**self.windows)(x)
 
@@ -112,6 +120,10 @@ class DetailPreserving(Strategy):
         check_ints(self, stride=STRIDE)
         check_choice(self, variant=('lite', 'full'))
         _check_flags(self, 'symmetric')
+
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        surroundings = 1 if self.variant == 'full' else 0  # of each window's first element
+        return ((surroundings, max(surroundings, self.stride - 1)),) * len(size)
 
     def __call__(self, x: Array, *, train: bool) -> Array:
         return DetailPreservingPool(self.variant, self.symmetric, self.stride)(x)

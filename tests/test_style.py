@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.lines import Line2D
 
-from cnn_jax.reports.style import add_legend, label, look, plot_style, png
+from cnn_jax.style import add_legend, label, look, plot_style, png
 
 
 def test_twenty_strategies_differ_in_more_than_colour():

@@ -1,0 +1,16 @@
+"""What a model is made of: its layers, what they cost, and what their units see."""
+
+from cnn_jax.inspection.effective import effective_receptive_field, plot_receptive_field
+from cnn_jax.inspection.fields import ReceptiveField
+from cnn_jax.inspection.summary import summarize
+from cnn_jax.inspection.table import Layer, Summary, summary_dict
+
+__all__ = [
+    'Layer',
+    'ReceptiveField',
+    'Summary',
+    'effective_receptive_field',
+    'plot_receptive_field',
+    'summarize',
+    'summary_dict',
+]

@@ -1,0 +1,71 @@
+"""How much a layer computes: by its formula, or counted by XLA."""
+
+import functools
+import math
+from typing import Any
+
+import jax
+from flax import linen as nn
+
+from cnn_jax.inspection.calls import Call
+from cnn_jax.inspection.rules import ATOMS, NORMS
+from cnn_jax.modules import Conv
+
+_PRODUCTS = (Conv, nn.Conv, nn.Dense)  # each output position takes every weight of the kernel once
+
+
+def multiply_adds(call: Call) -> int:
+    """Multiply-adds of a convolution or a dense layer for one image; 0 for every other layer.
+
+    A convolution has out_height * out_width * features * window^2 * channels / groups, padding
+    included.
+    """
+    if not isinstance(call.module, _PRODUCTS):
+        return 0
+    return math.prod(call.outputs[0].value.shape[1:-1]) * math.prod(call.kernel)
+
+
+def output_flops(call: Call) -> tuple[int, ...]:
+    """Floating-point operations for one image, for each output of the layer; a multiply-add is two.
+
+    Of a convolution or a dense layer twice its multiply-adds, and an addition for each bias;
+    otherwise what XLA counts for the layer alone, before it optimises. What both branches of a
+    downsampling layer need is counted at the first.
+    """
+    if isinstance(call.module, _PRODUCTS):
+        bias = math.prod(call.outputs[0].value.shape[1:]) if call.module.use_bias else 0
+        return (2 * multiply_adds(call) + bias,)
+    if not call.is_leaf:
+        return (0,) * len(call.outputs)
+    # Most layers of a network are alike. Those that others wrote may hold what has no hash.
+    count = _xla_flops if isinstance(call.module, (*NORMS, *ATOMS)) else _xla_flops.__wrapped__
+    what = call.module, call.inputs, tuple(call.options.items())
+    total = count(*what)
+    if len(call.outputs) == 1:
+        return (total,)
+    first = count(*what, first_output=True)
+    return (first, total - first, *(0 for _ in call.outputs[2:]))
+
+
+@functools.lru_cache(maxsize=1024)
+def _xla_flops(
+    module: nn.Module,
+    inputs: tuple[jax.ShapeDtypeStruct, ...],
+    options: tuple[tuple[str, Any], ...],
+    first_output: bool = False,
+) -> int:
+    """What XLA counts for a layer, or for as much of it as its first output needs."""
+    keywords = dict(options)
+
+    def apply(variables, *inputs):
+        outputs = module.apply(variables, *inputs, **keywords)
+        return outputs[0] if first_output else outputs
+
+    def init(*inputs):
+        return module.init(jax.random.key(0), *inputs, **keywords)
+
+    variables = jax.eval_shape(init, *inputs)
+    analysis = jax.jit(apply).lower(variables, *inputs).cost_analysis()
+    if analysis is None:
+        raise RuntimeError('this backend does not count the operations of a program')
+    return round(analysis.get('flops', 0))

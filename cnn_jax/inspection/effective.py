@@ -1,0 +1,120 @@
+"""Effective receptive fields: which pixels a unit depends on in truth, and how much."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jaxtyping import Array, Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from cnn_jax.errors import BadInput, unknown_name
+from cnn_jax.inspection.calls import Recorder
+from cnn_jax.inspection.table import Layer
+from cnn_jax.style import label, plot_style
+
+
+def effective_receptive_field(
+    model: nn.Module,
+    variables: Mapping,
+    images: Float[Array, 'batch height width channels'],
+    layer: str,
+) -> Float[Array, 'height width']:
+    """The mean absolute gradient of a layer's centre unit with respect to each pixel.
+
+    Luo, Li, Urtasun & Zemel, NeurIPS 2016, "Understanding the effective receptive field in deep
+    convolutional neural networks". The unit is the sum over the channels at [height // 2,
+    width // 2] of the layer's output; the mean is over images and their channels. The images are
+    what the model is called with, so normalised. The layers' names are those that `summarize`
+    gives. Raises BadInput for a layer that is not among them or whose output is no map.
+
+    >>> from cnn_jax.models import ConvNet1
+    >>> from cnn_jax.modules import Max
+    >>> model, images = ConvNet1(Max(), 10), jax.random.normal(jax.random.key(0), (2, 28, 28, 1))
+    >>> variables = model.init(jax.random.key(0), images, train=False)
+    >>> field = effective_receptive_field(model, variables, images, 'pool1')
+    >>> np.flatnonzero(field.any(axis=1)).tolist()
+    [12, 13, 14, 15, 16, 17]
+    """
+
+    def centre(image, variables):
+        recorder = Recorder()
+        with nn.intercept_methods(recorder):
+            model.apply(variables, image, train=False)
+        y = _map_of(recorder, layer)
+        return y[0, y.shape[1] // 2, y.shape[2] // 2].astype(jnp.float32).sum()
+
+    gradient = jax.jit(jax.grad(centre))  # of one image at a time, which bounds the memory
+    total = sum(jnp.abs(gradient(images[i : i + 1], variables)) for i in range(len(images)))
+    return jnp.asarray(total).mean((0, -1)) / len(images)
+
+
+def _map_of(recorder: Recorder, layer: str) -> Array:
+    values = {output.name: output.value for call in recorder.calls for output in call.outputs}
+    if layer not in values:
+        raise unknown_name('layer', layer, values)
+    value = values[layer]
+    if value.ndim != 4:
+        maps = [name for name, other in values.items() if other.ndim == 4]
+        raise BadInput(
+            f'layer {layer} gives no map, but {value.shape[1:]}: choose one of the layers up to '
+            f'{maps[-1]}.'
+        )
+    return value
+
+
+@plot_style
+def plot_receptive_field(values: Float[Array, 'height width'], layer: Layer) -> Figure:
+    """What `effective_receptive_field` gives, with the theoretical field of the unit drawn in.
+
+    Axes are in pixels. Where the theoretical field is larger than the image, the grey around the
+    image is padding.
+
+    >>> from cnn_jax.inspection import summarize
+    >>> from cnn_jax.models import ConvNet1
+    >>> from cnn_jax.modules import Max
+    >>> layer = summarize(ConvNet1(Max(), 10), (28, 28, 1)).layers[2]
+    >>> plot_receptive_field(jnp.ones((28, 28)), layer).axes[0].get_title()
+    'Receptive field of unit (7, 7) of pool1\\ntheoretical 6x6 (dashed), effective in colour'
+    """
+    height, width = values.shape
+    unit = layer.output_shape[0] // 2, layer.output_shape[1] // 2
+    rows, columns = (0, height - 1), (0, width - 1)
+    size = 'the whole image'
+    if layer.field is not None:
+        rows, columns = layer.field.of_unit(*unit)
+        size = 'x'.join(map(str, layer.field.size))
+    figure = Figure(figsize=(6.4, 5.4))
+    axes = figure.add_subplot()
+    relative = np.asarray(values) / max(float(np.max(values)), np.finfo(np.float32).tiny)
+    shown = axes.imshow(relative, cmap='cividis', vmin=0, vmax=1, interpolation='nearest')
+    bar = figure.colorbar(shown, ax=axes, shrink=0.85)
+    bar.set_label('mean |gradient| / its maximum')
+    _draw_theoretical(axes, rows, columns)
+    low, high = min(0, rows[0]), max(height - 1, rows[1])
+    left, right = min(0, columns[0]), max(width - 1, columns[1])
+    edge = 0.5 + 0.02 * max(high - low, right - left)
+    axes.set_xlim(left - edge, right + edge)
+    axes.set_ylim(high + edge, low - edge)
+    axes.set_facecolor('#e0e0e0')
+    axes.grid(False)
+    axes.set_xlabel('column (pixels)')
+    axes.set_ylabel('row (pixels)')
+    axes.set_title(
+        f'Receptive field of unit {unit} of {label(layer.name, 40)}\n'
+        f'theoretical {size} (dashed), effective in colour'
+    )
+    return figure
+
+
+def _draw_theoretical(axes: Axes, rows: tuple[int, int], columns: tuple[int, int]) -> None:
+    """A rectangle around the pixels, seen on light and on dark."""
+    corner = columns[0] - 0.5, rows[0] - 0.5
+    size = columns[1] - columns[0] + 1, rows[1] - rows[0] + 1
+    axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor='black', linewidth=2.6))
+    axes.add_patch(
+        Rectangle(corner, *size, fill=False, edgecolor='white', linewidth=1.4, linestyle='--')
+    )

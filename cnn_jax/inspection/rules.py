@@ -1,0 +1,68 @@
+"""What the outputs of this project's and Flax's layers read."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flax import linen as nn
+
+from cnn_jax.inspection.fields import POINT, Window
+from cnn_jax.modules import Average, Conv, Downsample, DownsampleBranches, Strategy
+from cnn_jax.modules.strategies import MAX_POOL, SHORTCUT, STRIDED_CONV
+from cnn_jax.ops.windows import padding_pairs, per_axis
+
+ATOMS = (Downsample, DownsampleBranches)  # layers whose own submodules are not shown
+NORMS = (nn.BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm, nn.RMSNorm)
+
+
+def layer_strategies(
+    module: nn.Module, size: Sequence[int], options: Mapping[str, Any]
+) -> tuple[Strategy, ...]:
+    """The strategy that stands at each output of a downsampling layer, on a map of that size."""
+    if isinstance(module, Downsample):
+        sites = (options.get('site', MAX_POOL),)
+    elif isinstance(module, DownsampleBranches):
+        sites = (STRIDED_CONV, SHORTCUT)
+    else:
+        return ()
+    strategy = module.strategy
+    return tuple(strategy.at(site.on(size, strategy.stride)) for site in sites)
+
+
+def layer_windows(
+    module: nn.Module, size: Sequence[int], options: Mapping[str, Any]
+) -> tuple[Window | None, ...]:
+    """What each output reads of the input beside it; None is the whole map.
+
+    Empty for a module that is not known here, whose equations say it. The statistics of a norm do
+    not count, like the choice of a polyphase strategy.
+
+    >>> from cnn_jax.modules import Stride
+    >>> layer_windows(Conv(16, 5, stride=2), (28, 28), {})
+    (Window(reach=((2, 2), (2, 2)), stride=(2, 2)),)
+    >>> layer_windows(Downsample(Stride()), (28, 28), {}) == (POINT,)
+    True
+    """
+    if isinstance(module, Conv):
+        window, stride = (module.window,) * 2, per_axis('stride', module.stride, 2)
+        pairs = padding_pairs(module.padding, window)
+        reach = tuple((low, k - 1 - low) for k, (low, _) in zip(window, pairs, strict=True))
+        return (Window(reach, stride),)
+    if isinstance(module, Average):
+        return (_average_window(module.size, size),)
+    if isinstance(module, (nn.Dense, *NORMS)):
+        return (POINT,)
+    strategies = layer_strategies(module, size, options)
+    return tuple(_strategy_window(strategy, size) for strategy in strategies)
+
+
+def _average_window(out: int | None, size: Sequence[int]) -> Window | None:
+    if out is None or any(n % out for n in size):
+        return None
+    steps = tuple(n // out for n in size)
+    return Window(tuple((0, step - 1) for step in steps), steps)
+
+
+def _strategy_window(strategy: Strategy, size: Sequence[int]) -> Window | None:
+    reach = strategy.reach(size)
+    step = strategy.stride // strategy.conv_stride
+    return None if reach is None else Window(reach, (step,) * len(size))
