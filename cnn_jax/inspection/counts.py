@@ -30,7 +30,8 @@ def output_flops(call: Call) -> tuple[int, ...]:
 
     Of a convolution or a dense layer twice its multiply-adds, and an addition for each bias;
     otherwise what XLA counts for the layer alone, before it optimises. What both branches of a
-    downsampling layer need is counted at the first.
+    downsampling layer need is counted at the first. XLA's own count of a convolution leaves out
+    the products with the zeros of its padding, so that of a registered network is up to 13% lower.
     """
     if isinstance(call.module, _PRODUCTS):
         bias = math.prod(call.outputs[0].value.shape[1:]) if call.module.use_bias else 0

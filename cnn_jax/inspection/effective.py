@@ -29,7 +29,8 @@ def effective_receptive_field(
     convolutional neural networks". The unit is the sum over the channels at [height // 2,
     width // 2] of the layer's output; the mean is over images and their channels. The images are
     what the model is called with, so normalised. The layers' names are those that `summarize`
-    gives. Raises BadInput for a layer that is not among them or whose output is no map.
+    gives, except those inside `flax.linen.remat` or `scan`. Raises BadInput for a layer that is not
+    among them or whose output is no map.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.modules import Max

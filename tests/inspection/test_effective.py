@@ -20,14 +20,16 @@ MODEL = ConvNet1(MaxBlur(), 10)
 KEY = jax.random.key(0)
 
 
+@pytest.fixture(scope='module')
 def noise() -> tuple[Mapping, jax.Array]:
     images = jax.random.normal(KEY, (3, *SHAPE))
     return jax.jit(lambda x: MODEL.init(KEY, x, train=False))(images), images
 
 
 @pytest.mark.parametrize('layer', ['conv1', 'pool1', 'pool2'])
-def test_it_fills_the_theoretical_field_of_the_centre_unit_and_nothing_else(layer):
-    values = np.asarray(effective_receptive_field(MODEL, *noise(), layer))
+def test_it_fills_the_theoretical_field_of_the_centre_unit_and_nothing_else(layer, noise):
+    variables, images = noise
+    values = np.asarray(effective_receptive_field(MODEL, variables, images, layer))
     (row,) = (row for row in summarize(MODEL, SHAPE).layers if row.name == layer)
     assert values.shape == SHAPE[:2] and row.field is not None
     (top, bottom), (left, right) = row.field.of_unit(*(n // 2 for n in row.output_shape[:2]))
@@ -39,8 +41,8 @@ def test_it_fills_the_theoretical_field_of_the_centre_unit_and_nothing_else(laye
     assert seen[:, left].any() and seen[:, right].any()
 
 
-def test_it_is_the_mean_of_absolute_gradients():
-    variables, images = noise()
+def test_it_is_the_mean_of_absolute_gradients(noise):
+    variables, images = noise
 
     def centre(images):
         kernel = variables['params']['conv1']['kernel']
@@ -58,13 +60,14 @@ def test_it_is_the_mean_of_absolute_gradients():
     'layer, said',
     [('dense', r'gives no map, but \(10,\): .* up to pool2'), ('pol2', "did you mean 'pool2'")],
 )
-def test_layers_without_a_map(layer, said):
+def test_layers_without_a_map(layer, said, noise):
+    variables, images = noise
     with pytest.raises(BadInput, match=said):
-        effective_receptive_field(MODEL, *noise(), layer)
+        effective_receptive_field(MODEL, variables, images, layer)
 
 
-def test_images_of_other_channels():
-    variables, images = noise()
+def test_images_of_other_channels(noise):
+    variables, images = noise
     with pytest.raises(BadInput, match='conv1 was made for 2 channels; its input has 1'):
         effective_receptive_field(MODEL, variables, images[..., :1], 'conv1')
 

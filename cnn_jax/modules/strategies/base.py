@@ -94,7 +94,8 @@ class Strategy(abc.ABC):
 
         None is the whole map. Away from the border, and of values alone: what one number for the
         whole map decides (the component that a polyphase strategy chooses, the statistics of a
-        norm) does not count. Ask the strategy that `at` gives.
+        norm) does not count. Ask the strategy that `at` gives. Where the convolution before has the
+        stride, as with `Stride`, it is element i.
 
         >>> from cnn_jax.modules import FLC, Max, MaxBlur
         >>> Max(window=3, padding='same').reach((28, 28)), MaxBlur().reach((28, 28))
