@@ -46,7 +46,7 @@ test: lint
 oracles:
 	@.ci/setup "$(ORACLES_VENV)" "$(PYTHON)" oracles
 	CNN_JAX_CASES=$(CASES) "$(ORACLES_VENV)/bin/python" -m pytest -n 2 -m generated tests/ops tests/peers
-	"$(ORACLES_VENV)/bin/python" -m pytest -m "not generated" tests/peers
+	"$(ORACLES_VENV)/bin/python" -m pytest -n 2 -m "not generated" tests/peers
 
 format: setup
 	$(run) ruff check --fix .
