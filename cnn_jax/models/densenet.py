@@ -5,7 +5,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from cnn_jax.models.network import Network
-from cnn_jax.models.resnet import residual_stem, residual_stem_pools
+from cnn_jax.models.resnet import residual_stem
 from cnn_jax.modules import Layers
 from cnn_jax.modules.strategies import AVG_POOL
 
@@ -60,8 +60,6 @@ class DenseNet(Network):
     ) -> Float[Array, 'batch {self.num_classes}']:
         x, layers = self.start(x, train=train)
         x = residual_stem(layers, x, self.small_images, self.downsample_first)
-        x = layers.activate(layers.normalise(x, name='norm1'))
-        x = residual_stem_pools(layers, x, self.small_images, self.downsample_first)
         for block, count in enumerate(self.depths, start=1):
             for number in range(1, count + 1):
                 x = DenseLayer(layers, self.growth, name=f'block{block}_layer{number}')(x)

@@ -10,7 +10,7 @@ from cnn_jax.models.network import Network
 from cnn_jax.modules import Downsample, Layers, Subsample
 from cnn_jax.modules.strategies import SHORTCUT, STRIDED_CONV, Site
 
-STEM_POOL = Site('max_pool', window=3, padding=((1, 1), (1, 1)))
+_STEM_POOL = Site('max_pool', window=3, padding=((1, 1), (1, 1)))
 
 
 class ResidualBlock(nn.Module):
@@ -89,8 +89,6 @@ class ResNet(Network):
     ) -> Float[Array, 'batch {self.num_classes}']:
         x, layers = self.start(x, train=train)
         x = residual_stem(layers, x, self.small_images, self.downsample_first)
-        x = layers.activate(layers.normalise(x, name='norm1'))
-        x = residual_stem_pools(layers, x, self.small_images, self.downsample_first)
         for stage, blocks in enumerate(self.depths, start=1):
             for number in range(blocks):
                 downsample = stage > 1 and number == 0
@@ -106,23 +104,17 @@ class ResNet(Network):
 
 
 def residual_stem(layers: Layers, x: Array, small_images: bool, downsample_first: bool) -> Array:
-    """The first convolution, to 64 features, of ResNet and DenseNet."""
+    """The start of ResNet and DenseNet: convolution to 64 features, norm, activation, max pool."""
     if small_images:
-        return layers.conv(x, 64, 3, name='conv1')
+        x = layers.conv(x, 64, 3, name='conv1')
+        return layers.activate(layers.normalise(x, name='norm1'))
     stride = layers.conv_stride(STRIDED_CONV) if downsample_first else 2
-    stride *= layers.conv_stride(STEM_POOL, published=1)
-    return layers.conv(x, 64, 7, stride=stride, name='conv1')
-
-
-def residual_stem_pools(
-    layers: Layers, x: Array, small_images: bool, downsample_first: bool
-) -> Array:
-    """What follows the activation after `residual_stem`."""
-    if small_images:
-        return x
+    stride *= layers.conv_stride(_STEM_POOL, published=1)
+    x = layers.conv(x, 64, 7, stride=stride, name='conv1')
+    x = layers.activate(layers.normalise(x, name='norm1'))
     if downsample_first:
         x = layers.downsample(x, STRIDED_CONV, name='first')
-    return layers.downsample(x, STEM_POOL, name='pool1')
+    return layers.downsample(x, _STEM_POOL, name='pool1')
 
 
 class CifarResNet(Network):

@@ -12,7 +12,7 @@ from cnn_jax.modules.average import Average
 from cnn_jax.modules.conv import Conv
 from cnn_jax.modules.downsample import Downsample, DownsampleBranches
 from cnn_jax.modules.frequency import PolynomialActivation
-from cnn_jax.modules.strategies import Site, Strategy
+from cnn_jax.modules.strategies import SHORTCUT, STRIDED_CONV, Site, Strategy
 from cnn_jax.ops.windows import FILLS, Fill, Padding
 
 Map = Float[Array, 'batch _ _ _']  # height, width and channels differ from layer to layer
@@ -114,7 +114,10 @@ class Layers:
     def downsample_branches(self, main: Map, shortcut: Map, *, name: str) -> tuple[Map, Map]:
         """The strategy, on both branches of a residual block."""
         if self.shared:
-            return self.shared(main, train=self.train), self.shared(shortcut, train=self.train)
+            return (
+                self.shared(main, site=STRIDED_CONV, train=self.train),
+                self.shared(shortcut, site=SHORTCUT, train=self.train),
+            )
         layer = DownsampleBranches(self.strategy, name=name)
         return layer(main, shortcut, train=self.train)
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from cnn_jax.ops.banded import AxisFilter, banded
 from cnn_jax.ops.pooling import avg_pool, max_pool
-from cnn_jax.ops.windows import Fill, check_fill, per_axis, same_padding, spatial_rank
+from cnn_jax.ops.windows import Fill, Padding, check_fill, per_axis, same_padding, spatial_rank
 
 LARGEST_FILTER = 7
 Filter = int | Sequence[int | float]  # a binomial filter's size, or weights
@@ -114,10 +114,12 @@ def max_blur_pool(
     filter_size: Filter = 3,
     stride: int | Sequence[int] = 2,
     padding: Fill = 'reflect',
+    window_padding: Padding = 'valid',
 ) -> Float[Array, 'batch *out channels']:
     """Max pooling at stride 1, then `blur_pool` (Zhang 2019, section 3.2, "MaxBlurPool").
 
-    The result has the size of a max pool of the same window and stride, whatever the filter size.
+    The result has the size of a max pool of the same window, stride and `window_padding`, whatever
+    the filter size; `padding` fills the border of the blur.
 
     >>> import jax.numpy as jnp
     >>> x = jnp.array([0.0, 0, 1, 1, 0, 0, 1, 1]).reshape(1, 8, 1)
@@ -125,7 +127,7 @@ def max_blur_pool(
     [0.5, 1.0, 0.5, 1.0]
     """
     return blur_pool(
-        max_pool(x, window=window, stride=1),
+        max_pool(x, window=window, stride=1, padding=window_padding),
         filter_size=filter_size,
         stride=stride,
         padding=padding,
@@ -139,6 +141,7 @@ def avg_blur_pool(
     filter_size: Filter = 3,
     stride: int | Sequence[int] = 2,
     padding: Fill = 'reflect',
+    window_padding: Padding = 'valid',
 ) -> Float[Array, 'batch *out channels']:
     """Average pooling at stride 1, then `blur_pool`: `max_blur_pool` with a mean for the maximum.
 
@@ -151,7 +154,7 @@ def avg_blur_pool(
     [1.0, 2.5, 4.5, 6.0]
     """
     return blur_pool(
-        avg_pool(x, window=window, stride=1),
+        avg_pool(x, window=window, stride=1, padding=window_padding),
         filter_size=filter_size,
         stride=stride,
         padding=padding,

@@ -232,3 +232,17 @@ def test_the_cifar_shortcut_is_the_map_and_zeros():
     y = np.asarray(jax.jit(block.apply)(silent, x))
     np.testing.assert_allclose(y[..., :3], x.reshape(1, 4, 2, 4, 2, 3).mean((2, 4)), atol=1e-6)
     assert y.shape == (1, 4, 4, 6) and not y[..., 3:].any()
+
+
+def test_a_shared_layer_stands_at_the_sites_of_a_block_too():
+    """An odd map: both branches round up, as the published strides do, not down as a max pool."""
+    for strategy in (Mixed(share='net'), Mixed()):
+        model, _ = small_form('resnet20', downsample=strategy, num_classes=10)
+        x = jax.ShapeDtypeStruct((1, 7, 7, 3), jnp.float32)
+        variables = check_model(model, (7, 7, 3))
+        _, kept = jax.eval_shape(
+            lambda v, x, m=model: m.apply(v, x, train=False, capture_intermediates=True),
+            variables,
+            x,
+        )
+        assert kept['intermediates']['layer2_0']['__call__'][0].shape[1] == 4

@@ -90,9 +90,13 @@ class MaxBlur(AfterWindow):
     """Max pooling at stride 1, then binomial blur and subsampling (Zhang 2019)."""
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        x = ops.max_pool(x, **self.windows)
-        return ops.blur_pool(
-            x, filter_size=self.filter_size, stride=self.stride, padding=self.padding
+        return ops.max_blur_pool(
+            x,
+            window=self.window or 2,
+            filter_size=self.filter_size,
+            stride=self.stride,
+            padding=self.padding,
+            window_padding=self.window_padding or 'valid',
         )
 
 
@@ -101,7 +105,11 @@ class AvgBlur(AfterWindow):
     """Average pooling at stride 1, then binomial blur and subsampling."""
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        x = ops.avg_pool(x, **self.windows)
-        return ops.blur_pool(
-            x, filter_size=self.filter_size, stride=self.stride, padding=self.padding
+        return ops.avg_blur_pool(
+            x,
+            window=self.window or 2,
+            filter_size=self.filter_size,
+            stride=self.stride,
+            padding=self.padding,
+            window_padding=self.window_padding or 'valid',
         )

@@ -60,21 +60,13 @@ class APS(Strategy):
 
     def __call__(self, x: Array, *, train: bool) -> Array:
         x = _max_before(x, self.window, self.padding)
-        return aps_pool(x, **self._pool, norm=self.norm, select_on=self.select_on)
+        return aps_pool(x, **_pool_options(self), norm=self.norm, select_on=self.select_on)
 
     def branches(self, main: Array, shortcut: Array, *, train: bool) -> tuple[Array, Array]:
         blur = {'filter_size': self.filter_size if self.select_on == 'blurred' else 1}
-        index = aps_index(main, **{**self._pool, **blur}, norm=self.norm)
-        first, second = (aps_pool(x, **self._pool, index=index) for x in (main, shortcut))
+        index = aps_index(main, **{**_pool_options(self), **blur}, norm=self.norm)
+        first, second = (aps_pool(x, **_pool_options(self), index=index) for x in (main, shortcut))
         return first, second
-
-    @property
-    def _pool(self) -> dict:
-        return {
-            'stride': self.stride,
-            'filter_size': self.filter_size,
-            'padding': self.padding,
-        }
 
 
 @dataclass(frozen=True)
@@ -105,24 +97,16 @@ class LPS(Strategy):
 
     def __call__(self, x: Array, *, train: bool) -> Array:
         x = _max_before(x, self.window, self.padding)
-        return lps_pool(x, self._weights(x, train), **self._pool)
+        return lps_pool(x, self._weights(x, train), **_pool_options(self))
 
     def branches(self, main: Array, shortcut: Array, *, train: bool) -> tuple[Array, Array]:
         weights = self._weights(main, train)
-        first, second = (lps_pool(x, weights, **self._pool) for x in (main, shortcut))
+        first, second = (lps_pool(x, weights, **_pool_options(self)) for x in (main, shortcut))
         return first, second
-
-    @property
-    def _pool(self) -> dict:
-        return {
-            'stride': self.stride,
-            'filter_size': self.filter_size,
-            'padding': self.padding,
-        }
 
     def _weights(self, x: Array, train: bool) -> Array:
         scorer = LPSWeights(
-            **self._pool,
+            **_pool_options(self),
             hidden=self.hidden,
             select_on=self.select_on,
             mode=self.mode,
@@ -162,6 +146,14 @@ class TIPS(Strategy):
 
 
 _Polyphase = TypeVar('_Polyphase', APS, LPS, TIPS)
+
+
+def _pool_options(strategy: APS | LPS) -> dict:
+    return {
+        'stride': strategy.stride,
+        'filter_size': strategy.filter_size,
+        'padding': strategy.padding,
+    }
 
 
 def _without_max(strategy: _Polyphase, site: Site) -> _Polyphase:
