@@ -111,8 +111,8 @@ class GoogLeNet(nn.Module):
 class ChannelNorm(nn.LayerNorm):
     """Layer norm over the channels of a (batch, channels, height, width) map."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(input.movedim(1, -1)).movedim(-1, 1)
 
 
 class ConvNeXtBlock(nn.Module):

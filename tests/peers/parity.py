@@ -42,8 +42,8 @@ class Pair:
                 if isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
                     module.weight.uniform_(0.5, 1.5)
                 if isinstance(module, nn.BatchNorm2d):
-                    module.running_mean.normal_(0, 0.1)
-                    module.running_var.uniform_(0.5, 1.5)
+                    module.get_buffer('running_mean').normal_(0, 0.1)
+                    module.get_buffer('running_var').uniform_(0.5, 1.5)
                 if isinstance(module, nn.Dropout):
                     module.p = 0.0
             for name, parameter in net.named_parameters():
