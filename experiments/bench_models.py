@@ -13,9 +13,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnn_jax.exits import exit_codes
+from cnn_jax.exits import exit_codes, parse_options
 
 STEPS = 3
+LARGEST_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -34,31 +35,46 @@ class Options:
 
 def main() -> None:
     """Models x strategies, one process each, table."""
-    import tyro
-
-    from cnn_jax.errors import require, unknown_name
-    from cnn_jax.files import write_json
+    from cnn_jax.errors import BadInput, require, unknown_name
+    from cnn_jax.files import write_atomically, write_json
     from cnn_jax.models import model_names
     from cnn_jax.modules import strategy_named
 
-    options = tyro.cli(Options, prog='python -m experiments.bench_models', description=__doc__)
+    options = parse_options(
+        Options,
+        sys.argv[1:],
+        program='python -m experiments.bench_models',
+        description='Times three training steps of every model with every strategy.',
+    )
+    file, batch = options.json, options.batch_size
+    require(
+        file.suffix == '.json' and not file.is_dir(), f'--json must name a .json file; got {file}.'
+    )
+    require(
+        1 <= batch <= LARGEST_BATCH,
+        f'--batch-size must be from 1 to {LARGEST_BATCH}; got {batch}.',
+    )
+    require(len(options.downsample) > 0, '--downsample must name at least one strategy.')
     for name in options.models:
         if name not in model_names():
             raise unknown_name('model', name, model_names())
     for name in options.downsample:
         strategy_named(name)
-    require(options.batch_size >= 1, f'batch_size must be at least 1; got {options.batch_size}.')
-    options.json.parent.mkdir(parents=True, exist_ok=True)
     rows = []
     for model in options.models or model_names():
         for strategy in options.downsample:
-            call = f'train({model!r}, {strategy!r}, {options.batch_size})'
+            call = f'train({model!r}, {strategy!r}, {batch})'
             code = f'from experiments.bench_models import train; {call}'
-            done = subprocess.run([sys.executable, '-c', code], stdout=subprocess.PIPE, check=True)
+            done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+            if done.returncode:
+                reason = (done.stderr.strip().splitlines() or [f'exit status {done.returncode}'])[
+                    -1
+                ]
+                raise BadInput(f'{model} with {strategy} and --batch-size {batch} failed: {reason}')
             rows.append(json.loads(done.stdout.splitlines()[-1]))
-            write_json(options.json, rows)
+            write_json(file, rows)
             print(' '.join(cells(rows[-1])), file=sys.stderr, flush=True)
-    options.json.with_suffix('.md').write_text(markdown(rows))
+    write_atomically(file.with_suffix('.md'), markdown(rows).encode())
     print(markdown(rows), end='')
 
 
@@ -73,12 +89,11 @@ def train(model: str, downsample: str, batch_size: int) -> None:
     from cnn_jax.modules import strategy_named
     from cnn_jax.training import Optimizer, create_state, make_optimizer, make_train_step, zero_sums
 
-    seconds = {'jaxpr_trace_duration': [], 'backend_compile_duration': []}
+    compilations = []
 
     def listen(event: str, duration_secs: float, **_: str | int) -> None:
-        name = event.rsplit('/', 1)[-1]
-        if name in seconds:
-            seconds[name].append(duration_secs)
+        if event.endswith('/backend_compile_duration'):
+            compilations.append(duration_secs)
 
     network = build_model(model, downsample=strategy_named(downsample), num_classes=10)
     image_shape = min(network.IMAGES, (32, 32, 3))
@@ -98,12 +113,12 @@ def train(model: str, downsample: str, batch_size: int) -> None:
     jax.monitoring.register_event_duration_secs_listener(listen)
     took, compiled = [], []
     for _ in range(STEPS):
-        before = len(seconds['backend_compile_duration'])
+        before = len(compilations)
         start = time.perf_counter()
         state, sums = jax.block_until_ready(step(state, sums, images, labels, order, key))
         took.append(time.perf_counter() - start)
-        compiled.append(len(seconds['backend_compile_duration']) - before)
-    compile_s = sum(seconds['backend_compile_duration'])
+        compiled.append(len(compilations) - before)
+    compile_s = sum(compilations)
     row = {
         'model': model,
         'downsample': downsample,
@@ -129,13 +144,15 @@ def cells(row: dict) -> list[str]:
         f'{row["compile_s"]:.1f}',
         f'{row["step_ms"]:.0f}',
         str(row['compilations']),
+        'yes' if row['loss_finite'] else 'no',
     ]
 
 
 def markdown(rows: list[dict]) -> str:
     """All rows as a Markdown table."""
     head = ('model', 'downsample', 'input', 'parameters', 'trace, s', 'compile, s', 'step, ms')
-    lines = ['| ' + ' | '.join((*head, 'compilations later')) + ' |', '|---' * 8 + '|']
+    head = (*head, 'compilations later', 'loss finite')
+    lines = ['| ' + ' | '.join(head) + ' |', '|---' * len(head) + '|']
     return '\n'.join(lines + ['| ' + ' | '.join(cells(row)) + ' |' for row in rows]) + '\n'
 
 

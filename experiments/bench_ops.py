@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cnn_jax.exits import exit_codes
+from cnn_jax.exits import exit_codes, parse_options
 
 SHAPES = ((128, 28, 28, 16), (128, 32, 32, 64), (32, 112, 112, 64))
 
@@ -44,9 +44,12 @@ class Options:
 
 def main() -> None:
     """Cases, contenders in turns, table."""
-    import tyro
-
-    options = tyro.cli(Options, prog='python -m experiments.bench_ops', description=__doc__)
+    options = parse_options(
+        Options,
+        sys.argv[1:],
+        program='python -m experiments.bench_ops',
+        description='Times every downsampling op beside its peers.',
+    )
     from cnn_jax.errors import require, unknown_name
     from cnn_jax.files import write_json
     from experiments.benchmarks import ours

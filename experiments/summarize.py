@@ -4,7 +4,7 @@ python -m experiments.summarize resnet50 --downsample max_blur --json runs/resne
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +13,7 @@ import tyro
 from cnn_jax.exits import exit_codes, parse_options
 
 SMALL = (32, 32, 3)
+DRAWS = 10  # of random weights, over which the picture averages
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ class Options:
     json: Path | None = None
     """File for the table as JSON."""
     erf: Path | None = None
-    """PNG file for a picture of the effective receptive field, of random weights on noise."""
+    """PNG file for a picture of the effective receptive field: a mean over random weights."""
     layer: str | None = None
-    """The layer of that picture. Default: the last one whose field is not the whole image."""
+    """The layer of that picture. Default: the last one whose field is not the whole image; in a
+    block with a shortcut, before the shortcut is added."""
 
 
 def main() -> None:
@@ -48,7 +50,7 @@ def main() -> None:
         description='Prints the layers of a network with their shapes, parameters, FLOPs, memory '
         'and receptive fields. Computes nothing but the picture.',
     )
-    from cnn_jax.errors import require
+    from cnn_jax.errors import require, unknown_name
     from cnn_jax.files import write_atomically, write_json
     from cnn_jax.inspection import plot_receptive_field, summarize, summary_dict
     from cnn_jax.models import build_model, for_images
@@ -73,25 +75,34 @@ def main() -> None:
     require(classes >= 1, f'--num-classes must be at least 1; got {classes}.')
     model = for_images(model.clone(num_classes=classes), shape)
     summary = summarize(model, shape)
+    summary = replace(summary, model=f'{options.model}: {summary.model}')
+    names = {layer.name: layer for layer in summary.layers}
+    if options.layer and options.layer not in names:
+        raise unknown_name('layer', options.layer, names)
     print(summary)
     if options.json:
         write_json(options.json, summary_dict(summary))
+        print(f'table: {options.json}')
     if options.erf:
-        last = next(layer.name for layer in reversed(summary.layers) if layer.field)
-        values, layer = on_noise(model, summary, options.layer or last)
-        write_atomically(options.erf, png(plot_receptive_field(values, layer)))
+        last = next(name for name in reversed(names) if names[name].field)
+        layer = names[options.layer or last]
+        values = on_noise(model, summary.image_shape, layer.name)
+        caption = f'mean of {DRAWS} draws of random weights'
+        write_atomically(options.erf, png(plot_receptive_field(values, layer, caption=caption)))
+        print(f'picture: {options.erf}')
 
 
-def on_noise(model, summary, name: str):
-    """The effective receptive field of a layer with random weights, on eight images of noise."""
+def on_noise(model, image_shape: tuple[int, int, int], layer: str):
+    """The effective receptive field of a layer, the mean over weights, each on one noise image."""
     import jax
 
     from cnn_jax.inspection import effective_receptive_field
 
-    images = jax.random.normal(jax.random.key(1), (8, *summary.image_shape))
-    variables = jax.jit(lambda x: model.init(jax.random.key(0), x, train=False))(images[:1])
-    values = effective_receptive_field(model, variables, images, name)
-    return values, next(layer for layer in summary.layers if layer.name == name)
+    images = jax.random.normal(jax.random.key(1), (DRAWS, 1, *image_shape))
+    init = jax.jit(lambda key: model.init(key, images[0], train=False))
+    draws = zip(jax.random.split(jax.random.key(0), DRAWS), images, strict=True)
+    fields = [effective_receptive_field(model, init(key), image, layer) for key, image in draws]
+    return jax.numpy.stack(fields).mean(0)
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 """Effective receptive fields: which pixels a unit depends on in truth, and how much."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -40,17 +41,23 @@ def effective_receptive_field(
     >>> np.flatnonzero(field.any(axis=1)).tolist()
     [12, 13, 14, 15, 16, 17]
     """
+    one = partial(_gradient, model, layer, variables)  # of one image, which bounds the memory
+    total = sum(jnp.abs(one(images[i : i + 1])) for i in range(len(images)))
+    return jnp.asarray(total).mean((0, -1)) / len(images)
 
-    def centre(image, variables):
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _gradient(model: nn.Module, layer: str, variables: Mapping, image: Array) -> Array:
+    """Of the centre unit with respect to the image; compiled once for all weights and images."""
+
+    def centre(image):
         recorder = Recorder()
         with nn.intercept_methods(recorder):
             model.apply(variables, image, train=False)
         y = _map_of(recorder, layer)
         return y[0, y.shape[1] // 2, y.shape[2] // 2].astype(jnp.float32).sum()
 
-    gradient = jax.jit(jax.grad(centre))  # of one image at a time, which bounds the memory
-    total = sum(jnp.abs(gradient(images[i : i + 1], variables)) for i in range(len(images)))
-    return jnp.asarray(total).mean((0, -1)) / len(images)
+    return jax.grad(centre)(image)
 
 
 def _map_of(recorder: Recorder, layer: str) -> Array:
@@ -68,11 +75,13 @@ def _map_of(recorder: Recorder, layer: str) -> Array:
 
 
 @plot_style
-def plot_receptive_field(values: Float[Array, 'height width'], layer: Layer) -> Figure:
+def plot_receptive_field(
+    values: Float[Array, 'height width'], layer: Layer, *, caption: str = ''
+) -> Figure:
     """What `effective_receptive_field` gives, with the theoretical field of the unit drawn in.
 
-    Axes are in pixels. Where the theoretical field is larger than the image, the grey around the
-    image is padding.
+    Axes are in pixels. The grey around the image is padding; of a field that reaches further than
+    half an image beyond the border, that half is shown. `caption` is the title's last line.
 
     >>> from cnn_jax.inspection import summarize
     >>> from cnn_jax.models import ConvNet1
@@ -95,20 +104,27 @@ def plot_receptive_field(values: Float[Array, 'height width'], layer: Layer) -> 
     bar = figure.colorbar(shown, ax=axes, shrink=0.85)
     bar.set_label('mean |gradient| / its maximum')
     _draw_theoretical(axes, rows, columns)
-    low, high = min(0, rows[0]), max(height - 1, rows[1])
-    left, right = min(0, columns[0]), max(width - 1, columns[1])
-    edge = 0.5 + 0.02 * max(high - low, right - left)
+    top, bottom = _shown(rows, height)
+    left, right = _shown(columns, width)
+    edge = 0.5 + 0.02 * max(bottom - top, right - left)
     axes.set_xlim(left - edge, right + edge)
-    axes.set_ylim(high + edge, low - edge)
+    axes.set_ylim(bottom + edge, top - edge)
     axes.set_facecolor('#e0e0e0')
     axes.grid(False)
     axes.set_xlabel('column (pixels)')
     axes.set_ylabel('row (pixels)')
-    axes.set_title(
-        f'Receptive field of unit {unit} of {label(layer.name, 40)}\n'
-        f'theoretical {size} (dashed), effective in colour'
+    lines = (
+        f'Receptive field of unit {unit} of {label(layer.name, 40)}',
+        f'theoretical {size} (dashed), effective in colour',
+        caption,
     )
+    axes.set_title('\n'.join(line for line in lines if line))
     return figure
+
+
+def _shown(field: tuple[int, int], side: int) -> tuple[int, int]:
+    """The first and the last pixel of the picture, on an axis of `side` pixels."""
+    return max(min(0, field[0]), -side // 2), min(max(side - 1, field[1]), side + side // 2)
 
 
 def _draw_theoretical(axes: Axes, rows: tuple[int, int], columns: tuple[int, int]) -> None:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from cnn_jax.errors import BadInput, unknown_name
+from cnn_jax.errors import BadInput, require, unknown_name
 from cnn_jax.models.alexnet import AlexNet
 from cnn_jax.models.convnet1 import ConvNet1
 from cnn_jax.models.convnext import ConvNeXt
@@ -75,6 +75,11 @@ def build_model(name: str, *, downsample: Strategy, num_classes: int, **options:
     """
     if not isinstance(name, str) or name not in _REGISTRY:
         raise unknown_name('model', str(name), _REGISTRY)
+    require(
+        isinstance(downsample, Strategy),
+        f"downsample must be a strategy, like Max() or strategy_named('max_blur'); "
+        f'got {downsample!r}.',
+    )
     make = _REGISTRY[name]
     model = make(downsample=downsample, num_classes=num_classes)
     allowed = [f.name for f in fields(model) if f.name not in ('parent', 'name')]

@@ -44,8 +44,9 @@ class Run:
 
     @property
     def title(self) -> str:
-        """The config's title, or the folder's name."""
-        return str(self.config.get('title') or self.folder.resolve().name)
+        """The config's title, or else the question that the comparison answers."""
+        model, data = self.config.get('model'), self.config.get('data')
+        return str(self.config.get('title') or f'Which pooling for {model} on {data}?')
 
     @property
     def baseline(self) -> str:

@@ -121,13 +121,13 @@ class Comparison(Recipe):
     """A grid of cells, strategies x seeds, the same seeds for all strategies (paired).
 
     Attributes:
-        title: The headline of the report.
+        title: The headline of the report; by default the question, with model and data.
         strategies: The name in the report -> the strategy.
         baseline: The strategy that the others are compared with.
         seeds: One training run each, per strategy.
     """
 
-    title: str = 'Which pooling?'
+    title: str = ''
     strategies: _NotAnOption[Mapping[str, Strategy]]
     baseline: str = 'max'
     seeds: tuple[int, ...] = (0, 1, 2)

@@ -79,12 +79,22 @@ def require_fit(
     rest = len(differences) - _LISTED
     advice = 'build the model with the options that the weights were made with'
     if not found.keys() & expected.keys():
-        advice = 'no name agrees, so they are of another architecture'
+        advice = _advice(list(found), list(expected))
     raise BadInput(
         f'the tensors of {source} do not fit this {type(model).__name__} of {len(expected)} '
         f'({counts}): {"; ".join(differences[:_LISTED])}'
         f'{f"; and {rest} more" if rest > 0 else ""}. Advice: {advice}.'
     )
+
+
+def _advice(found: list[str], expected: list[str]) -> str:
+    """What to do where no name agrees."""
+    prefix = found[0].partition('.')[0] + '.' if found else ''
+    if {name.removeprefix(prefix) for name in found} >= set(expected):
+        return f'take {prefix!r} off the start of every name'
+    if expected[0].startswith('params/') and found and not any('/' in name for name in found):
+        return 'such names are of PyTorch: use from_torch(model, read_tensors(path), image_shape)'
+    return 'no name agrees, so they are of another architecture'
 
 
 def to_float32(

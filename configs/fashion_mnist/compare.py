@@ -11,7 +11,6 @@ from cnn_jax.runs import Comparison
 from cnn_jax.training import Optimizer
 
 config = Comparison(
-    title='Which pooling for convnet1 on Fashion-MNIST?',
     model='convnet1',
     data='fashion_mnist',
     strategies={

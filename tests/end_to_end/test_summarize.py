@@ -20,12 +20,14 @@ def test_the_table_and_its_files(tmp_path, monkeypatch, capsys):
     run(['lenet5', '--downsample', 'blur', '--json', file, '--erf', picture], monkeypatch)
     printed = capsys.readouterr().out
     values = json.loads(file.read_text())
-    assert printed.startswith('LeNet5, Blur(') and ', images 28x28x1' in printed
+    assert printed.startswith('lenet5: LeNet5, Blur(') and ', images 28x28x1' in printed
     assert {'parameters', 'flops_per_example', 'layers'} <= set(values)
     keys = {'name', 'output_shape', 'parameters', 'flops', 'receptive_field'}
     assert all(keys <= set(row) for row in values['layers'])
     assert values['parameters'] == 61_706 and f'{values["flops_per_example"]:,}' in printed
+    assert values['model'].startswith('lenet5: ')
     assert picture.read_bytes()[1:4] == b'PNG'
+    assert printed.endswith(f'table: {file}\npicture: {picture}\n')
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from cnn_jax.errors import BadInput
 from cnn_jax.inspection import effective_receptive_field, plot_receptive_field, summarize
-from cnn_jax.models import ConvNet1
+from cnn_jax.models import ConvNet1, build_model
 from cnn_jax.modules import Max, MaxBlur
 from cnn_jax.style import png
 
@@ -89,6 +89,16 @@ def test_the_picture_shows_pixels_and_the_theoretical_field():
     assert left < -0.5 and right > 27.5 and bottom > 27.5 and top < -0.5
     assert axes.get_facecolor()[:3] == to_rgb('#e0e0e0')
     assert png(figure)[1:4] == b'PNG'
+
+
+def test_the_picture_of_a_field_much_larger_than_the_image_shows_the_image():
+    vgg16 = build_model('vgg16', downsample=Max(), num_classes=10)
+    (layer,) = (row for row in summarize(vgg16, (32, 32, 3)).layers if row.name == 'pool5')
+    assert layer.field is not None and layer.field.size == (212, 212)
+    axes = plot_receptive_field(jnp.ones((32, 32)), layer, caption='seen').axes[0]
+    assert axes.get_title().endswith('\nseen')
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    assert -20 < left < -0.5 and 31.5 < right < 52 and right - left == bottom - top
 
 
 def test_the_picture_of_a_whole_image_and_of_no_gradient():

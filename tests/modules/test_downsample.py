@@ -155,11 +155,17 @@ def test_a_given_window_stays_at_every_site():
     assert modules.Gaussian().at(site) == modules.Gaussian()
 
 
+@pytest.mark.parametrize('kind', [modules.Max, modules.MaxBlur, modules.AvgBlur, modules.APS])
+def test_a_given_window_pools_where_the_network_averages(kind):
+    assert kind(window=3).at(AVG_POOL) == kind(window=3)
+    assert kind(window=3).at(STRIDED_CONV) != kind(window=3)
+
+
 def test_published_networks_stride_or_average_where_they_have_no_max_pool():
     strided, average = modules.Stride(), modules.Avg(2, padding='valid')
     assert modules.Max().at(STRIDED_CONV) == modules.Max().at(SHORTCUT) == strided
     assert modules.Max().at(AVG_POOL) == average
-    assert modules.MaxBlur().at(STRIDED_CONV).window == 1
+    assert modules.MaxBlur().at(STRIDED_CONV).window == modules.MaxBlur().at(AVG_POOL).window == 1
     after_block = Site('max_pool', window=3, after_conv=False)
     assert modules.Stride(3).at(after_block) == modules.Subsample(3)
 

@@ -73,7 +73,7 @@ def test_aps_of_every_circular_shift_is_a_roll(height, width, filter_size, norm)
         filter_size = 3
     x = normal(height, width, 2, seed=height)
     for select_on, seen in (('input', 1), ('blurred', filter_size)):
-        index = int(aps_index(x[None], norm=norm, filter_size=seen)[0])
+        index = int(compiled(aps_index, x[None], norm=norm, filter_size=seen)[0])
         pool = partial(aps_pool, filter_size=filter_size, norm=norm, select_on=select_on)
         failures = count_failures(pool, x, (index % 2, index // 2))
         assert failures == (0, height * width)

@@ -19,6 +19,8 @@ def test_cells_keep_their_order_and_state(tmp_path: Path):
     run = read_run(fake_run(tmp_path, ('max', 'avg'), missing=[('max', 1)], diverged=[('avg', 2)]))
     assert run.strategies == ('max', 'avg')
     assert run.title == 'Fashion-MNIST: which pooling?'
+    recipe = {'model': 'resnet20', 'data': 'shapes', 'title': ''}
+    assert dataclasses.replace(run, config=recipe).title == 'Which pooling for resnet20 on shapes?'
     assert run.baseline == 'max'
     assert run.split == 'test'
     assert run.class_names == tuple(CLASS_NAMES)

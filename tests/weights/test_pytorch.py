@@ -119,6 +119,13 @@ def test_half_precision_is_exported_as_float32_and_imported_with_one_warning():
     chex.assert_trees_all_equal(to_torch(model, loaded, shape), rounded)
 
 
+def test_a_state_dict_with_a_word_before_every_name():
+    model, shape = network('lenet5'), (28, 28, 1)
+    tensors = to_torch(model, variables(model, shape), shape)
+    with pytest.raises(BadInput, match="take 'module.' off the start of every name"):
+        from_torch(model, {f'module.{name}': tensor for name, tensor in tensors.items()}, shape)
+
+
 def test_a_state_dict_of_another_architecture(blurred):
     model, _, tensors = blurred
     with pytest.raises(BadInput, match='another architecture') as error:

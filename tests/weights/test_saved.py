@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cnn_jax.errors import BadInput
-from cnn_jax.weights import load_weights, read_tensors, save_weights, write_tensors
+from cnn_jax.weights import load_weights, read_tensors, save_weights, to_torch, write_tensors
 from tests.weights.made import IMAGE, network, variables
 
 
@@ -108,6 +108,13 @@ def test_other_floats_become_float32_and_that_is_said_once(file, dtype):
         warning.message
     )
     chex.assert_trees_all_equal(loaded, jax.tree.map(lambda x: x.astype(dtype).astype('f4'), made))
+
+
+def test_a_file_of_pytorch_is_pointed_to_from_torch(file):
+    model, shape = network('lenet5'), (28, 28, 1)
+    write_tensors(file, to_torch(model, variables(model, shape), shape))
+    with pytest.raises(BadInput, match=r'use from_torch\(model, read_tensors\(path\)'):
+        load_weights(file, model, shape)
 
 
 def test_a_failed_write_leaves_the_old_file(file, resnet18):

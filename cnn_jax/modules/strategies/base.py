@@ -35,6 +35,16 @@ class Site:
     ceil_mode: bool = False
     after_conv: bool = True
 
+    def pools(self, window: int | None) -> bool:
+        """Whether a strategy that was given that window pools here, as well as shrinks.
+
+        It does at a max pool, and with a window of its own at an average pool too.
+
+        >>> MAX_POOL.pools(None), AVG_POOL.pools(None), AVG_POOL.pools(2), SHORTCUT.pools(2)
+        (True, False, True, False)
+        """
+        return self.kind == 'max_pool' or (self.kind == 'avg_pool' and window is not None)
+
     def on(self, size: Sequence[int], stride: int) -> 'Site':
         """This site on a map of that size: `ceil_mode` becomes padding on the high side.
 

@@ -48,7 +48,8 @@ class AfterWindow(Strategy):
 
     A `window` of None stands for the window, and the padding, of the pooling layer whose place
     this takes; elsewhere for 2, with 'valid' padding. A `window` of 1 leaves that pool out, as at
-    the strided convolutions of a network. `padding` fills the border of the blur.
+    the strided convolutions of a network and, without a window given, at its average pools.
+    `padding` fills the border of the blur.
     """
 
     window: int | None = None
@@ -69,7 +70,7 @@ class AfterWindow(Strategy):
         return {'window': self.window or 2, 'stride': 1, 'padding': padding}
 
     def at(self, site: Site) -> Strategy:
-        if site.kind != 'max_pool':
+        if not site.pools(self.window):
             return replace(self, window=1, window_padding='valid')
         if self.window is not None:
             return self

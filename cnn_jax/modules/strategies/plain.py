@@ -94,13 +94,13 @@ class Avg(Pool):
 
 @dataclass(frozen=True)
 class Max(Pool):
-    """Max pooling. The published networks' own: elsewhere they stride or average."""
+    """Max pooling; without a window the published network, so elsewhere it strides or averages."""
 
     def at(self, site: Site) -> Strategy:
-        if site.kind == 'max_pool':
+        if site.pools(self.window):
             return super().at(site)
         if site.kind == 'avg_pool':
-            return Avg(self.window, self.stride, padding=self.padding).at(site)
+            return Avg(stride=self.stride, padding=self.padding).at(site)
         return Stride(self.stride)
 
     def __call__(self, x: Array, *, train: bool) -> Array:

@@ -157,7 +157,7 @@ def _pool_options(strategy: APS | LPS) -> dict:
 
 
 def _without_max(strategy: _Polyphase, site: Site) -> _Polyphase:
-    if site.kind != 'max_pool':
+    if not site.pools(strategy.window):
         return replace(strategy, window=1)
     return strategy if strategy.window is not None else replace(strategy, window=site.window)
 
