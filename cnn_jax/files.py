@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cnn_jax.errors import BadInput
@@ -34,7 +35,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             f'What was there is kept: mend this and run the command again.'
         ) from error
     finally:
-        if temporary.parent.is_dir():
+        with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 

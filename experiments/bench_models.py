@@ -67,10 +67,8 @@ def main() -> None:
             code = f'from experiments.bench_models import train; {call}'
             done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
             if done.returncode:
-                reason = (done.stderr.strip().splitlines() or [f'exit status {done.returncode}'])[
-                    -1
-                ]
-                raise BadInput(f'{model} with {strategy} and --batch-size {batch} failed: {reason}')
+                said = done.stderr.strip().splitlines() or [f'exit status {done.returncode}']
+                raise BadInput(f'{model} with {strategy}, --batch-size {batch} failed: {said[-1]}')
             rows.append(json.loads(done.stdout.splitlines()[-1]))
             write_json(file, rows)
             print(' '.join(cells(rows[-1])), file=sys.stderr, flush=True)

@@ -22,7 +22,7 @@ class Options:
 
     model: Annotated[str, tyro.conf.Positional]
     """Name of a model: resnet50, vgg16, ..."""
-    input: tuple[int, int, int] | None = None
+    input: tuple[int, ...] = ()
     """Height, width, channels of the images. Default: what the published network takes."""
     downsample: str = 'max'
     """Name of the strategy; max is the published network."""
@@ -53,7 +53,7 @@ def main() -> None:
     from cnn_jax.errors import require, unknown_name
     from cnn_jax.files import write_atomically, write_json
     from cnn_jax.inspection import plot_receptive_field, summarize, summary_dict
-    from cnn_jax.models import build_model, for_images
+    from cnn_jax.models import SMALL_SIDE, build_model, for_images
     from cnn_jax.modules import strategy_named
     from cnn_jax.style import png
 
@@ -61,6 +61,11 @@ def main() -> None:
         options.erf is None or options.erf.suffix == '.png',
         f'--erf must name a .png file; got {options.erf}.',
     )
+    require(
+        len(options.input) in (0, 3),
+        f'--input takes height, width and channels; got {" ".join(map(str, options.input))}.',
+    )
+    require(options.erf is not None or not options.layer, '--layer is for --erf: give both.')
     extra = {'small_images': options.small_images, 'downsample_first': options.downsample_first}
     model = build_model(
         options.model,
@@ -68,17 +73,20 @@ def main() -> None:
         num_classes=1000,
         **{name: value for name, value in extra.items() if value},
     )
-    shape = options.input or (min(model.IMAGES, SMALL) if options.small_images else model.IMAGES)
+    published = min(model.IMAGES, SMALL) if options.small_images else model.IMAGES
+    height, width, channels = options.input or published
+    shape = (height, width, channels)
     classes = options.num_classes
     if classes is None:
-        classes = 10 if max(shape[:2]) <= 64 else 1000
+        classes = 10 if max(shape[:2]) <= SMALL_SIDE else 1000
     require(classes >= 1, f'--num-classes must be at least 1; got {classes}.')
     model = for_images(model.clone(num_classes=classes), shape)
     summary = summarize(model, shape)
     summary = replace(summary, model=f'{options.model}: {summary.model}')
     names = {layer.name: layer for layer in summary.layers}
-    if options.layer and options.layer not in names:
-        raise unknown_name('layer', options.layer, names)
+    maps = [name for name in names if len(names[name].output_shape) == 3]
+    if options.layer and options.layer not in maps:
+        raise unknown_name('layer with a map', options.layer, maps)
     print(summary)
     if options.json:
         write_json(options.json, summary_dict(summary))

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnn_jax.errors import BadInput, unknown_name
+from cnn_jax.errors import BadInput, require, unknown_name
 from cnn_jax.inspection.calls import Recorder
 from cnn_jax.inspection.table import Layer
 from cnn_jax.style import label, plot_style
@@ -41,6 +41,11 @@ def effective_receptive_field(
     >>> np.flatnonzero(field.any(axis=1)).tolist()
     [12, 13, 14, 15, 16, 17]
     """
+    require(
+        images.ndim == 4 and len(images) > 0 and jnp.issubdtype(images.dtype, jnp.floating),
+        f'images must be floats (batch, height, width, channels), normalised as the model expects; '
+        f'got {images.dtype} {images.shape}.',
+    )
     one = partial(_gradient, model, layer, variables)  # of one image, which bounds the memory
     total = sum(jnp.abs(one(images[i : i + 1])) for i in range(len(images)))
     return jnp.asarray(total).mean((0, -1)) / len(images)

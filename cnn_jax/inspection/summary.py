@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from cnn_jax.errors import require
 from cnn_jax.inspection.calls import Call, Recorder
 from cnn_jax.inspection.counts import multiply_adds, output_flops
 from cnn_jax.inspection.equations import Field, read_fields
@@ -29,10 +28,6 @@ def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> Summary:
     >>> summary.layers[2].field
     ReceptiveField(size=(6, 6), stride=(2, 2), start=(-2, -2))
     """
-    require(
-        min(image_shape) >= 1,
-        f'image_shape must be height, width and channels, each at least 1; got {image_shape}.',
-    )
     variables = check_model(model, image_shape)
     calls, fields = _trace(model, variables, image_shape)
     layers = tuple(layer for call in calls for layer in _layers(call, fields))

@@ -17,8 +17,8 @@ HOW_TO_READ = (
     "unit's, in pixels from the\nmiddle of the first pixel. Statistics of a norm and the choice of "
     'a polyphase component do not count.\nFLOPs, multiply-adds and memory (of the output) are for '
     'one image forward; a multiply-add is two FLOPs.\nConvolutions count their padding; '
-    'activations and the additions of branches are left out. The size of a\nstrategy is that of all '
-    'that it reads (a 3x3 window and a 3x3 filter: 5x5).'
+    'activations and the additions of branches are left out. The size of a\nstrategy is that of '
+    'all that it reads (a 3x3 window and a 3x3 filter: 5x5).'
 )
 _COLUMNS = ('layer', 'kind', 'output', 'parameters', 'multiply-adds', 'FLOPs', 'memory (bytes)')
 _FIELD_COLUMNS = ('receptive field', 'stride', 'centre')

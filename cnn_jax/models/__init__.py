@@ -4,6 +4,7 @@ from cnn_jax.models.classifier import Classifier
 from cnn_jax.models.convnet1 import ConvNet1
 from cnn_jax.models.network import Network
 from cnn_jax.models.registry import (
+    SMALL_SIDE,
     build_model,
     check_model,
     count_parameters,
@@ -12,6 +13,7 @@ from cnn_jax.models.registry import (
 )
 
 __all__ = [
+    'SMALL_SIDE',
     'Classifier',
     'ConvNet1',
     'Network',

@@ -1,5 +1,6 @@
 """A model together with its input normalisation: uint8 images to logits."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -29,6 +30,15 @@ class Classifier:
     model: nn.Module
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    def __post_init__(self):
+        require(
+            len(self.mean) == len(self.std)
+            and all(0 <= mean <= 1 for mean in self.mean)
+            and all(0 < std < math.inf for std in self.std),
+            f'mean (0 to 1) and std (above 0) must hold a number for each channel; '
+            f'got {self.mean} and {self.std}.',
+        )
 
     def normalise(
         self, images: UInt8[Array, 'batch height width channels']

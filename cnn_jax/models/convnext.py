@@ -1,9 +1,12 @@
 """ConvNeXt (Liu et al., CVPR 2022)."""
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from cnn_jax.errors import require
 from cnn_jax.models.network import Network
 from cnn_jax.modules import Layers
 from cnn_jax.modules.strategies import STRIDED_CONV
@@ -46,6 +49,8 @@ class ConvNeXt(Network):
             the first; the paper trains ConvNeXt-T with 0.1.
     """
 
+    SMALL_STRIDES: ClassVar[bool] = True
+
     activation: str = 'gelu'
     norm: str = 'layer'
     norm_epsilon: float = 1e-6
@@ -60,6 +65,11 @@ class ConvNeXt(Network):
         self, x: Float[Array, 'batch height width channels'], *, train: bool
     ) -> Float[Array, 'batch {self.num_classes}']:
         x, layers = self.start(x, train=train)
+        require(
+            len(self.depths) == len(self.features),
+            f'ConvNeXt: depths and features must be of one length; got {self.depths} and '
+            f'{self.features}.',
+        )
         patch = 2 if self.small_images else 4
         stride = layers.conv_stride(STRIDED_CONV, published=patch)
         stride = stride if self.downsample_first else patch

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from cnn_jax.models.network import Network
 from cnn_jax.modules.strategies import AVG_POOL
 
-_SIDE = 28  # images of this side are padded to the 32 of the paper
+_SIDE = 28  # images of up to this side are padded, 28 to the 32 of the paper
 
 
 class LeNet5(Network):
@@ -37,7 +37,8 @@ class LeNet5(Network):
     ) -> Float[Array, 'batch {self.num_classes}']:
         x, layers = self.start(x, train=train)
         stride = layers.conv_stride(AVG_POOL, published=1)
-        paddings = ('same' if x.shape[1] <= _SIDE else 'valid', 'valid')
+        first = tuple((2, 2) if n <= _SIDE else (0, 0) for n in x.shape[1:3])
+        paddings = (first, 'valid')
         for number, (features, padding) in enumerate(zip((6, 16), paddings, strict=True), start=1):
             name = f'conv{number}'
             x = layers.conv(

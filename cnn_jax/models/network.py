@@ -1,5 +1,6 @@
 """What every architecture shares: its fields and the layers that they choose."""
 
+import math
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -7,9 +8,14 @@ from flax import linen as nn
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
+from cnn_jax.errors import require
 from cnn_jax.modules import Downsample, Strategy
 from cnn_jax.modules.layers import Layers
+from cnn_jax.modules.strategies.base import POSITIVE, check_floats, check_ints
 from cnn_jax.ops.windows import Fill, require_2d
+
+MOST_CLASSES, MOST_BLOCKS = 1_000_000, 1000
+BELOW_ONE = math.nextafter(1.0, 0.0)
 
 
 class Network(nn.Module):
@@ -28,6 +34,7 @@ class Network(nn.Module):
     """
 
     IMAGES: ClassVar[tuple[int, int, int]] = (224, 224, 3)  # what the published network takes
+    SMALL_STRIDES: ClassVar[bool] = False  # whether the form for small images strides at first
 
     downsample: Strategy
     num_classes: int
@@ -39,7 +46,11 @@ class Network(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     def start(self, images: Array, *, train: bool) -> tuple[Array, Layers]:
-        """The images in the network's dtype and the layers to build from; in a compact method."""
+        """The images in the network's dtype and the layers to build from; in a compact method.
+
+        Raises BadInput for a field that is not of its kind.
+        """
+        _check_fields(self)
         require_2d(type(self).__name__, images)
         shared = Downsample(self.downsample, name='pool') if self.downsample.one_for_all else None
         layers = Layers(
@@ -57,3 +68,37 @@ class Network(nn.Module):
     def logits(self, layers: Layers, x: Array, *, name: str = 'dense') -> Array:
         """The last layer, in float32."""
         return layers.dense(x.astype(jnp.float32), self.num_classes, name=name)
+
+
+def _check_fields(model: Network) -> None:
+    """BadInput that names the first field of `model` that is not of its kind."""
+    name, given = type(model).__name__, vars(model)
+    require(
+        isinstance(model.downsample, Strategy),
+        f"{name}: downsample must be a strategy, like Max() or strategy_named('max_blur'); "
+        f'got {model.downsample!r}.',
+    )
+    check_ints(model, num_classes=(1, MOST_CLASSES))
+    check_floats(model, norm_epsilon=(POSITIVE, 1))
+    for field in {'dropout', 'drop_path'} & given.keys():
+        check_floats(model, **{field: (0, BELOW_ONE)})
+    for field in {'strict', 'small_images', 'downsample_first'} & given.keys():
+        require(
+            isinstance(given[field], bool),
+            f'{name}: {field} must be True or False; got {given[field]!r}.',
+        )
+    if 'blocks' in given:
+        check_ints(model, blocks=(1, MOST_BLOCKS))
+    depths = given.get('depths', (1,))
+    require(
+        isinstance(depths, tuple)
+        and len(depths) > 0
+        and all(type(depth) is int and 1 <= depth <= MOST_BLOCKS for depth in depths),
+        f'{name}: depths must be a tuple of ints of at least 1, blocks of each stage; '
+        f'got {depths!r}.',
+    )
+    require(
+        model.SMALL_STRIDES or not (given.get('small_images') and given.get('downsample_first')),
+        f'{name}: the form for small images has no stride in its first convolution: leave out '
+        f'downsample_first, or small_images.',
+    )

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
@@ -37,6 +38,8 @@ class NIN(Network):
                 size, last = (window if i == 0 else 1), i == len(plan) - 1
                 name = f'conv{number}_{i + 1}'
                 step = stride if last else 1
+                if name == 'conv3_3':
+                    x = x.astype(jnp.float32)  # the logits
                 x = layers.conv(x, features, size, stride=step, use_bias=True, name=name)
                 x = layers.activate(layers.normalise(x, name=f'norm{number}_{i + 1}'))
             return x
@@ -46,4 +49,4 @@ class NIN(Network):
             x = layers.downsample(x, site, name=f'pool{number}')
             x = layers.dropout(x, self.dropout)
         x = stage(x, 3, 3, (192, 192, self.num_classes), 1)
-        return layers.average(x).astype('float32')
+        return layers.average(x)

@@ -53,7 +53,7 @@ _REGISTRY: Mapping[str, partial[Network]] = {
     'mobilenet_v2': partial(MobileNetV2),
     'convnext_tiny': partial(ConvNeXt),
 }
-_SMALL = 64  # the largest image side of the forms for small images
+SMALL_SIDE = 64  # the largest image side of the forms for small images
 _LARGEST = 1024  # the largest image side that is tried for an error's advice
 
 
@@ -75,11 +75,6 @@ def build_model(name: str, *, downsample: Strategy, num_classes: int, **options:
     """
     if not isinstance(name, str) or name not in _REGISTRY:
         raise unknown_name('model', str(name), _REGISTRY)
-    require(
-        isinstance(downsample, Strategy),
-        f"downsample must be a strategy, like Max() or strategy_named('max_blur'); "
-        f'got {downsample!r}.',
-    )
     make = _REGISTRY[name]
     model = make(downsample=downsample, num_classes=num_classes)
     allowed = [f.name for f in fields(model) if f.name not in ('parent', 'name')]
@@ -97,26 +92,34 @@ def for_images(model: Network, image_shape: tuple[int, int, int]) -> Network:
     >>> for_images(model, (32, 32, 3)).small_images, for_images(model, (224, 224, 3)).small_images
     (True, False)
     """
-    small = max(image_shape[:2]) <= _SMALL and hasattr(model, 'small_images')
+    small = max(image_shape[:2]) <= SMALL_SIDE and hasattr(model, 'small_images')
     return model.clone(small_images=True) if small else model
 
 
 def check_model(model: nn.Module, image_shape: tuple[int, int, int]) -> dict:
     """The shapes of the model's variables for images of that shape; computes and compiles nothing.
 
-    Raises BadInput, naming the layer and the smallest square image that fits, where a window does
-    not fit its feature map.
+    Raises BadInput, naming the layer and the smallest square image that fits (unless the model is
+    `strict`), where a window does not fit its feature map.
 
     >>> from cnn_jax.modules import Max
     >>> shapes = check_model(ConvNet1(Max(), 10), (28, 28, 1))
     >>> shapes['params']['dense']['kernel'].shape
     (1568, 10)
     """
+    require(
+        isinstance(image_shape, tuple | list)
+        and len(image_shape) == 3
+        and all(type(n) is int and n >= 1 for n in image_shape),
+        f'image_shape must be height, width and channels, each at least 1; got {image_shape!r}.',
+    )
     try:
         return _shapes(model, image_shape)
     except ValueError as error:
+        if not str(error).startswith('layer '):
+            raise
         text = f'{type(model).__name__} cannot take images {image_shape}: {error}'
-        side = _smallest_side(model, image_shape)
+        side = None if getattr(model, 'strict', False) else _smallest_side(model, image_shape)
         if side is not None:
             text = f'{text.rstrip(".")}; the smallest square image that fits is {side}x{side}.'
         raise BadInput(text) from None
@@ -130,7 +133,7 @@ def _shapes(model: nn.Module, image_shape: tuple[int, int, int]) -> dict:
 def _smallest_side(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
     """The smallest side of a square image that fits, by bisection; None if even _LARGEST does not.
 
-    A size that fits stands for all above it, which holds for every registered model.
+    A size that fits stands for all above it, which holds for every model that is not `strict`.
     """
 
     def fits(side: int) -> bool:
@@ -140,7 +143,7 @@ def _smallest_side(model: nn.Module, image_shape: tuple[int, int, int]) -> int |
             return False
         return True
 
-    low, high = min(image_shape[:2]), 2 * max(image_shape[:2])
+    low, high = 0, max(image_shape[:2])
     while not fits(high):
         low, high = high, 2 * high
         if high > _LARGEST:

@@ -49,6 +49,14 @@ def from_torch(
     (5, 5, 6, 16)
     """
     require(
+        isinstance(tensors, Mapping) and all(isinstance(name, str) for name in tensors),
+        f'tensors must be a dict of names and arrays, as read_tensors reads; got {type(tensors)}.',
+    )
+    for name, tensor in tensors.items():
+        require(
+            not isinstance(tensor, Mapping), f'the state dict lies deeper: give tensors[{name!r}].'
+        )
+    require(
         all(isinstance(tensor, np.ndarray) for tensor in tensors.values()),
         'tensors must be NumPy arrays: give tensor.numpy() of each, or what read_tensors reads.',
     )

@@ -16,6 +16,10 @@ from cnn_jax.errors import BadInput
 from cnn_jax.files import write_atomically
 
 _LISTED = 10  # differences that an error names
+_DTYPES = (
+    *('bool', 'int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32', 'uint64'),
+    *('float16', 'bfloat16', 'float32', 'float64'),
+)
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, Shaped[np.ndarray, '...']]) -> None:
@@ -29,6 +33,12 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Shaped[np.ndarray, '..
     """
     # safetensors writes memory as it lies: a transposed view would be scrambled.
     ordered = {name: np.asarray(tensor, order='C') for name, tensor in tensors.items()}
+    for name, tensor in ordered.items():
+        if not isinstance(name, str) or str(tensor.dtype) not in _DTYPES:
+            raise BadInput(
+                f'cannot write {name!r} to {path}: it is {tensor.dtype}, and must be an array of '
+                f'{", ".join(_DTYPES)}, under a name.'
+            )
     write_atomically(Path(path), save(ordered))
 
 
@@ -39,7 +49,7 @@ def read_tensors(path: str | Path) -> dict[str, Shaped[np.ndarray, '...']]:
     except OSError as error:
         reason = 'there is no such file' if isinstance(error, FileNotFoundError) else error
         raise BadInput(f'cannot read the weights {path}: {reason}.') from None
-    except SafetensorError as error:
+    except (SafetensorError, AttributeError) as error:  # the latter where NumPy lacks the type
         raise BadInput(
             f'{path} is no safetensors file, or is cut short ({error}): copy it again; '
             f'a file of torch.save is to be converted with safetensors.torch.save_file first.'
@@ -80,6 +90,8 @@ def require_fit(
     advice = 'build the model with the options that the weights were made with'
     if not found.keys() & expected.keys():
         advice = _advice(list(found), list(expected))
+    elif not (missing or extra) and all(found[name].shape == expected[name] for name in expected):
+        advice = 'convert them to float32 first'
     raise BadInput(
         f'the tensors of {source} do not fit this {type(model).__name__} of {len(expected)} '
         f'({counts}): {"; ".join(differences[:_LISTED])}'
@@ -89,10 +101,12 @@ def require_fit(
 
 def _advice(found: list[str], expected: list[str]) -> str:
     """What to do where no name agrees."""
-    prefix = found[0].partition('.')[0] + '.' if found else ''
+    if not found:
+        return 'there are no tensors at all'
+    prefix = found[0].partition('.')[0] + '.'
     if {name.removeprefix(prefix) for name in found} >= set(expected):
         return f'take {prefix!r} off the start of every name'
-    if expected[0].startswith('params/') and found and not any('/' in name for name in found):
+    if expected[0].startswith('params/') and not any('/' in name for name in found):
         return 'such names are of PyTorch: use from_torch(model, read_tensors(path), image_shape)'
     return 'no name agrees, so they are of another architecture'
 
@@ -105,9 +119,15 @@ def to_float32(
     >>> to_float32('these weights', {'bias': np.ones(2, np.float32)})
     {'bias': Array([1., 1.], dtype=float32)}
     """
+    with np.errstate(over='ignore', invalid='ignore'):
+        arrays = {name: jnp.array(tensor, jnp.float32) for name, tensor in tensors.items()}
+    bad = [name for name, array in arrays.items() if not jnp.isfinite(array).all()]
+    if bad:
+        message = f'{source}: {len(bad)} tensors hold NaN or infinity as float32, as {bad[0]}.'
+        warnings.warn(message, stacklevel=3)
     others = [str(tensor.dtype) for tensor in tensors.values() if tensor.dtype != np.float32]
     if others:
         kinds = ', '.join(sorted(set(others)))
         message = f'{source}: {len(others)} of {len(tensors)} tensors are {kinds}, now float32.'
         warnings.warn(message, stacklevel=3)
-    return {name: jnp.array(tensor, jnp.float32) for name, tensor in tensors.items()}
+    return arrays

@@ -55,15 +55,22 @@ def test_defaults_are_what_the_network_takes(arguments, heading, classes, monkey
         (['convnet1', '--downsample', 'maxx'], "did you mean 'max'"),
         (['lenet5', '--input', '4', '4', '1'], 'layer conv2: input (2, 2)'),
         (['convnet1', '--input', '28', '28', '0'], 'each at least 1; got (28, 28, 0)'),
-        (['convnet1', '--input', '28', '28'], '--input'),
+        (
+            ['convnet1', '--input', '28', '28'],
+            '--input takes height, width and channels; got 28 28',
+        ),
+        (['convnet1', '--layer', 'pool1'], '--layer is for --erf'),
         (['convnet1', '--inputs', '28'], '--inputs'),
         ([], 'STR'),
         (['lenet5', '--small-images'], "unknown option of lenet5 'small_images'"),
         (['convnet1', '--num-classes', '0'], '--num-classes must be at least 1; got 0'),
         (['convnet1', '--json', '/dev/null/table.json'], 'cannot write /dev/null/table.json'),
         (['convnet1', '--erf', 'field.jpg'], '--erf must name a .png file; got field.jpg'),
-        (['convnet1', '--erf', 'a.png', '--layer', 'dense'], 'layer dense gives no map'),
-        (['convnet1', '--erf', 'a.png', '--layer', 'pol1'], "did you mean 'pool1'"),
+        (['convnet1', '--erf', 'a.png', '--layer', 'dense'], "unknown layer with a map 'dense'"),
+        (
+            ['convnet1', '--json', 'a.json', '--erf', 'a.png', '--layer', 'pol1'],
+            "did you mean 'pool1'",
+        ),
     ],
 )
 def test_bad_input(arguments, said, tmp_path, monkeypatch, capsys):

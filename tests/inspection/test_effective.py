@@ -66,6 +66,13 @@ def test_layers_without_a_map(layer, said, noise):
         effective_receptive_field(MODEL, variables, images, layer)
 
 
+def test_images_that_are_not_normalised(noise, unchecked):
+    variables, images = noise
+    for bad in (images.astype(jnp.uint8), images[:0], images[0]):
+        with pytest.raises(BadInput, match='images must be floats .*, normalised as the model'):
+            effective_receptive_field(MODEL, variables, bad, 'conv1')
+
+
 def test_images_of_other_channels(noise):
     variables, images = noise
     with pytest.raises(BadInput, match='conv1 was made for 2 channels; its input has 1'):

@@ -53,12 +53,6 @@ def test_unknown_model():
         build_model('convnet', downsample=Max(), num_classes=10)
 
 
-@pytest.mark.parametrize('downsample', ['max_blur', Max])
-def test_a_name_is_not_a_strategy(downsample, unchecked):
-    with pytest.raises(BadInput, match=r'must be a strategy, like Max\(\) or strategy_named'):
-        build_model('convnet1', downsample=downsample, num_classes=10)
-
-
 def test_normalisation_is_by_channel_mean_and_spread():
     classifier = Classifier(ConvNet1(Max(), 10), mean=(0.5, 0.25), std=(0.5, 0.125))
     images = np.full((1, 2, 2, 2), 255, np.uint8)

@@ -119,6 +119,19 @@ def test_half_precision_is_exported_as_float32_and_imported_with_one_warning():
     chex.assert_trees_all_equal(to_torch(model, loaded, shape), rounded)
 
 
+@pytest.mark.parametrize(
+    'tensors, said',
+    [
+        ('weights.safetensors', 'tensors must be a dict of names and arrays'),
+        ({'state_dict': {'conv1.weight': np.zeros(1)}}, r"give tensors\['state_dict'\]"),
+        ({}, 'there are no tensors at all'),
+    ],
+)
+def test_what_is_no_state_dict(tensors, said, unchecked):
+    with pytest.raises(BadInput, match=said):
+        from_torch(network('lenet5'), tensors, (28, 28, 1))
+
+
 def test_a_state_dict_with_a_word_before_every_name():
     model, shape = network('lenet5'), (28, 28, 1)
     tensors = to_torch(model, variables(model, shape), shape)

@@ -117,6 +117,25 @@ def test_a_file_of_pytorch_is_pointed_to_from_torch(file):
         load_weights(file, model, shape)
 
 
+def test_numbers_that_are_not_finite_are_loaded_and_said_once(file):
+    model, shape = network('convnet1'), (28, 28, 1)
+    made = jax.tree.map(np.array, variables(model, shape))
+    made['params']['conv1']['bias' if 'bias' in made['params']['conv1'] else 'kernel'][..., 0] = (
+        np.nan
+    )
+    save_weights(file, made)
+    with pytest.warns(UserWarning, match='1 tensors hold NaN or infinity .* params/conv1') as said:
+        load_weights(file, model, shape)
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize('leaf', [None, jax.ShapeDtypeStruct((2,), jnp.float32), 'text'])
+def test_what_is_no_array_of_numbers_is_not_written(leaf, file):
+    with pytest.raises(BadInput, match='cannot write .*params/dense/bias.* must be an array of'):
+        save_weights(file, {'params': {'dense': {'bias': leaf}}})
+    assert not file.exists()
+
+
 def test_a_failed_write_leaves_the_old_file(file, resnet18):
     save_weights(file, {'params': {'a': np.zeros(1)}})
     before = file.read_bytes()
