@@ -10,6 +10,7 @@ their columns stay empty. `floor_ms` is the time to move the least bytes at meas
 import importlib.util
 import json
 import os
+import statistics
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -59,6 +60,10 @@ def main() -> None:
     for name in options.cases:
         if name not in known:
             raise unknown_name('case', name, known)
+    file = options.json
+    require(
+        file.suffix == '.json' and not file.is_dir(), f'--json must name a .json file; got {file}.'
+    )
     require(options.rounds >= 1 and options.threads >= 1, 'rounds and threads must be at least 1.')
     usable = sorted(os.sched_getaffinity(0))
     require(options.threads <= len(usable), f'threads must be at most {len(usable)} here.')
@@ -94,7 +99,8 @@ def time_cases(
                 if peers.ops(name, shape[-1]):
                     arguments = (name, shape, options.threads, options.compiled)
                     sides.append((torch_side, peers.build, arguments))
-            times = timing.interleaved(sides, rounds=options.rounds)
+            rounds = timing.interleaved(sides, rounds=options.rounds)
+            times = {call: statistics.median(values) for call, values in rounds.items()}
             rows += [{'allocator': allocator, **row} for row in summarise(name, shape, times)]
             print(f'{allocator} {shape} {name}: ' + brief(rows[-1]), file=sys.stderr, flush=True)
     return rows

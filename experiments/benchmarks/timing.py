@@ -9,7 +9,6 @@ import ctypes.util
 import functools
 import multiprocessing
 import os
-import statistics
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -82,8 +81,8 @@ def best_ms(build: Callable, arguments: tuple[Hashable, ...], name: str) -> floa
     return 1000 * min(times)
 
 
-def interleaved(sides: Sequence[Side], *, rounds: int) -> dict[str, float]:
-    """Median over rounds of `best_ms` for every contender of every side, in milliseconds."""
+def interleaved(sides: Sequence[Side], *, rounds: int) -> dict[str, list[float]]:
+    """`best_ms` of every round, for every contender of every side, in milliseconds."""
     turns = [
         (process, build, arguments, name)
         for process, build, arguments in sides
@@ -93,4 +92,4 @@ def interleaved(sides: Sequence[Side], *, rounds: int) -> dict[str, float]:
     for _ in range(rounds):
         for process, build, arguments, name in turns:
             times[name].append(process.submit(best_ms, build, arguments, name).result())
-    return {name: statistics.median(values) for name, values in times.items()}
+    return times

@@ -1,0 +1,134 @@
+"""The JAX side of the training benchmark: our step, its parts, Flax's step, and the machine."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cnn_jax.data.augment import Augment, augment_images
+from cnn_jax.inspection import summarize
+from cnn_jax.models import Classifier, build_model, for_images
+from cnn_jax.modules import strategy_named
+from cnn_jax.streams import Stream, stream_key
+from cnn_jax.training import (
+    Optimizer,
+    create_state,
+    make_optimizer,
+    make_train_step,
+    train_epoch,
+    zero_sums,
+)
+from experiments.benchmarks import training_flax
+
+STEPS = 20  # of the epoch whose overhead is measured
+COPIED = 1 << 24  # floats
+PRODUCT = (4096, 1024, 1024)  # the matrix product that stands for the machine's speed
+
+
+class Run:
+    """Everything that one of our train steps needs, on random images."""
+
+    def __init__(self, model: str, downsample: str, batch: int, shape: tuple[int, int, int]):
+        network = build_model(model, downsample=strategy_named(downsample), num_classes=10)
+        channels = shape[-1]
+        self.classifier = Classifier(
+            for_images(network, shape), mean=(0.5,) * channels, std=(0.25,) * channels
+        )
+        optimizer = make_optimizer(Optimizer(), epochs=1, steps_per_epoch=STEPS)
+        self.key = jax.random.key(0)
+        self.state = create_state(self.classifier, optimizer, self.key, shape)
+        rng = np.random.default_rng(0)
+        examples = batch * STEPS
+        self.images = jnp.asarray(rng.integers(0, 256, (examples, *shape), np.uint8))
+        self.labels = jnp.arange(examples) % 10
+        self.order = jnp.asarray(rng.permutation(examples).reshape(STEPS, batch))
+        self.step = make_train_step(self.classifier, optimizer, augment=Augment())
+        self.sums = zero_sums()
+
+    @property
+    def data(self) -> tuple:
+        """The arguments of the step that stay."""
+        return self.images, self.labels, self.order, self.key
+
+    def train(self) -> None:
+        """One step."""
+        self.state, self.sums = self.step(self.state, self.sums, *self.data)
+        jax.block_until_ready((self.state, self.sums))
+
+    def epoch(self) -> None:
+        """An epoch, as the comparison runs it."""
+        state = replace(self.state, step=jnp.zeros((), jnp.int32))
+        images, labels, order, key = self.data
+        self.state, self.sums, _ = train_epoch(
+            self.step, state, zero_sums(), images=images, labels=labels, order=order, key=key
+        )
+        jax.block_until_ready(self.state)
+
+
+def build(
+    model: str, downsample: str, batch: int, shape: tuple[int, int, int]
+) -> dict[str, Callable[[], None]]:
+    """The calls to time."""
+    run = Run(model, downsample, batch, shape)
+    x = jax.random.normal(jax.random.key(1), (batch, *shape))
+    y = run.labels[:batch]
+    state = Run(model, downsample, batch, shape).state
+    evaluate = jax.jit(lambda variables, images: run.classifier.logits(variables, images))
+    pipeline = jax.jit(_inputs, static_argnames='classifier')
+    m, k, n = PRODUCT
+    a, b = jnp.ones((m, k)), jnp.ones((k, n))
+    big = jnp.ones(COPIED)
+    product, copy = jax.jit(jnp.matmul), jax.jit(lambda x: x + 1)
+    calls = {
+        'ours': run.train,
+        'flax': training_flax.train_step(model, downsample, x, y),
+        'evaluation': lambda: jax.block_until_ready(evaluate(state.variables, run.images[:batch])),
+        'input': lambda: jax.block_until_ready(pipeline(run.classifier, run.state.step, *run.data)),
+        'product': lambda: jax.block_until_ready(product(a, b)),
+        'copy': lambda: jax.block_until_ready(copy(big)),
+    }
+    if model == 'convnet1':  # an epoch of the others takes too long
+        calls['epoch'] = Run(model, downsample, batch, shape).epoch
+    return calls
+
+
+def _inputs(classifier: Classifier, step, images, labels, order, key):
+    """What the step does before the model: takes its row of the order, augments, normalises."""
+    index = order[step % order.shape[0]]
+    batch = augment_images(stream_key(key, Stream.AUGMENT, step), images[index], Augment())
+    return classifier.normalise(batch), labels[index]
+
+
+def least_work(
+    model: str, downsample: str, batch: int, shape: tuple[int, int, int]
+) -> dict[str, float]:
+    """What a step cannot do without, and what the two speed tests do.
+
+    Arithmetic: every multiply-add of a convolution or dense layer forward, for the weights and, but
+    for the first layer, for its input. Bytes: every layer's output and its gradient are written and
+    read once; Adam reads weights, gradient and two moments, and writes all but the gradient.
+    """
+    network = build_model(model, downsample=strategy_named(downsample), num_classes=10)
+    summary = summarize(for_images(network, shape), shape)
+    first = next(layer for layer in summary.layers if layer.multiply_adds)
+    m, k, n = PRODUCT
+    return {
+        'flops': 2 * batch * (3 * summary.multiply_adds - first.multiply_adds),
+        'bytes': 4 * batch * summary.memory_bytes + 7 * summary.parameter_bytes,
+        'product_flops': 2 * m * k * n,
+        'copy_bytes': 2 * 4 * COPIED,
+        'epoch_steps': STEPS,
+    }
+
+
+def first_step_seconds(
+    model: str, downsample: str, batch: int, shape: tuple[int, int, int]
+) -> float:
+    """How long the first step takes, tracing and compilation included; run it in a new process."""
+    run = Run(model, downsample, batch, shape)
+    start = time.perf_counter()
+    run.train()
+    return time.perf_counter() - start
