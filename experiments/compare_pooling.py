@@ -19,6 +19,7 @@ def main() -> None:
     from cnn_jax.runs.command_line import parse
     from cnn_jax.runs.comparison import check_folder, run_comparison
     from cnn_jax.runs.config import config_to_dict
+    from cnn_jax.runs.look import cost_table, look
     from cnn_jax.runs.progress import Progress
 
     options = parse(
@@ -34,6 +35,10 @@ def main() -> None:
     if options.dry_run:
         run_comparison(recipe, folder, dataset, progress, dry_run=True)
         print(json.dumps(config_to_dict(recipe), indent=1))
+        return
+    if options.explain or options.profile:
+        run_comparison(recipe, folder, dataset, progress, dry_run=True)
+        Console(width=100).print(cost_table(look(recipe, profile=options.profile)))
         return
     run_comparison(
         recipe, folder, dataset, progress, workers=options.workers, extend=options.extend

@@ -18,7 +18,7 @@ BELOW = {
     'evaluation': {'ops', 'modules', 'models', 'data'},
     'weights': {'ops', 'modules', 'models'},
     'inspection': {'ops', 'modules', 'models'},
-    'runs': {'ops', 'modules', 'models', 'data', 'training', 'evaluation'},
+    'runs': {'ops', 'modules', 'models', 'data', 'training', 'evaluation', 'inspection'},
     'reports': {'runs'},
 }
 MAY_OPS = {'jax', 'numpy', 'jaxtyping', 'cnn_jax'}

@@ -4,12 +4,15 @@ from cnn_jax.inspection.effective import effective_receptive_field, plot_recepti
 from cnn_jax.inspection.fields import ReceptiveField
 from cnn_jax.inspection.summary import summarize
 from cnn_jax.inspection.table import Layer, Summary, summary_dict
+from cnn_jax.inspection.work import Work, least_step_work
 
 __all__ = [
     'Layer',
     'ReceptiveField',
     'Summary',
+    'Work',
     'effective_receptive_field',
+    'least_step_work',
     'plot_receptive_field',
     'summarize',
     'summary_dict',

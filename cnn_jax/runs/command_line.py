@@ -78,6 +78,8 @@ class Options:
     workers: int | None
     extend: bool
     dry_run: bool
+    explain: bool
+    profile: Path | None
 
 
 def parse(arguments: Sequence[str], *, program: str, description: str) -> Options:
@@ -102,6 +104,8 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
         workers: int | None = None,
         extend: bool = False,
         dry_run: bool = False,
+        explain: bool = False,
+        profile: Path | None = None,
     ) -> Options:
         """Options.
 
@@ -112,10 +116,12 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
             workers: Cells that run at once; as many as the cores hold if not given.
             extend: Allow more seeds and strategies than the folder was begun with.
             dry_run: Check everything, print the resolved config and run nothing.
+            explain: Time a training step of each strategy, beside what it must cost; run nothing.
+            profile: Write a trace of a few steps of each strategy to this folder; run nothing.
         """
         require(workers is None or workers >= 1, f'--workers must be at least 1; got {workers}.')
         chosen = choose_strategies(comparison, strategies)
-        return Options(chosen, output, workers, extend, dry_run)
+        return Options(chosen, output, workers, extend, dry_run, explain, profile)
 
     return parse_options(
         options, arguments[1:], program=f'{program} CONFIG', description=description

@@ -71,7 +71,7 @@ def run_cells(
     messages, places = context.Queue(), context.Queue()
     for core_set in _core_sets(cells, workers):
         places.put(core_set)
-    with _environment(preload_variables()), _stop_on_signals(stop):
+    with environment(preload_variables()), _stop_on_signals(stop):
         pool = ProcessPoolExecutor(
             workers, context, initializer=_start_worker, initargs=(stop, messages, places)
         )
@@ -108,7 +108,8 @@ def _core_sets(cells: Mapping[CellKey, Cell], workers: int) -> Iterator[list[int
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """These environment variables, for the processes that start meanwhile."""
     os.environ.update(variables)
     try:
         yield

@@ -3,6 +3,7 @@
 import functools
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import optax
 
 from cnn_jax.data import Dataset
@@ -62,7 +63,12 @@ def make_setup(
 
 
 def _model(cell: Cell, image_shape: tuple[int, int, int], num_classes: int) -> Network:
-    model = build_model(cell.model, downsample=cell.strategy, num_classes=num_classes)
+    model = build_model(
+        cell.model,
+        downsample=cell.strategy,
+        num_classes=num_classes,
+        dtype=jnp.dtype(cell.precision),
+    )
     return for_images(model, image_shape)
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnn_jax.data.augment import Augment, augment_images
-from cnn_jax.inspection import summarize
+from cnn_jax.inspection import least_step_work
 from cnn_jax.models import Classifier, build_model, for_images
 from cnn_jax.modules import strategy_named
 from cnn_jax.streams import Stream, stream_key
@@ -105,19 +105,13 @@ def _inputs(classifier: Classifier, step, images, labels, order, key):
 def least_work(
     model: str, downsample: str, batch: int, shape: tuple[int, int, int]
 ) -> dict[str, float]:
-    """What a step cannot do without, and what the two speed tests do.
-
-    Arithmetic: every multiply-add of a convolution or dense layer forward, for the weights and, but
-    for the first layer, for its input. Bytes: every layer's output and its gradient are written and
-    read once; Adam reads weights, gradient and two moments, and writes all but the gradient.
-    """
+    """What a step cannot do without, and what the two speed tests do."""
     network = build_model(model, downsample=strategy_named(downsample), num_classes=10)
-    summary = summarize(for_images(network, shape), shape)
-    first = next(layer for layer in summary.layers if layer.multiply_adds)
+    work = least_step_work(for_images(network, shape), shape, batch)
     m, k, n = PRODUCT
     return {
-        'flops': 2 * batch * (3 * summary.multiply_adds - first.multiply_adds),
-        'bytes': 4 * batch * summary.memory_bytes + 7 * summary.parameter_bytes,
+        'flops': work.flops,
+        'bytes': work.bytes,
         'product_flops': 2 * m * k * n,
         'copy_bytes': 2 * 4 * COPIED,
         'epoch_steps': STEPS,

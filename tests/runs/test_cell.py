@@ -5,6 +5,7 @@ import hashlib
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -14,8 +15,8 @@ from cnn_jax.errors import BadInput
 from cnn_jax.modules import Max, MaxBlur
 from cnn_jax.runs import Cell, Evaluation
 from cnn_jax.runs.cell import run_cell
-from cnn_jax.runs.setup import check_cell
-from cnn_jax.training import Optimizer
+from cnn_jax.runs.setup import check_cell, make_setup
+from cnn_jax.training import Optimizer, create_state
 
 CELL = Cell(
     strategy=MaxBlur(),
@@ -130,6 +131,18 @@ def test_divergence_is_a_result(dataset, tmp_path):
     assert result['status'] == 'diverged' and 'not finite at step 2' in result['message']
     assert 'accuracy' not in result
     assert json.loads((tmp_path / 'result.json').read_text()) == result
+
+
+def test_bfloat16_computes_in_it_and_keeps_float32_parameters(dataset, tmp_path):
+    cell = dataclasses.replace(CELL, precision='bfloat16', epochs=1)
+    setup = make_setup(cell, dataset.image_shape, dataset.num_classes, (0.5,), (0.25,), 10)
+    state = create_state(setup.classifier, setup.optimizer, jax.random.key(0), dataset.image_shape)
+    assert {leaf.dtype for leaf in jax.tree.leaves(state.params)} == {jnp.dtype('float32')}
+    images = jnp.asarray(dataset.train.images[:16])
+    text = str(jax.make_jaxpr(setup.classifier.logits)(state.variables, images))
+    assert 'conv_general_dilated' in text and ':bf16[16,' in text
+    result = run_cell(cell, tmp_path, dataset)
+    assert result is not None and result['status'] == 'completed'
 
 
 def test_validation_keeps_its_images_out_of_training(dataset, tmp_path):

@@ -36,6 +36,7 @@ CELL = Cell(strategy=Max(), seed=0)
         ({'strategies': {}}, 'at least one name and strategy'),
         ({'validation_fraction': 1.0}, 'validation_fraction must be at least 0 and below 1'),
         ({'label_smoothing': -0.1}, 'label_smoothing must be at least 0'),
+        ({'precision': 'float16'}, "unknown precision 'float16': did you mean 'bfloat16'"),
     ],
 )
 def test_bad_values_are_refused(values, said, unchecked):
@@ -65,6 +66,7 @@ def test_hash_changes_with_every_field():
         'epochs': 4,
         'batch_size': 64,
         'label_smoothing': 0.1,
+        'precision': 'bfloat16',
         'optimizer': Optimizer(learning_rate=2e-3),
         'augment': Augment(crop=1),
         'evaluation': Evaluation(max_shift=2),

@@ -1,0 +1,168 @@
+"""A look at one training step of each strategy: what it costs, what it must cost, and a trace."""
+
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+from rich.table import Table
+
+from cnn_jax.data import channel_statistics, load
+from cnn_jax.data.batches import epoch_order
+from cnn_jax.inspection import least_step_work
+from cnn_jax.runs.comparison import make_folder
+from cnn_jax.runs.config import Cell, Comparison, cells_of
+from cnn_jax.runs.pool import environment
+from cnn_jax.runs.process import (
+    compute_on,
+    enable_compilation_cache,
+    preload_variables,
+    usable_cores,
+)
+from cnn_jax.runs.setup import make_setup
+from cnn_jax.training import create_state, zero_sums
+
+_WARM_UP, _TIMED, _TRACED = 3, 15, 5  # steps
+_SIDE, _COPIED = 2048, 1 << 24  # of the matrix product; floats that are copied
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """One training step.
+
+    Attributes:
+        milliseconds: Median of several steps.
+        least_flops: Multiply-adds of convolutions and dense layers, two operations each.
+        least_bytes: Every output and gradient written and read once, and the optimiser's.
+        flops: As XLA counts the compiled step.
+        bytes: As XLA counts the compiled step; what stays in a cache counts too.
+        floor: Milliseconds of the least work at the measured speed of a matrix product or a copy,
+            whichever takes longer.
+    """
+
+    milliseconds: float
+    least_flops: int
+    least_bytes: int
+    flops: float
+    bytes: float
+    floor: float
+
+
+def look(comparison: Comparison, *, profile: Path | None = None) -> dict[str, StepCost]:
+    """The cost of a step of every strategy, each in a process like those that train.
+
+    With `profile`, a trace of a few steps goes to the folder of the strategy's name in it; Perfetto
+    opens its `perfetto_trace.json.gz`, XProf the rest.
+    """
+    if profile:
+        make_folder(profile)
+    seed = comparison.seeds[0]
+    cells = {name: cell for (name, at), cell in cells_of(comparison).items() if at == seed}
+    context = multiprocessing.get_context('spawn')
+    costs = {}
+    for name, cell in cells.items():
+        folder = profile / name if profile else None
+        with (
+            environment(preload_variables()),
+            ProcessPoolExecutor(
+                1, context, initializer=_settle, initargs=(usable_cores()[: cell.cores],)
+            ) as process,
+        ):
+            costs[name] = process.submit(step_cost, cell, folder).result()
+    return costs
+
+
+def _settle(cores: list[int]) -> None:
+    compute_on(cores)
+    enable_compilation_cache()
+
+
+def step_cost(cell: Cell, profile: Path | None = None) -> StepCost:
+    """The cost of a step of the cell, measured in this process."""
+    dataset = load(cell.data, image_size=cell.image_size, log=lambda line: None)
+    images, labels = jnp.asarray(dataset.train.images), jnp.asarray(dataset.train.labels)
+    setup = make_setup(
+        replace(cell, seed=0),
+        dataset.image_shape,
+        dataset.num_classes,
+        *channel_statistics(dataset.train.images),
+        len(labels) // cell.batch_size,
+    )
+    key = jax.random.key(cell.seed)
+    order = epoch_order(key, 0, examples=len(labels), batch_size=cell.batch_size)
+    state = create_state(setup.classifier, setup.optimizer, key, dataset.image_shape)
+    carried = [state, zero_sums()]
+
+    def step() -> None:
+        carried[:] = setup.step(*carried, images, labels, order, key)
+        jax.block_until_ready(carried)
+
+    counted = _counted(setup.step, (*carried, images, labels, order, key))
+    for _ in range(_WARM_UP):
+        step()
+    milliseconds = statistics.median(_milliseconds(step) for _ in range(_TIMED))
+    if profile:
+        with jax.profiler.trace(str(profile), create_perfetto_trace=True):
+            for _ in range(_TRACED):
+                step()
+    least = least_step_work(setup.classifier.model, dataset.image_shape, cell.batch_size)
+    flops_per_ms, bytes_per_ms = _speeds()
+    return StepCost(
+        milliseconds,
+        least.flops,
+        least.bytes,
+        counted.get('flops', 0.0),
+        counted.get('bytes accessed', 0.0),
+        floor=max(least.flops / flops_per_ms, least.bytes / bytes_per_ms),
+    )
+
+
+def _counted(step: Callable, arguments: tuple) -> Mapping[str, float]:
+    shapes = jax.tree.map(jax.typeof, arguments)
+    return jax.jit(step).lower(*shapes).compile().cost_analysis() or {}
+
+
+def _milliseconds(call: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    call()
+    return 1000 * (time.perf_counter() - start)
+
+
+def _speeds() -> tuple[float, float]:
+    """Operations a millisecond of a matrix product, bytes of a copy; the best of several."""
+
+    def best(function: Callable[[Array], Array], x: Array) -> float:
+        compiled = jax.jit(function)
+        times = [_milliseconds(lambda: jax.block_until_ready(compiled(x))) for _ in range(6)]
+        return min(times)
+
+    product = best(lambda a: a @ a, jnp.ones((_SIDE, _SIDE)))
+    copy = best(lambda a: a + 1, jnp.ones(_COPIED))
+    return 2 * _SIDE**3 / product, 8 * _COPIED / copy
+
+
+def cost_table(costs: Mapping[str, StepCost]) -> Table:
+    """The costs for the terminal."""
+    table = Table(caption='least: what arithmetic and layers need; XLA: what it compiled to')
+    table.add_column('a step of')
+    heads = ('ms', 'GFLOP, least', 'XLA', 'MB, least', 'XLA', 'floor, ms', 'share')
+    for head in heads:
+        table.add_column(head, justify='right')
+    for name, cost in costs.items():
+        table.add_row(
+            name,
+            f'{cost.milliseconds:.2f}',
+            f'{cost.least_flops / 1e9:.2f}',
+            f'{cost.flops / 1e9:.2f}',
+            f'{cost.least_bytes / 1e6:.0f}',
+            f'{cost.bytes / 1e6:.0f}',
+            f'{cost.floor:.2f}',
+            f'{cost.floor / cost.milliseconds:.0%}',
+        )
+    return table

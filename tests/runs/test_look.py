@@ -1,0 +1,30 @@
+"""A look at one training step: its cost and its trace."""
+
+import gzip
+import io
+import json
+
+from rich.console import Console
+
+from cnn_jax.modules import Avg, Max
+from cnn_jax.runs import Comparison
+from cnn_jax.runs.look import cost_table, look
+
+
+def test_costs_and_traces_of_every_strategy(tmp_path):
+    comparison = Comparison(
+        strategies={'max': Max(), 'average': Avg()}, data='shapes_tiny', batch_size=16
+    )
+    costs = look(comparison, profile=tmp_path / 'new')
+    assert list(costs) == ['max', 'average']
+    for name, cost in costs.items():
+        assert min(cost.floor, cost.milliseconds) > 0
+        assert 0.5 < cost.flops / cost.least_flops < 3 and cost.bytes > cost.least_bytes / 2
+        (trace,) = (tmp_path / 'new' / name).rglob('perfetto_trace.json.gz')
+        with gzip.open(trace) as file:
+            events = json.load(file)
+        events = events['traceEvents'] if isinstance(events, dict) else events
+        assert any('dot' in str(event.get('name')) for event in events)
+    console = Console(width=100, file=io.StringIO(), record=True)
+    console.print(cost_table(costs))
+    assert console.export_text().count('%') == len(costs)
