@@ -1,12 +1,13 @@
 """Convolution (correlation, as the field means it) in two dimensions."""
 
 from collections.abc import Sequence
+from functools import partial
 
-import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.axis import pad_axis
+from cnn_jax.ops.conv_forms import by_lax, form_for_cpu
 from cnn_jax.ops.windows import (
     Fill,
     Padding,
@@ -16,8 +17,6 @@ from cnn_jax.ops.windows import (
     per_axis,
     spatial_rank,
 )
-
-_BLOCK = 4  # output columns per matrix-product row: measured best of 2, 4, 7, 14 at 28x28
 
 
 def conv(
@@ -36,13 +35,14 @@ def conv(
     `groups`, channels and features are cut into that many equal runs, and each run of features sees
     its run of channels only: `groups` = channels is a depthwise convolution.
 
-    On a CPU a stride-1 convolution of one input channel runs as one matrix product: lax takes
-    4.6 ms forward and 1.5 ms for the weight gradient at (128, 28, 28, 1) -> 16, window 5; this
-    takes 1.0 and 1.1 ms. Everything else, and every other backend, is lax.
+    On a CPU, one input channel, groups, and kernels of 3x3 between 64 and 128 channels are computed
+    by forms of their own (`cnn_jax.ops.conv_forms` has their times beside lax's); the last have a
+    gradient of their own, so reverse mode only. Everything else, and every other backend, is lax.
 
     Raises ValueError where channels do not match, the window does not fit (with `strict`, evenly:
     see `output_size`) or the fill is unknown.
 
+    >>> import jax.numpy as jnp
     >>> x = jnp.ones((1, 3, 3, 1))
     >>> conv(x, jnp.ones((3, 3, 1, 1)))[0, :, :, 0].tolist()
     [[4.0, 6.0, 4.0], [6.0, 9.0, 6.0], [4.0, 6.0, 4.0]]
@@ -67,41 +67,9 @@ def conv(
         for axis, (low, high) in enumerate(pairs, start=1):
             x = pad_axis(x, axis, low, high, fill)
         pairs = ((0, 0), (0, 0))
-
-    def by_lax(x, kernel):
-        return lax.conv_general_dilated(
-            x,
-            kernel,
-            strides,
-            pairs,
-            dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-            feature_group_count=groups,
-        )
-
-    if strides == (1, 1) and x.shape[-1] == 1 and out_width % _BLOCK == 0:
-        return lax.platform_dependent(
-            x,
-            kernel,
-            cpu=lambda x, k: _conv_by_blocks(x, k, pairs, (out_height, out_width)),
-            default=by_lax,
-        )
-    return by_lax(x, kernel)
-
-
-def _conv_by_blocks(x: Array, kernel: Array, pairs, out: tuple[int, int]) -> Array:
-    """One matrix product in which a row holds the input of `_BLOCK` neighbouring outputs.
-
-    Plain im2col copies each input k * k times and multiplies by too narrow a matrix; with four
-    outputs a row, neighbours share their patch and the kernel becomes a (k * (k + 3), 4 features)
-    matrix of four shifted copies.
-    """
-    height, width, _, features = kernel.shape
-    xp = jnp.pad(x[..., 0], ((0, 0), *pairs))
-    span = _BLOCK + width - 1
-    columns = jnp.stack([xp[:, :, j : j + span] for j in range(0, out[1], _BLOCK)], 2)
-    rows = jnp.stack([columns[:, i : i + out[0]] for i in range(height)], 3)
-    shifted = jnp.stack(
-        [jnp.pad(kernel[:, :, 0], ((0, 0), (t, _BLOCK - 1 - t), (0, 0))) for t in range(_BLOCK)], 2
-    )
-    y = rows.reshape(-1, height * span) @ shifted.reshape(height * span, _BLOCK * features)
-    return y.reshape(x.shape[0], *out, features)
+    options = {'strides': strides, 'pairs': pairs, 'groups': groups}
+    portable = partial(by_lax, **options)
+    form = form_for_cpu(x, kernel, out=(out_height, out_width), **options)
+    if form is None:
+        return portable(x, kernel)
+    return lax.platform_dependent(x, kernel, cpu=form, default=portable)
