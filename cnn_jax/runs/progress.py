@@ -41,8 +41,8 @@ class Progress:
         """Shows the bar while the grid runs."""
         self._cells = cells
         self.line(f'{cells} cells to run, {total_steps:,} steps in all')
-        with self._bar:
-            self._task = self._bar.add_task('training', total=total_steps)
+        with self._bar:  # the evaluation of a cell counts as one more step, so that the clock runs
+            self._task = self._bar.add_task('training, evaluating', total=total_steps + cells)
             yield
 
     def events(self) -> Events:
@@ -55,6 +55,7 @@ class Progress:
 
     def _finished(self, key: CellKey, result: dict) -> None:
         self._done += 1
+        self._tick(key, 1)
         if result['status'] == 'completed':
             figures = (
                 f'accuracy {result["accuracy"]:.4f}, consistency {result["consistency"]:.4f}, '
