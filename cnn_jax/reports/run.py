@@ -44,9 +44,10 @@ class Run:
 
     @property
     def title(self) -> str:
-        """The config's title, or else the question that the comparison answers."""
-        model, data = self.config.get('model'), self.config.get('data')
-        return str(self.config.get('title') or f'Which pooling for {model} on {data}?')
+        """The config's title, or the question that its model and data make, or the folder's name."""
+        title, model, data = (self.config.get(key) for key in ('title', 'model', 'data'))
+        question = f'Which pooling for {model} on {data}?' if model and data else ''
+        return str(title or question or self.folder.resolve().name)
 
     @property
     def baseline(self) -> str:

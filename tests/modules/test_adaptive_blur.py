@@ -116,11 +116,12 @@ def test_sizes_are_those_of_max_pooling_after_a_max_and_rounded_up_without(strat
 
 
 @pytest.mark.parametrize('strategy', STRATEGIES)
-def test_the_max_stands_at_max_pools_only(strategy):
+def test_the_max_stands_at_pools_only(strategy):
     strategy = replace(strategy, window=3, padding='circular', filter_size=5)
-    assert strategy.at(MAX_POOL) == strategy
-    for site in (STRIDED_CONV, AVG_POOL, SHORTCUT):
-        assert strategy.at(site) == replace(strategy, window=1, window_padding='valid')
+    without = replace(strategy, window=1, window_padding='valid')
+    assert strategy.at(MAX_POOL) == strategy.at(AVG_POOL) == strategy
+    assert strategy.at(STRIDED_CONV) == strategy.at(SHORTCUT) == without
+    assert replace(strategy, window=None).at(AVG_POOL) == without
     assert strategy.conv_stride == 1 and not strategy.one_for_all
 
 
