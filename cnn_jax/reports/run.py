@@ -44,7 +44,7 @@ class Run:
 
     @property
     def title(self) -> str:
-        """The config's title, or the question that its model and data make, or the folder's name."""
+        """The config's title, or the question of its model and data, or the folder's name."""
         title, model, data = (self.config.get(key) for key in ('title', 'model', 'data'))
         question = f'Which pooling for {model} on {data}?' if model and data else ''
         return str(title or question or self.folder.resolve().name)
