@@ -62,14 +62,12 @@ class Block(nn.Module):
         super().__init__()
         halve, blurred = inputs != features, downsample == 'max_blur'
         stride = 2 if halve and not blurred else 1
-        self.first = nn.Sequential(*conv(inputs, features, 3, stride=stride, bias=False))
-        self.second = nn.Sequential(*conv(features, features, 3, bias=False)[:2])
-        self.shortcut = nn.Identity()
-        if halve:
-            self.shortcut = nn.Sequential(*conv(inputs, features, 1, stride=stride, bias=False)[:2])
+        first = conv(inputs, features, 3, stride=stride, bias=False)
+        shortcut = conv(inputs, features, 1, stride=stride, bias=False)[:2] if halve else []
         if halve and blurred:
-            self.first.append(blur(features))
-            self.shortcut.insert(0, blur(inputs))
+            first, shortcut = [*first, blur(features)], [blur(inputs), *shortcut]
+        self.first, self.shortcut = nn.Sequential(*first), nn.Sequential(*shortcut)
+        self.second = nn.Sequential(*conv(features, features, 3, bias=False)[:2])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return functional.relu(self.second(self.first(x)) + self.shortcut(x))
@@ -101,7 +99,8 @@ def build(
     for mode in ('eager', 'compiled') if both else ('eager',):
         layouts = {'contiguous': torch.contiguous_format, 'channels_last': torch.channels_last}
         for layout, memory in layouts.items():
-            net = NETWORKS[model](downsample).to(memory_format=memory)
+            net = NETWORKS[model](downsample)
+            net.to(memory_format=memory)  # pyright: ignore[reportCallIssue]
             function = torch.compile(net, dynamic=False) if mode == 'compiled' else net
             try:
                 calls[f'torch {layout} {mode}'] = train_step(
