@@ -1,5 +1,6 @@
 """What the README tells people to type works: its Python runs, its commands and files exist."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from cnn_jax.models import model_names
 from cnn_jax.modules import strategy_names
+from experiments import bench_models
 from experiments.benchmarks.table import markdown
 
 ROOT = Path(__file__).parents[1]
@@ -85,6 +88,15 @@ def test_the_table_of_all_strategies_is_that_of_its_run():
 def test_the_benchmark_tables_are_those_of_their_runs(run):
     path = ROOT / 'experiments' / 'results' / 'bench_ops' / f'{run}.json'
     assert markdown(json.loads(path.read_text())) in README
+
+
+def test_the_table_of_models_is_that_of_its_run():
+    path = ROOT / 'experiments' / 'results' / 'bench_models' / 'small_images.json'
+    rows = json.loads(path.read_text())
+    assert bench_models.markdown(rows) in README
+    tried = {(row['model'], row['downsample']) for row in rows}
+    assert tried == set(itertools.product(model_names(), ('max', 'max_blur', 'aps', 'blur')))
+    assert all(row['loss_finite'] and row['compilations'] == 0 for row in rows)
 
 
 def test_the_short_benchmark_table_is_that_of_the_long_ones():
