@@ -11,7 +11,7 @@ import pytest
 
 from cnn_jax.models import model_names
 from cnn_jax.modules import strategy_names
-from experiments import bench_models
+from experiments import bench_models, bench_training
 from experiments.benchmarks.table import markdown
 
 ROOT = Path(__file__).parents[1]
@@ -88,6 +88,11 @@ def test_the_table_of_all_strategies_is_that_of_its_run():
 def test_the_benchmark_tables_are_those_of_their_runs(run):
     path = ROOT / 'experiments' / 'results' / 'bench_ops' / f'{run}.json'
     assert markdown(json.loads(path.read_text())) in README
+
+
+def test_the_table_of_training_steps_is_that_of_its_run():
+    path = ROOT / 'experiments' / 'results' / 'bench_training' / 'convnet1.json'
+    assert bench_training.markdown(json.loads(path.read_text())) in README
 
 
 def test_the_table_of_models_is_that_of_its_run():

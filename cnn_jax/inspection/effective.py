@@ -118,9 +118,11 @@ def plot_receptive_field(
     axes.grid(False)
     axes.set_xlabel('column (pixels)')
     axes.set_ylabel('row (pixels)')
+    inside = top <= rows[0] <= rows[1] <= bottom and left <= columns[0] <= columns[1] <= right
+    frame = 'dashed' if inside else 'larger than shown'
     lines = (
         f'Receptive field of unit {unit} of {label(layer.name, 40)}',
-        f'theoretical {size} (dashed), effective in colour',
+        f'theoretical {size} ({frame}), effective in colour',
         caption,
     )
     axes.set_title('\n'.join(line for line in lines if line))

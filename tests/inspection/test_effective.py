@@ -103,7 +103,7 @@ def test_the_picture_of_a_field_much_larger_than_the_image_shows_the_image():
     (layer,) = (row for row in summarize(vgg16, (32, 32, 3)).layers if row.name == 'pool5')
     assert layer.field is not None and layer.field.size == (212, 212)
     axes = plot_receptive_field(jnp.ones((32, 32)), layer, caption='seen').axes[0]
-    assert axes.get_title().endswith('\nseen')
+    assert axes.get_title().endswith('(larger than shown), effective in colour\nseen')
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     assert -20 < left < -0.5 and 31.5 < right < 52 and right - left == bottom - top
 
