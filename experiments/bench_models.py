@@ -39,6 +39,7 @@ def main() -> None:
     from cnn_jax.files import write_atomically, write_json
     from cnn_jax.models import model_names
     from cnn_jax.modules import strategy_named
+    from experiments.benchmarks.timing import check_file
 
     options = parse_options(
         Options,
@@ -47,9 +48,7 @@ def main() -> None:
         description='Times three training steps of every model with every strategy.',
     )
     file, batch = options.json, options.batch_size
-    require(
-        file.suffix == '.json' and not file.is_dir(), f'--json must name a .json file; got {file}.'
-    )
+    check_file(file)
     require(
         1 <= batch <= LARGEST_BATCH,
         f'--batch-size must be from 1 to {LARGEST_BATCH}; got {batch}.',

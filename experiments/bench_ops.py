@@ -9,7 +9,6 @@ their columns stay empty. `floor_ms` is the time to move the least bytes at meas
 
 import importlib.util
 import json
-import os
 import statistics
 import sys
 from collections.abc import Sequence
@@ -53,21 +52,16 @@ def main() -> None:
     )
     from cnn_jax.errors import require, unknown_name
     from cnn_jax.files import write_json
-    from experiments.benchmarks import ours
+    from experiments.benchmarks import ours, timing
     from experiments.benchmarks.table import markdown, print_rows
 
     known = list(ours.cases())
     for name in options.cases:
         if name not in known:
             raise unknown_name('case', name, known)
-    file = options.json
-    require(
-        file.suffix == '.json' and not file.is_dir(), f'--json must name a .json file; got {file}.'
-    )
-    require(options.rounds >= 1 and options.threads >= 1, 'rounds and threads must be at least 1.')
-    usable = sorted(os.sched_getaffinity(0))
-    require(options.threads <= len(usable), f'threads must be at most {len(usable)} here.')
-    os.sched_setaffinity(0, usable[: options.threads])
+    timing.check_file(options.json)
+    require(options.rounds >= 1, f'--rounds must be at least 1; got {options.rounds}.')
+    timing.use_threads(options.threads)
     rows = []
     for allocator in options.allocators:
         for shape in options.shapes:

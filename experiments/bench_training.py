@@ -63,16 +63,15 @@ def main() -> None:
     )
     from cnn_jax.errors import require
     from cnn_jax.files import write_atomically, write_json
+    from experiments.benchmarks import timing
 
-    file, usable = options.json, sorted(os.sched_getaffinity(0))
+    file = options.json
+    timing.check_file(file)
     require(
-        file.suffix == '.json' and not file.is_dir(), f'--json must name a .json file; got {file}.'
+        min(options.rounds, options.batch_size) >= 1,
+        '--rounds and --batch-size must be at least 1.',
     )
-    require(
-        min(options.rounds, options.batch_size) >= 1 and 1 <= options.threads <= len(usable),
-        f'--rounds and --batch-size must be at least 1, --threads from 1 to {len(usable)} here.',
-    )
-    os.sched_setaffinity(0, usable[: options.threads])
+    timing.use_threads(options.threads)
     rows = []
     for allocator in options.allocators:
         for model in options.models:

@@ -98,12 +98,13 @@ def step_cost(cell: Cell, profile: Path | None = None) -> StepCost:
     order = epoch_order(key, 0, examples=len(labels), batch_size=cell.batch_size)
     state = create_state(setup.classifier, setup.optimizer, key, dataset.image_shape)
     carried = [state, zero_sums()]
+    compiled = setup.step.lower(*carried, images, labels, order, key).compile()
+    counted = compiled.cost_analysis() or {}
 
     def step() -> None:
-        carried[:] = setup.step(*carried, images, labels, order, key)
+        carried[:] = compiled(*carried, images, labels, order, key)
         jax.block_until_ready(carried)
 
-    counted = _counted(setup.step, (*carried, images, labels, order, key))
     for _ in range(_WARM_UP):
         step()
     milliseconds = statistics.median(_milliseconds(step) for _ in range(_TIMED))
@@ -121,11 +122,6 @@ def step_cost(cell: Cell, profile: Path | None = None) -> StepCost:
         counted.get('bytes accessed', 0.0),
         floor=max(least.flops / flops_per_ms, least.bytes / bytes_per_ms),
     )
-
-
-def _counted(step: Callable, arguments: tuple) -> Mapping[str, float]:
-    shapes = jax.tree.map(jax.typeof, arguments)
-    return jax.jit(step).lower(*shapes).compile().cost_analysis() or {}
 
 
 def _milliseconds(call: Callable[[], None]) -> float:

@@ -1,7 +1,5 @@
 """The train step: the one place where training is compiled."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -12,7 +10,7 @@ from cnn_jax.models import Classifier
 from cnn_jax.streams import Stream, stream_key
 from cnn_jax.training.state import EpochSums, TrainState
 
-TrainStep = Callable[..., tuple[TrainState, EpochSums]]
+TrainStep = jax.stages.Wrapped  # step(state, sums, images, labels, order, key)
 
 
 def cross_entropy(

@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
-from cnn_jax.errors import BadInput
-from cnn_jax.runs.process import fast_allocator
+from cnn_jax.errors import BadInput, require
+from cnn_jax.runs.process import compute_on, fast_allocator, usable_cores
 
 ALLOCATORS = ('default', 'tcmalloc', 'mimalloc')
 Side = tuple[ProcessPoolExecutor, Callable, tuple[Hashable, ...]]  # what builds calls from what
@@ -36,6 +37,20 @@ def preloaded(allocator: str) -> dict[str, str]:
             f'pip: cmeel-mimalloc) or choose --allocators default.'
         )
     return {'LD_PRELOAD': str(library)}
+
+
+def check_file(file: Path) -> None:
+    """BadInput unless rows can go to this file, and their table beside it."""
+    require(
+        file.suffix == '.json' and not file.is_dir(), f'--json must name a .json file; got {file}.'
+    )
+
+
+def use_threads(threads: int) -> None:
+    """Keeps this process, and those that it starts, on so many cores; BadInput without them."""
+    usable = usable_cores()
+    require(1 <= threads <= len(usable), f'--threads must be from 1 to {len(usable)} here.')
+    compute_on(usable[:threads])
 
 
 @contextmanager
