@@ -100,6 +100,8 @@ def row(options: Options, allocator: str, model: str, downsample: str) -> dict:
         times = timing.interleaved(sides, rounds=options.rounds)
         least = ours.submit(training_ours.least_work, *case).result()
     return {
+        'case': f'{model} {downsample}',
+        'direction': 'step',
         'model': model,
         'downsample': downsample,
         'batch_size': options.batch_size,
@@ -119,7 +121,6 @@ def figures(times: Mapping[str, Sequence[float]], least: Mapping[str, float], ba
         least['flops'] * ms['product'] / least['product_flops'],
         least['bytes'] * ms['copy'] / least['copy_bytes'],
     )
-    epoch = ms.get('epoch')
     return {
         'ours_ms': ms['ours'],
         'spread_ms': [min(times['ours']), max(times['ours'])],
@@ -135,21 +136,19 @@ def figures(times: Mapping[str, Sequence[float]], least: Mapping[str, float], ba
         'training_images_per_s': 1000 * batch / ms['ours'],
         'evaluation_images_per_s': 1000 * batch / ms['evaluation'],
         'input_images_per_s': 1000 * batch / ms['input'],
-        'epoch_overhead': epoch / least['epoch_steps'] / ms['ours'] - 1 if epoch else None,
+        'epoch_overhead': ms['epoch'] / ms['steps of an epoch'] - 1 if 'epoch' in ms else None,
         'all_ms': ms,
     }
 
 
 def compile_seconds(case: tuple) -> list[float]:
     """Tracing and compiling the first step in a new process: nothing cached, then all cached."""
+    from experiments.benchmarks.timing import cache_variables
+
     call = f'print(first_step_seconds(*{case!r}))'
     code = f'from experiments.benchmarks.training_ours import first_step_seconds; {call}'
     with tempfile.TemporaryDirectory() as folder:
-        cache = {
-            'JAX_COMPILATION_CACHE_DIR': folder,
-            'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
-            'JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES': '-1',
-        }
+        cache = cache_variables(folder)
         run = [
             subprocess.run(
                 [sys.executable, '-c', code],

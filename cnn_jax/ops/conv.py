@@ -35,9 +35,10 @@ def conv(
     `groups`, channels and features are cut into that many equal runs, and each run of features sees
     its run of channels only: `groups` = channels is a depthwise convolution.
 
-    On a CPU, one input channel, groups, and kernels of 3x3 between 64 and 128 channels are computed
-    by forms of their own (`cnn_jax.ops.conv_forms` has their times beside lax's); the last have a
-    gradient of their own, so reverse mode only. Everything else, and every other backend, is lax.
+    On a CPU, forms of their own compute one input channel, groups, 3x3 windows over 64 channels or
+    more, strided 1x1 windows and windows larger than the map; `cnn_jax.ops.conv_forms` has their
+    times beside lax's. An infinite input then makes NaN of up to two neighbours more than it would
+    by lax. Everything else, and every other backend, is lax.
 
     Raises ValueError where channels do not match, the window does not fit (with `strict`, evenly:
     see `output_size`) or the fill is unknown.

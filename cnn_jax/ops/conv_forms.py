@@ -1,42 +1,49 @@
 """How a two-dimensional convolution is computed: by lax, or by a form that XLA:CPU runs faster.
 
-Milliseconds on two cores of a CPU (jax 0.12, float32, batch 128 unless said, a fast allocator):
-forward / gradient of the input / gradient of the kernel. Single figures move by a quarter between
-runs of that machine. What was tried and lost is named with the form.
+Milliseconds on two cores of a CPU (`python -m experiments.bench_conv`; jax 0.12, float32, tcmalloc,
+batch 128, in groups 32): forward / gradient of the input / gradient of the kernel. Single figures
+move by a quarter between runs of that machine. What was tried and lost is named with the form.
 
-| (height and width, channels, features, window) | lax | the form here |
+| (height and width, channels, features, window, stride) | lax | the form here |
 |---|---|---|
-| 28, 1, 16, 5 | 4.6 / none / 1.5 | blocks 1.0 / none / 1.1 |
-| 32, 96 depthwise, 3, batch 32 | 72 / 83 / 104 | taps 6 / 2 / 14 |
-| 16, 192 depthwise, 7, batch 32 | 64 / 65 / 182 | taps 5 / 19 / 33 |
-| 32, 128 in 32 groups, 3, batch 32 | 43 / 44 / 10,312 | bundles 17 / 17 / 26 |
-| 8, 512 in 32 groups, 3, batch 32 | 13 / 13 / 3,192 | bundles 4 / 10 / 7 |
-| 32, 64, 64, 3 | 52 / 51 / 130 to 154 | square product - / - / 114 |
-| 16, 64, 128, 3 | - / - / 131 | square product - / - / 56 |
-| 16, 128, 128, 3 | 49 / 48 / 227 to 321 | square product - / - / 93 |
-| 14, 128, 128, 3 | - / - / 95 | square product - / - / 72 |
-| 8, 128, 128, 3 | - / - / 15 | lax stays: square product 25 |
-| 8, 256, 256, 3 | 47 / 47 / 69 | lax stays: square product 86 |
-| 14, 16, 32, 5 | 4 / 4 / 5.4 | lax stays: square product 13 |
+| 28, 1, 16, 5 | 5.5 / 4.7 / 1.6 | blocks 1.0 / 1.7 / 1.2 |
+| 32, 96 depthwise, 3 | 72 / 83 / 104 | taps 2 / 1 / 16 |
+| 16, 192 depthwise, 7 | 64 / 65 / 182 | taps 5 / 29 / 32 |
+| 32, 128 in 32 groups, 3 | 43 / 44 / 10,312 | bundles 19 / 19 / 31 |
+| 8, 512 in 32 groups, 3 | 13 / 13 / 3,192 | bundles 6 / 13 / 7 |
+| 32, 64, 64, 3 | 58 / 60 / 157 | tiles 71 / 74 / 93 |
+| 16, 128, 128, 3 | 51 / 57 / 324 | tiles 53 / 45 / 55 |
+| 8, 256, 256, 3 | 58 / 58 / 73 | tiles 30 / 36 / 38 |
+| 4, 512, 512, 3 | 55 / 60 / 66 | tiles 28 / 29 / 35 |
+| 2, 512, 512, 3 | 1,296 / 1,212 / 15 | positions 8 / 7 / 6 |
+| 5, 64, 64, 7 | 172 / 178 / 10 | positions 6 / 6 / 6 |
+| 32, 64, 128, 3, 2 | 28 / 40 / 115 | columns 48 / 32 / 57 |
+| 32, 64, 128, 1, 2 | 6 / 7 / 43 | columns 6 / 6 / 7 |
+| 14, 16, 32, 5 | 5.0 / 5.7 / 7.8 | lax stays |
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from cnn_jax.ops.taps import slice_or_fill
 from cnn_jax.ops.windows import Pairs
 
 Form = Callable[[Array, Array], Array]
 
 _BLOCK = 4  # output columns per matrix-product row: measured best of 2, 4, 7, 14 at 28x28
 _BUNDLE = 16  # channels of a bundle of groups, at least: best of 4, 8, 16, 32 at 32x32, 4 a group
-_SQUARE = (64, 128)  # channels and features for which the square product beats lax
-_SQUARE_PLACES = 14 * 14  # and output positions, at least
-_CHUNKS = 4  # of the batch in the square product: best of 1, 4, 16, 32
+_MANY = 64  # channels and features, at least, for tiles and columns
+_TILED = 128  # outputs of all images, at least: fewer tiles are not worth the kernel's sums
+_TILED_PLACES = 64 * 64  # outputs of an image, at most: beyond, the sums take too much memory
+_COLUMN_PLACES = 4 * 4  # outputs of columns, at least
+_DENSE = 25 * 25  # pairs of positions of the dense form, at most
 
 
 def by_lax(
@@ -64,40 +71,58 @@ def form_for_cpu(
 ) -> Form | None:
     """The form that is faster than lax on a CPU for these shapes, if one is known."""
     height, width, channels, features = kernel.shape
+    form, places = None, math.prod(out)
+    many = min(channels, features) >= _MANY and x.dtype != jnp.bfloat16
     if groups > 1:
-        if channels == 1 and features == groups:
-            return partial(_by_taps, strides=strides, pairs=pairs, out=out)
-        return partial(_by_bundles, strides=strides, pairs=pairs, groups=groups)
-    if strides != (1, 1):
-        return None
-    if channels == 1 and out[1] % _BLOCK == 0:
-        return partial(_by_blocks, pairs=pairs, out=out)
-    low, high = _SQUARE
-    fits = (
-        height == width == 3 and low <= min(channels, features) <= max(channels, features) <= high
-    )
-    if fits and out[0] * out[1] >= _SQUARE_PLACES and x.dtype == jnp.float32:
-        return partial(_with_square_gradient, pairs)
-    return None
+        depthwise = channels == 1 and features == groups
+        form = _by_taps if depthwise else partial(_by_bundles, groups=groups)
+    elif x.shape[1] < height or x.shape[2] < width:
+        if places * x.shape[1] * x.shape[2] <= _DENSE:
+            form = _by_positions
+    elif strides != (1, 1):
+        if height == width == 1 or (many and places >= _COLUMN_PLACES):
+            form = _by_columns
+    elif channels == 1 and out[1] % _BLOCK == 0:
+        form = _by_blocks
+    elif height == width == 3 and many and places <= _TILED_PLACES:
+        form = _by_tiles if len(x) * places >= _TILED else None
+    return form and partial(_apart, partial(form, strides=strides, pairs=pairs, out=out))
 
 
-def _by_blocks(x: Array, kernel: Array, *, pairs: Pairs, out: tuple[int, int]) -> Array:
+def _apart(form: Form, x: Array, kernel: Array) -> Array:
+    """Computes the map, and in the backward pass the gradient, once before the form reads it.
+
+    These forms read it in up to 16 loops, and XLA would compute what stands before it, such as the
+    batch norms of residual blocks, in each of them: 2,990 ms a step of ResNet-18 instead of 2,480.
+    """
+    return lax.optimization_barrier(form(lax.optimization_barrier(x), kernel))
+
+
+def _by_blocks(
+    x: Array, kernel: Array, *, strides: tuple[int, int], pairs: Pairs, out: tuple[int, int]
+) -> Array:
     """One matrix product in which a row holds the input of `_BLOCK` neighbouring outputs.
 
     Plain im2col copies each input k * k times and multiplies by too narrow a matrix; with four
     outputs a row, neighbours share their patch and the kernel becomes a (k * (k + 3), 4 features)
-    matrix of four shifted copies.
+    matrix of four shifted copies. The rows are made again for the gradient: kept, they alone lift
+    a step of convnet1 over 32 MiB, beyond which glibc maps its memory afresh each time.
     """
     height, width, _, features = kernel.shape
-    xp = jnp.pad(x[..., 0], ((0, 0), *pairs))
     span = _BLOCK + width - 1
-    columns = jnp.stack([xp[:, :, j : j + span] for j in range(0, out[1], _BLOCK)], 2)
-    rows = jnp.stack([columns[:, i : i + out[0]] for i in range(height)], 3)
-    shifted = jnp.stack(
-        [jnp.pad(kernel[:, :, 0], ((0, 0), (t, _BLOCK - 1 - t), (0, 0))) for t in range(_BLOCK)], 2
-    )
-    y = rows.reshape(-1, height * span) @ shifted.reshape(height * span, _BLOCK * features)
-    return y.reshape(x.shape[0], *out, features)
+
+    @jax.checkpoint
+    def product(x: Array, kernel: Array) -> Array:
+        xp = jnp.pad(x[..., 0], ((0, 0), *pairs))
+        columns = jnp.stack([xp[:, :, j : j + span] for j in range(0, out[1], _BLOCK)], 2)
+        rows = jnp.stack([columns[:, i : i + out[0]] for i in range(height)], 3)
+        shifted = [
+            jnp.pad(kernel[:, :, 0], ((0, 0), (t, _BLOCK - 1 - t), (0, 0))) for t in range(_BLOCK)
+        ]
+        blocks = jnp.stack(shifted, 2).reshape(height * span, _BLOCK * features)
+        return rows.reshape(-1, height * span) @ blocks
+
+    return product(x, kernel).reshape(x.shape[0], *out, features)
 
 
 def _by_taps(
@@ -107,19 +132,20 @@ def _by_taps(
 
     lax computes the kernel's gradient of a dense convolution and keeps its diagonal.
     """
-    xp = jnp.pad(x, ((0, 0), *pairs, (0, 0)))
-    (down, right), (rows, columns) = strides, out
-    taps = (
-        xp[:, i : i + down * (rows - 1) + 1 : down, j : j + right * (columns - 1) + 1 : right]
-        * kernel[i, j, 0]
-        for i in range(kernel.shape[0])
-        for j in range(kernel.shape[1])
-    )
-    return sum(taps, jnp.zeros((), x.dtype))
+    height, width, _, features = kernel.shape
+    taps = _taps(x, (height, width), strides, pairs, out)
+    weighted = (tap * w for tap, w in zip(taps, kernel.reshape(-1, features), strict=True))
+    return sum(weighted, jnp.zeros((), x.dtype))
 
 
 def _by_bundles(
-    x: Array, kernel: Array, *, strides: tuple[int, int], pairs: Pairs, groups: int
+    x: Array,
+    kernel: Array,
+    *,
+    strides: tuple[int, int],
+    pairs: Pairs,
+    groups: int,
+    out: tuple[int, int],
 ) -> Array:
     """Neighbouring groups as one dense convolution, its kernel zero between groups.
 
@@ -147,37 +173,99 @@ def _by_bundles(
     return jnp.concatenate(parts, -1)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _with_square_gradient(pairs: Pairs, x: Array, kernel: Array) -> Array:
-    """lax, with a gradient of the kernel as one matrix product that is nearly square.
+def _by_tiles(
+    x: Array, kernel: Array, *, strides: tuple[int, int], pairs: Pairs, out: tuple[int, int]
+) -> Array:
+    """Winograd's minimal filtering F(2x2, 3x3): 16 products for four outputs instead of 36.
 
-    The map, once for each column of the window, times the gradient, once for each row: 3 channels x
-    3 features of sums over all positions, none of them superfluous. im2col of one side alone makes
-    a narrow product; a product for each element of the window reads everything nine times.
+    Lavin & Gray, CVPR 2016, "Fast algorithms for convolutional neural networks", section 4.1. Each
+    tile of 4x4 inputs, and the kernel, become 16 sums (B^T d B and G g G^T); 16 matrix products add
+    up the channels; four outputs are sums of those (A^T m A). Derivatives take the same products.
+    Sixteen arrays, because one stacked array for a batched product is one more copy; the sums of
+    the tiles are four times as large as the map, so they are made again for the gradient.
     """
-    return by_lax(x, kernel, strides=(1, 1), pairs=pairs, groups=1)
+    even = [n + n % 2 for n in out]
+    sizes = zip(pairs, even, x.shape[1:-1], strict=True)
+    need = [(low, n + 2 - size - low, 0) for (low, _), n, size in sizes]
+
+    @jax.checkpoint
+    def tiled(x: Array, kernel: Array) -> Array:
+        xp = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *need, (0, 0, 0)])
+        images, height, width, channels = xp.shape
+        halves = xp.reshape(images, height // 2, 2, width // 2, 2, channels)
+        tiles = [
+            _tile_sums(row[:, :, :, 0], row[:, :, :, 1], axis=2)
+            for row in _tile_sums(halves[:, :, 0], halves[:, :, 1], axis=1)
+        ]
+        columns = [_kernel_sums(*kernel[:, j]) for j in range(3)]
+        kernels = [_kernel_sums(*column) for column in zip(*columns, strict=True)]
+        rows = [
+            _output_sums(*(t.reshape(-1, channels) @ k for t, k in zip(*row, strict=True)))
+            for row in zip(tiles, kernels, strict=True)
+        ]
+        outputs = [_output_sums(*column) for column in zip(*rows, strict=True)]
+        split = images, height // 2 - 1, width // 2 - 1, -1
+        y = jnp.stack([jnp.stack([v.reshape(split) for v in o], 2) for o in outputs], 4)
+        return y.reshape(images, *even, -1)
+
+    return tiled(x, kernel)[:, : out[0], : out[1]]
 
 
-def _square_forward(pairs: Pairs, x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _with_square_gradient(pairs, x, kernel), (x, kernel)
+def _tile_sums(even: Array, odd: Array, *, axis: int) -> tuple[Array, ...]:
+    """B^T d: of four neighbours (even, odd, next even, next odd) along an axis, for every tile."""
+    first, third = (lax.slice_in_dim(even, i, even.shape[axis] - 1 + i, axis=axis) for i in (0, 1))
+    second, fourth = (lax.slice_in_dim(odd, i, odd.shape[axis] - 1 + i, axis=axis) for i in (0, 1))
+    return first - third, second + third, third - second, second - fourth
 
 
-def _square_backward(pairs: Pairs, kept: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
-    x, kernel = kept
+def _kernel_sums(first: Array, second: Array, third: Array) -> tuple[Array, ...]:
+    """G g."""
+    outer = (first + third) / 2
+    return first, outer + second / 2, outer - second / 2, third
+
+
+def _output_sums(first: Array, second: Array, third: Array, fourth: Array) -> tuple[Array, Array]:
+    """A^T m."""
+    return first + second + third, second - third - fourth
+
+
+def _by_columns(
+    x: Array, kernel: Array, *, strides: tuple[int, int], pairs: Pairs, out: tuple[int, int]
+) -> Array:
+    """im2col: the input of each output as a row, times the kernel.
+
+    With a stride the rows hold each input only two or three times.
+    """
     height, width, channels, features = kernel.shape
-    _, pullback = jax.vjp(lambda x: by_lax(x, kernel, strides=(1, 1), pairs=pairs, groups=1), x)
+    rows = jnp.concatenate(list(_taps(x, (height, width), strides, pairs, out)), -1)
+    y = rows.reshape(-1, height * width * channels) @ kernel.reshape(-1, features)
+    return y.reshape(x.shape[0], *out, features)
+
+
+def _by_positions(
+    x: Array, kernel: Array, *, strides: tuple[int, int], pairs: Pairs, out: tuple[int, int]
+) -> Array:
+    """A dense layer between all positions, for a map smaller than the window.
+
+    lax takes 10 to 100 times as long there as its arithmetic should.
+    """
+    height, width, channels, features = kernel.shape
+    size = x.shape[1:-1]
+    flat = kernel.reshape(1, height, width, channels * features)
+    (down, right), ((top, _), (left, _)) = strides, pairs
+    seen = [  # by the output at (i, j): the part of the kernel over the map
+        slice_or_fill(flat, [top - down * i, left - right * j], size) for i, j in np.ndindex(*out)
+    ]
+    dense = jnp.stack([part.reshape(-1, features) for part in seen], 1)
+    y = x.reshape(len(x), -1) @ dense.reshape(-1, len(seen) * features)
+    return y.reshape(len(x), *out, features)
+
+
+def _taps(
+    x: Array, window: Sequence[int], strides: tuple[int, int], pairs: Pairs, out: tuple[int, int]
+) -> Iterator[Array]:
+    """The input at each place of the window, for all outputs."""
     xp = jnp.pad(x, ((0, 0), *pairs, (0, 0)))
-    wide = jnp.concatenate([xp[:, :, j : j + g.shape[2]] for j in range(width)], -1)
-    rows = [jnp.pad(g, ((0, 0), (i, height - 1 - i), (0, 0), (0, 0))) for i in range(height)]
-    high = jnp.concatenate(rows, -1)
-    chunks = _CHUNKS if len(x) % _CHUNKS == 0 else 1
-    products = jnp.einsum(
-        'snc,snf->scf',
-        wide.reshape(chunks, -1, width * channels),
-        high.reshape(chunks, -1, height * features),
-    )
-    sums = products.sum(0).reshape(width, channels, height, features)
-    return pullback(g)[0], sums.transpose(2, 0, 1, 3)
-
-
-_with_square_gradient.defvjp(_square_forward, _square_backward)
+    (down, right), (rows, columns) = strides, out
+    for i, j in np.ndindex(*window):
+        yield xp[:, i : i + down * (rows - 1) + 1 : down, j : j + right * (columns - 1) + 1 : right]

@@ -53,6 +53,15 @@ def use_threads(threads: int) -> None:
     compute_on(usable[:threads])
 
 
+def cache_variables(folder: str) -> dict[str, str]:
+    """The environment of a process that keeps all that it compiles in `folder`."""
+    return {
+        'JAX_COMPILATION_CACHE_DIR': folder,
+        'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
+        'JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES': '-1',
+    }
+
+
 @contextmanager
 def library_process(allocator: str, threads: int) -> Iterator[ProcessPoolExecutor]:
     """A process to time one library in: submit `best_ms` to it."""

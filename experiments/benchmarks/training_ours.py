@@ -58,6 +58,12 @@ class Run:
         self.state, self.sums = self.step(self.state, self.sums, *self.data)
         jax.block_until_ready((self.state, self.sums))
 
+    def epoch_of_steps(self) -> None:
+        """The steps of an epoch and nothing else: never waiting, never looking."""
+        for _ in range(STEPS):
+            self.state, self.sums = self.step(self.state, self.sums, *self.data)
+        jax.block_until_ready((self.state, self.sums))
+
     def epoch(self) -> None:
         """An epoch, as the comparison runs it."""
         state = replace(self.state, step=jnp.zeros((), jnp.int32))
@@ -91,8 +97,32 @@ def build(
         'copy': lambda: jax.block_until_ready(copy(big)),
     }
     if model == 'convnet1':  # an epoch of the others takes too long
+        calls['steps of an epoch'] = run.epoch_of_steps
         calls['epoch'] = Run(model, downsample, batch, shape).epoch
     return calls
+
+
+def build_seeds(
+    downsample: str, seeds: int, batch: int, shape: tuple[int, int, int]
+) -> dict[str, Callable[[], None]]:
+    """One step of convnet1 for each of several seeds: one after another, and vmapped."""
+    run, other = (Run('convnet1', downsample, batch, shape) for _ in range(2))
+    images, labels, order, _ = other.data
+    keys = jax.vmap(jax.random.key)(jnp.arange(seeds))
+    start = jax.tree.map(lambda x: jnp.stack([x] * seeds), (other.state, other.sums))
+    axes = (0, 0, None, None, None, 0)
+    together = jax.jit(jax.vmap(other.step, in_axes=axes), donate_argnums=(0, 1))
+    carried = list(start)
+
+    def vmapped() -> None:
+        carried[:] = together(*carried, images, labels, order, keys)
+        jax.block_until_ready(carried)
+
+    def in_turn() -> None:
+        for _ in range(seeds):
+            run.train()
+
+    return {'one after another': in_turn, 'vmapped': vmapped}
 
 
 def _inputs(classifier: Classifier, step, images, labels, order, key):
@@ -114,7 +144,6 @@ def least_work(
         'bytes': work.bytes,
         'product_flops': 2 * m * k * n,
         'copy_bytes': 2 * 4 * COPIED,
-        'epoch_steps': STEPS,
     }
 
 

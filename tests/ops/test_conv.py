@@ -1,4 +1,4 @@
-"""conv against float64 loops and lax, for both of its formulations."""
+"""conv against float64 loops and lax, for all of its formulations."""
 
 import jax
 import jax.numpy as jnp
@@ -31,28 +31,47 @@ def conv_cases(draw):
     return x, kernel, stride, pairs, groups
 
 
-def square_case(batch, height, width, channels, features, pairs):
+def form_case(batch, size, channels, features, window=3, stride=1, pairs=None):
     rng = np.random.default_rng(batch)
-    x = rng.normal(size=(batch, height, width, channels)).astype(np.float32)
-    kernel = rng.normal(scale=0.04, size=(3, 3, channels, features)).astype(np.float32)
-    return x, kernel, (1, 1), pairs, 1
+    x = rng.normal(size=(batch, *size, channels)).astype(np.float32)
+    scale = 1 / np.sqrt(window**2 * channels)
+    kernel = rng.normal(scale=scale, size=(window, window, channels, features)).astype(np.float32)
+    low = (window - 1) // 2
+    return x, kernel, (stride, stride), pairs or ((low, low), (low, low)), 1
 
 
-SAME, UNEVEN = ((1, 1), (1, 1)), ((0, 2), (3, 1))
-SQUARES = [(1, 14, 14, 64, 64, SAME), (4, 15, 17, 64, 65, UNEVEN), (3, 16, 14, 128, 64, SAME)]
+UNEVEN = ((0, 2), (3, 1))
+FORMS = {  # none of them leaves a convolution in the compiled program
+    'tiles': form_case(1, (14, 14), 64, 64),
+    'tiles, odd': form_case(4, (15, 17), 64, 65, pairs=UNEVEN),
+    'tiles, no padding': form_case(3, (16, 14), 128, 64, pairs=((0, 0), (0, 0))),
+    'tiles, wide padding': form_case(3, (7, 8), 64, 64, pairs=((4, 3), (2, 5))),
+    'columns': form_case(1, (30, 29), 64, 65, stride=2),
+    'columns of one': form_case(2, (9, 8), 3, 5, window=1, stride=2),
+    'positions': form_case(3, (2, 2), 5, 4),
+    'positions of one': form_case(3, (1, 1), 5, 4, window=5),
+    'positions, strided': form_case(2, (3, 4), 3, 2, window=5, stride=2, pairs=UNEVEN),
+    'blocks': form_case(2, (8, 12), 1, 3, window=5),
+}
 
 
-@pytest.mark.parametrize('case', SQUARES)
-def test_the_square_product_is_the_gradient_of_the_kernel(case):
-    case = square_case(*case)
+@pytest.mark.parametrize('case', FORMS.values(), ids=FORMS)
+def test_forms_of_their_own(case):
     check_conv(case)
-    x, kernel, _, pairs, _ = case
+    x, kernel, stride, pairs, _ = case
 
-    def loss(kernel):
-        return ops.conv(jnp.asarray(x), kernel, padding=pairs).sum()
+    def conv(x, kernel):
+        return ops.conv(x, kernel, stride=stride, padding=pairs)
 
-    text = str(jax.make_jaxpr(jax.grad(loss))(jnp.asarray(kernel)))
-    assert 'dot_general' in text
+    def value_and_gradients(x, kernel):
+        y, pullback = jax.vjp(conv, x, kernel)
+        return pullback(y)
+
+    text = jax.jit(value_and_gradients).lower(x, kernel).compile().as_text()
+    is_cpu = jax.default_backend() == 'cpu'
+    assert text is not None and ('convolution(' not in text) == is_cpu
+    y, tangent = jax.jvp(lambda k: conv(jnp.asarray(x), k), (kernel,), (kernel,))
+    np.testing.assert_allclose(tangent, y, atol=1e-5)  # forward mode: conv is linear
 
 
 @settings(max_examples=40, deadline=None)
@@ -92,14 +111,6 @@ def check_conv(case):
     _, lax_gradients = jax.jit(lambda: with_gradients(by_lax))()
     for ours_gradient, lax_gradient in zip(ours_gradients, lax_gradients, strict=True):
         np.testing.assert_allclose(ours_gradient, lax_gradient, atol=1e-3, rtol=1e-4)
-
-
-def test_one_channel_on_a_cpu_is_a_matrix_product():
-    """Guards the formulation: the compiled first layer holds a dot and no convolution."""
-    x, kernel = jnp.zeros((2, 28, 28, 1)), jnp.zeros((5, 5, 1, 16))
-    text = jax.jit(ops.conv).lower(x, kernel).compile().as_text()
-    is_cpu = jax.default_backend() == 'cpu'
-    assert text is not None and ('convolution(' not in text) == is_cpu
 
 
 @pytest.mark.parametrize(

@@ -58,21 +58,59 @@ def test_step_is_plain_gradient_descent_on_the_right_batch(split):
     assert int(sums.count) == 16 and int(new.step) == 1
 
 
-def test_one_compilation_serves_every_seed(split):
+def test_one_compilation_serves_every_seed_and_epoch(split):
     images, labels = split
     _, tx = start()
     step = make_train_step(CLASSIFIER, tx, augment=Augment(crop=2, flip=True))
-    sizes = []
+    step = jax.jit(chex.assert_max_traces(step.__wrapped__, n=1))
     for seed in (0, 1, 2):
         state, _ = start(seed)
         key = jax.random.key(seed)
-        order = epoch_order(key, 0, examples=len(labels), batch_size=16)
-        state, _, outcome = train_epoch(
-            step, state, zero_sums(), images=images, labels=labels, order=order, key=key
+        for epoch in range(2):
+            order = epoch_order(key, epoch, examples=len(labels), batch_size=16)
+            state, _, outcome = train_epoch(
+                step, state, zero_sums(), images=images, labels=labels, order=order, key=key
+            )
+            assert outcome == 'finished' and int(state.step) == (epoch + 1) * order.shape[0]
+
+
+def test_a_compiled_loop_takes_the_same_steps(split):
+    images, labels = split
+    key = jax.random.key(5)
+    order = epoch_order(key, 0, examples=len(labels), batch_size=4)
+    arguments = {'images': images, 'labels': labels, 'order': order, 'key': key}
+    _, tx = start()
+    step = make_train_step(CLASSIFIER, tx, augment=Augment(crop=1))
+    results, ticks = {}, {False: [], True: []}
+    for compiled_loop in (False, True):
+        arguments['compiled_loop'] = compiled_loop
+        tick = ticks[compiled_loop].append
+        stopped = train_epoch(
+            step, start()[0], zero_sums(), **arguments, tick=tick, stop=lambda: True
         )
-        sizes.append(step._cache_size())
-        assert outcome == 'finished' and int(state.step) == order.shape[0]
-    assert sizes == [1, 1, 1]
+        assert stopped[2] == 'stopped' and 0 < int(stopped[0].step) < order.shape[0]
+        results[compiled_loop] = train_epoch(step, *stopped[:2], **arguments, tick=tick)
+        assert results[compiled_loop][2] == 'finished'
+    assert ticks[False] == ticks[True] and sum(ticks[True]) == order.shape[0]
+    chex.assert_trees_all_close(results[True][:2], results[False][:2], atol=1e-5)
+
+
+def test_seeds_side_by_side_are_the_single_seeds(split):
+    images, labels = split
+    _, tx = start()
+    step = make_train_step(CLASSIFIER, tx, augment=Augment(crop=2, flip=True))
+    order = epoch_order(jax.random.key(0), 0, examples=len(labels), batch_size=16)
+    keys = jax.vmap(jax.random.key)(jnp.arange(3))
+    singles = [
+        step(start(seed)[0], zero_sums(), images, labels, order, keys[seed]) for seed in range(3)
+    ]
+    states = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[start(s)[0] for s in range(3)])
+    sums = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), zero_sums())
+    together = jax.vmap(step, in_axes=(0, 0, None, None, None, 0))(
+        states, sums, images, labels, order, keys
+    )
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *singles)
+    chex.assert_trees_all_close(together, stacked, atol=1e-5)
 
 
 def test_training_learns(split):

@@ -1,0 +1,162 @@
+"""How long from the start of a process to a trained network and its accuracy on the test split?
+
+python -m experiments.speedrun configs/fashion_mnist/speedrun.py --json runs/speedrun.json
+
+One process a seed, each on all the cores that the config says: imports, loading the prepared data,
+compiling with nothing cached, training, and one look at the test split at the end. Reading the data
+for the first time ever, which downloads and prepares it, is not counted.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from cnn_jax.exits import exit_codes, parse_options
+
+if TYPE_CHECKING:
+    from cnn_jax.runs import Cell
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to run."""
+
+    config: tyro.conf.Positional[Path]
+    """A Python file such as configs/fashion_mnist/speedrun.py, of one strategy."""
+    json: Path
+    """File for the log."""
+    seeds: tuple[int, ...] | None = None
+    """One process each; those of the config if not given."""
+    validation_fraction: float | None = None
+    """Train without this share of the training split and judge on it: to choose a recipe by."""
+
+
+def main() -> None:
+    """Every seed after the other, then the mean."""
+    options = parse_options(
+        Options,
+        sys.argv[1:],
+        program='python -m experiments.speedrun',
+        description='Times whole training runs, each from the start of a new process.',
+    )
+    from cnn_jax.data import load
+    from cnn_jax.errors import require
+    from cnn_jax.files import write_json
+    from cnn_jax.runs.command_line import load_config
+    from cnn_jax.runs.config import cells_of, config_to_dict
+    from cnn_jax.runs.environment import describe_environment
+    from cnn_jax.runs.setup import check_cell
+    from experiments.benchmarks.timing import check_file
+
+    comparison = load_config(options.config)
+    changes = {'seeds': options.seeds, 'validation_fraction': options.validation_fraction}
+    comparison = replace(comparison, **{k: v for k, v in changes.items() if v is not None})
+    require(
+        len(comparison.strategies) == 1,
+        f'{options.config} has {len(comparison.strategies)} strategies; a speed run has one.',
+    )
+    check_file(options.json)
+    cells = cells_of(comparison)
+    data = load(comparison.data, image_size=comparison.image_size, log=lambda line: print(line))
+    for cell in cells.values():
+        check_cell(cell, data)
+    runs = []
+    for (_, seed), cell in cells.items():
+        runs.append({'seed': seed, **timed_run(cell)})
+        print(
+            'seed {seed}: {seconds:.1f} s, {split} accuracy {accuracy:.4f}'.format_map(runs[-1]),
+            flush=True,
+        )
+        write_json(
+            options.json,
+            {
+                'config': config_to_dict(comparison),
+                'environment': describe_environment(),
+                'runs': runs,
+            },
+        )
+    accuracies, seconds = ([run[k] for run in runs] for k in ('accuracy', 'seconds'))
+    print(
+        f'{len(runs)} seeds: mean accuracy {statistics.mean(accuracies):.4f}, '
+        f'median {statistics.median(seconds):.1f} s, longest {max(seconds):.1f} s'
+    )
+
+
+def timed_run(cell: 'Cell') -> dict:
+    """The cell in a new process with an empty compilation cache: seconds, accuracy, split."""
+    from cnn_jax.runs.pool import environment
+    from cnn_jax.runs.process import compute_on, preload_variables, usable_cores
+    from experiments.benchmarks.timing import cache_variables
+
+    with tempfile.TemporaryDirectory() as cache:
+        variables = {**preload_variables(), **cache_variables(cache)}
+        start = time.perf_counter()
+        with (
+            environment(variables),
+            ProcessPoolExecutor(
+                1,
+                get_context('spawn'),
+                initializer=compute_on,
+                initargs=(usable_cores()[: cell.cores],),
+            ) as process,
+        ):
+            result = process.submit(train_and_judge, cell).result()
+            seconds = time.perf_counter() - start
+    return {'seconds': round(seconds, 2), **result}
+
+
+def train_and_judge(cell: 'Cell') -> dict:
+    """Trains the cell in this process and judges it once, at the end."""
+    import jax
+    import jax.numpy as jnp
+
+    from cnn_jax.data import channel_statistics, load, split_validation
+    from cnn_jax.data.batches import epoch_order
+    from cnn_jax.evaluation import accuracy, predict_logits
+    from cnn_jax.runs.setup import make_setup
+    from cnn_jax.training import create_state, train_epoch, zero_sums
+
+    marks = {'start': time.perf_counter()}
+    data = load(cell.data, image_size=cell.image_size, log=lambda line: None)
+    train, judge, split = data.train, data.test, 'test'
+    if cell.validation_fraction:
+        train, judge = split_validation(train, fraction=cell.validation_fraction, seed=cell.seed)
+        split = 'validation'
+    steps = len(train.labels) // cell.batch_size
+    setup = make_setup(
+        replace(cell, seed=0),
+        data.image_shape,
+        data.num_classes,
+        *channel_statistics(train.images),
+        steps,
+    )
+    marks['load'] = time.perf_counter()
+    key = jax.random.key(cell.seed)
+    state = create_state(setup.classifier, setup.optimizer, key, data.image_shape)
+    images, labels = jnp.asarray(train.images), jnp.asarray(train.labels)
+    for epoch in range(cell.epochs):
+        order = epoch_order(key, epoch, examples=len(labels), batch_size=cell.batch_size)
+        state, _, _ = train_epoch(
+            setup.step, state, zero_sums(), images=images, labels=labels, order=order, key=key
+        )
+    marks['train'] = time.perf_counter()
+    logits = predict_logits(
+        setup.classifier, state.variables, judge.images, batch_size=cell.evaluation.batch_size
+    )
+    marks['judge'] = time.perf_counter()
+    names = list(marks)
+    parts = {b: round(marks[b] - marks[a], 2) for a, b in zip(names, names[1:], strict=False)}
+    return {'split': split, 'accuracy': accuracy(logits, judge.labels), 'parts_s': parts}
+
+
+if __name__ == '__main__':
+    with exit_codes():
+        main()
