@@ -118,18 +118,16 @@ def train_and_judge(cell: 'Cell') -> dict:
     import jax
     import jax.numpy as jnp
 
-    from cnn_jax.data import channel_statistics, load, split_validation
+    from cnn_jax.data import channel_statistics, load
     from cnn_jax.data.batches import epoch_order
     from cnn_jax.evaluation import accuracy, predict_logits
+    from cnn_jax.runs.cell import splits
     from cnn_jax.runs.setup import make_setup
     from cnn_jax.training import create_state, train_epoch, zero_sums
 
     marks = {'start': time.perf_counter()}
     data = load(cell.data, image_size=cell.image_size, log=lambda line: None)
-    train, judge, split = data.train, data.test, 'test'
-    if cell.validation_fraction:
-        train, judge = split_validation(train, fraction=cell.validation_fraction, seed=cell.seed)
-        split = 'validation'
+    train, judge, split = splits(cell, data)
     steps = len(train.labels) // cell.batch_size
     setup = make_setup(
         replace(cell, seed=0),
@@ -148,8 +146,12 @@ def train_and_judge(cell: 'Cell') -> dict:
             setup.step, state, zero_sums(), images=images, labels=labels, order=order, key=key
         )
     marks['train'] = time.perf_counter()
-    logits = predict_logits(
-        setup.classifier, state.variables, judge.images, batch_size=cell.evaluation.batch_size
+    views = [judge.images, judge.images[:, :, ::-1]] if cell.augment.flip else [judge.images]
+    logits = sum(
+        predict_logits(
+            setup.classifier, state.variables, images, batch_size=cell.evaluation.batch_size
+        )
+        for images in views
     )
     marks['judge'] = time.perf_counter()
     names = list(marks)

@@ -20,6 +20,7 @@ BELOW = {
     'inspection': {'ops', 'modules', 'models'},
     'runs': {'ops', 'modules', 'models', 'data', 'training', 'evaluation', 'inspection'},
     'reports': {'runs'},
+    'gallery': {'data', 'modules', 'models', 'evaluation', 'inspection', 'runs', 'reports'},
 }
 MAY_OPS = {'jax', 'numpy', 'jaxtyping', 'cnn_jax'}
 OURS = [

@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import UInt8
 
+_CHUNK = 256  # images counted at once: numpy widens them to 8 bytes a pixel
+
 
 def channel_statistics(
     images: UInt8[np.ndarray, 'images height width channels'],
@@ -13,7 +15,11 @@ def channel_statistics(
     ((0.5,), (0.5,))
     """
     values = np.arange(256) / 255
-    counts = [np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[-1])]
+    counts = np.zeros((images.shape[-1], 256), np.int64)
+    for start in range(0, len(images), _CHUNK):
+        for c, count in enumerate(counts):
+            some = images[start : start + _CHUNK, ..., c]
+            count += np.bincount(some.ravel(), minlength=256)
     means = [float(np.average(values, weights=count)) for count in counts]
     spreads = [
         float(np.sqrt(np.average((values - mean) ** 2, weights=count)))

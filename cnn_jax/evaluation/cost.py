@@ -9,17 +9,19 @@ from cnn_jax.models import Classifier
 def forward_flops(classifier: Classifier, image_shape: tuple[int, int, int]) -> float:
     """Floating-point operations of one image's forward pass, as XLA counts them.
 
-    Counted for the portable form of every op, before XLA optimises; a multiply-add is two.
+    Counted for the portable form of every op, before XLA optimises; a multiply-add is two, and
+    taps on padding are none.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.modules import Max
     >>> classifier = Classifier(ConvNet1(Max(), 10), mean=(0.5,), std=(0.25,))
-    >>> 5e6 < forward_flops(classifier, (28, 28, 1)) < 7e6
-    True
+    >>> forward_flops(classifier, (28, 28, 1))
+    4910906.0
     """
     variables = jax.eval_shape(lambda: classifier.init(jax.random.key(0), image_shape))
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.uint8)
-    analysis = jax.jit(classifier.logits).lower(variables, images).cost_analysis()
+    traced = jax.jit(classifier.logits).trace(variables, images)
+    analysis = traced.lower(lowering_platforms=('cuda',)).cost_analysis()  # needs no such device
     if analysis is None:
         raise RuntimeError('this backend does not count the operations of a program')
     return float(analysis['flops'])

@@ -12,8 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnn_jax.errors import BadInput, require, unknown_name
-from cnn_jax.inspection.calls import Recorder
+from cnn_jax.inspection.activations import check_images, check_map, layer_output
 from cnn_jax.inspection.table import Layer
 from cnn_jax.style import label, plot_style
 
@@ -41,11 +40,7 @@ def effective_receptive_field(
     >>> np.flatnonzero(field.any(axis=1)).tolist()
     [12, 13, 14, 15, 16, 17]
     """
-    require(
-        images.ndim == 4 and len(images) > 0 and jnp.issubdtype(images.dtype, jnp.floating),
-        f'images must be floats (batch, height, width, channels), normalised as the model expects; '
-        f'got {images.dtype} {images.shape}.',
-    )
+    check_images(images)
     one = partial(_gradient, model, layer, variables)  # of one image, which bounds the memory
     total = sum(jnp.abs(one(images[i : i + 1])) for i in range(len(images)))
     return jnp.asarray(total).mean((0, -1)) / len(images)
@@ -56,27 +51,11 @@ def _gradient(model: nn.Module, layer: str, variables: Mapping, image: Array) ->
     """Of the centre unit with respect to the image; compiled once for all weights and images."""
 
     def centre(image):
-        recorder = Recorder()
-        with nn.intercept_methods(recorder):
-            model.apply(variables, image, train=False)
-        y = _map_of(recorder, layer)
+        y = layer_output(model, variables, image, layer)
+        check_map(layer, y)
         return y[0, y.shape[1] // 2, y.shape[2] // 2].astype(jnp.float32).sum()
 
     return jax.grad(centre)(image)
-
-
-def _map_of(recorder: Recorder, layer: str) -> Array:
-    values = {output.name: output.value for call in recorder.calls for output in call.outputs}
-    if layer not in values:
-        raise unknown_name('layer', layer, values)
-    value = values[layer]
-    if value.ndim != 4:
-        maps = [name for name, other in values.items() if other.ndim == 4]
-        raise BadInput(
-            f'layer {layer} gives no map, but {value.shape[1:]}: choose one of the layers up to '
-            f'{maps[-1]}.'
-        )
-    return value
 
 
 @plot_style

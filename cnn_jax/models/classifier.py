@@ -55,7 +55,8 @@ class Classifier:
 
     def init(self, key: Key[Array, ''], image_shape: tuple[int, int, int]) -> Mapping:
         """Fresh variables: 'params' and 'batch_stats'."""
-        variables = self.model.init(key, jnp.zeros((1, *image_shape), jnp.float32), train=False)
+        images = jnp.zeros((1, *image_shape), jnp.float32)  # only their shape counts
+        variables = jax.jit(lambda key: self.model.init(key, images, train=False))(key)
         return {'params': variables['params'], 'batch_stats': variables.get('batch_stats', {})}
 
     def logits(

@@ -20,6 +20,7 @@ from cnn_jax.models.mobilenet import MobileNetV2
 from cnn_jax.models.network import Network
 from cnn_jax.models.nin import NIN
 from cnn_jax.models.preact_resnet import PreActResNet
+from cnn_jax.models.quicknet import QuickNet
 from cnn_jax.models.resnet import CifarResNet, ResNet
 from cnn_jax.models.vgg import VGG
 from cnn_jax.modules import Strategy
@@ -28,6 +29,7 @@ _Bottleneck = partial(ResNet, bottleneck=True)
 _REGISTRY: Mapping[str, partial[Network]] = {
     'lenet5': partial(LeNet5),
     'convnet1': partial(ConvNet1),
+    'quicknet': partial(QuickNet),
     'alexnet': partial(AlexNet),
     'nin': partial(NIN),
     'vgg11': partial(VGG, depth=11),

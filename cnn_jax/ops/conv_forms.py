@@ -39,7 +39,8 @@ Form = Callable[[Array, Array], Array]
 
 _BLOCK = 4  # output columns per matrix-product row: measured best of 2, 4, 7, 14 at 28x28
 _BUNDLE = 16  # channels of a bundle of groups, at least: best of 4, 8, 16, 32 at 32x32, 4 a group
-_MANY = 64  # channels and features, at least, for tiles and columns
+_MANY, _FEW = 64, 32  # channels and features, at least, for tiles and columns; on small maps
+_SMALL = 16 * 16  # outputs of a small map, at most
 _TILED = 128  # outputs of all images, at least: fewer tiles are not worth the kernel's sums
 _TILED_PLACES = 64 * 64  # outputs of an image, at most: beyond, the sums take too much memory
 _COLUMN_PLACES = 4 * 4  # outputs of columns, at least
@@ -72,7 +73,8 @@ def form_for_cpu(
     """The form that is faster than lax on a CPU for these shapes, if one is known."""
     height, width, channels, features = kernel.shape
     form, places = None, math.prod(out)
-    many = min(channels, features) >= _MANY and x.dtype != jnp.bfloat16
+    many = min(channels, features) >= (_FEW if places <= _SMALL else _MANY)
+    many = many and x.dtype != jnp.bfloat16
     if groups > 1:
         depthwise = channels == 1 and features == groups
         form = _by_taps if depthwise else partial(_by_bundles, groups=groups)

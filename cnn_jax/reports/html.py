@@ -4,7 +4,7 @@ import base64
 import struct
 from html import escape
 
-from cnn_jax.reports.page import Block, Bullets, Page, Paragraph, Picture, Table
+from cnn_jax.reports.page import Block, Bullets, Link, Page, Paragraph, Picture, Table
 
 _STYLE = """
 :root { color-scheme: light dark; --text: #1b1f24; --soft: #57606a; --page: #f6f7f9;
@@ -25,6 +25,7 @@ p { margin: .5rem 0; max-width: 75ch; }
 p.answer { font-size: 1.22rem; line-height: 1.45; font-weight: 600; max-width: none;
   background: var(--tint); border-left: 4px solid var(--accent); border-radius: 6px;
   padding: .9rem 1.1rem; margin: 0 0 1rem; }
+a { color: var(--accent); }
 p.warning { color: var(--warn); font-weight: 600; }
 .scroll { overflow-x: auto; margin: .9rem 0; }
 table { border-collapse: collapse; font-size: .9rem; overflow-wrap: normal;
@@ -87,6 +88,8 @@ def _block(block: Block) -> str:
     match block:
         case Paragraph(text, tone):
             return f'<p class="{tone}">{escape(text)}</p>'
+        case Link(text, file):
+            return f'<p><a href="{escape(file)}">{escape(text)}</a></p>'
         case Bullets(items):
             rows = (f'<dt>{escape(term)}</dt><dd>{escape(text)}</dd>' for term, text in items)
             return f'<dl>{"".join(rows)}</dl>'

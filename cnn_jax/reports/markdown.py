@@ -2,7 +2,7 @@
 
 import re
 
-from cnn_jax.reports.page import Block, Bullets, Page, Paragraph, Picture, Table
+from cnn_jax.reports.page import Block, Bullets, Link, Page, Paragraph, Picture, Table
 
 PLOTS = 'plots'
 """The folder of the PNG files, beside `report.md`."""
@@ -34,6 +34,8 @@ def _block(block: Block) -> str:
     match block:
         case Paragraph(text, tone):
             return _plain(text) if tone == 'plain' else f'**{_plain(text)}**'
+        case Link(text, file):
+            return f'[{_plain(text)}]({file})'
         case Bullets(items):
             return '\n'.join(f'- **{_plain(term)}**: {_plain(text)}' for term, text in items)
         case Table():

@@ -15,6 +15,14 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A line that leads to another file, named relative to the page."""
+
+    text: str
+    file: str
+
+
+@dataclass(frozen=True)
 class Bullets:
     """A list; each item is a term and its explanation, all plain text."""
 
@@ -42,7 +50,7 @@ class Picture:
     caption: str
 
 
-Block = Paragraph | Bullets | Table | Picture
+Block = Paragraph | Link | Bullets | Table | Picture
 
 
 @dataclass(frozen=True)

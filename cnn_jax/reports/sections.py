@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnn_jax.reports.curves import OVERLAY_UP_TO, plot_learning_curves
-from cnn_jax.reports.page import Bullets, Page, Paragraph, Picture, Section, Table
+from cnn_jax.reports.page import Block, Bullets, Link, Page, Paragraph, Picture, Section, Table
 from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost
 from cnn_jax.reports.protocol import environment, leftover_cells, protocol
 from cnn_jax.reports.run import Run
@@ -28,6 +28,7 @@ from cnn_jax.reports.words import (
 )
 from cnn_jax.style import png
 
+GALLERY = 'gallery.html'
 _MARKS = {'better': '▲ better', 'worse': '▼ worse', 'undecided': '○ undecided'}
 
 
@@ -40,10 +41,12 @@ def build_page(run: Run, summary: Mapping[str, Any]) -> Page:
     >>> page.title, page.pictures
     ('empty', ())
     """
-    lead = [Paragraph(answer(summary), 'answer')]
+    lead: list[Block] = [Paragraph(answer(summary), 'answer')]
     lead += [Paragraph(text) for text in (measured(summary), power_note(summary)) if text]
     note = cells_note(summary)
     lead += [Paragraph(note, 'warning')] if note else []
+    if (run.folder / GALLERY).is_file():
+        lead.append(Link('What the networks do inside: filters, maps, shifts', GALLERY))
     sections = [_results(run, summary)]
     if any(row['seeds'] for row in summary['strategies'].values()):
         sections += [_trade_off(summary), _curves(run), _shift_maps(run)]

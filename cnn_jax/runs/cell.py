@@ -9,7 +9,7 @@ import math
 import shutil
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from cnn_jax.evaluation import (
     predict_logits,
 )
 from cnn_jax.files import read_json, write_json
+from cnn_jax.models import Classifier
 from cnn_jax.runs.checkpoint import restore_checkpoint, save_checkpoint
 from cnn_jax.runs.config import Cell, config_to_dict
 from cnn_jax.runs.environment import describe_environment
@@ -65,13 +66,7 @@ def run_cell(
     with locked(folder, wait_seconds=_ORPHAN_SECONDS):
         write_json(folder / 'config.json', config_to_dict(cell))
         _record_environment(folder, dataset)
-        if cell.validation_fraction:
-            train, judge = split_validation(
-                dataset.train, fraction=cell.validation_fraction, seed=cell.seed
-            )
-            split = 'validation'
-        else:
-            train, judge, split = dataset.train, dataset.test, 'test'
+        train, judge, split = splits(cell, dataset)
         steps_per_epoch = len(train.labels) // cell.batch_size
         setup = make_setup(
             replace(cell, seed=0),
@@ -99,6 +94,36 @@ def run_cell(
             result['message'] = f'the loss was not finite at step {int(state.step)}'
         write_json(folder / RESULT, {k: _finite_or_none(v) for k, v in result.items()})
         return result
+
+
+def splits(cell: Cell, dataset: Dataset) -> tuple[Split, Split, str]:
+    """What the cell trains on, what its learning curve is measured on, and the latter's name."""
+    if not cell.validation_fraction:
+        return dataset.train, dataset.test, 'test'
+    fraction = cell.validation_fraction
+    return *split_validation(dataset.train, fraction=fraction, seed=cell.seed), 'validation'
+
+
+def trained(cell: Cell, folder: Path, dataset: Dataset) -> tuple[Classifier, Mapping]:
+    """The classifier of a cell that ran in `folder`, and its variables after its last step.
+
+    Raises BadInput where there is no intact checkpoint.
+    """
+    train, _, _ = splits(cell, dataset)
+    setup = make_setup(
+        replace(cell, seed=0),
+        dataset.image_shape,
+        dataset.num_classes,
+        *channel_statistics(train.images),
+        len(train.labels) // cell.batch_size,
+    )
+    key = jax.random.key(cell.seed)
+    like = (create_state(setup.classifier, setup.optimizer, key, dataset.image_shape), zero_sums())
+    found = restore_checkpoint(folder / 'checkpoints', like, warn=lambda line: None)
+    if found is None:
+        raise BadInput(f'no intact checkpoint in {folder}: run the comparison again.')
+    (state, _), _ = found
+    return setup.classifier, state.variables
 
 
 def _record_environment(folder: Path, dataset: Dataset) -> None:

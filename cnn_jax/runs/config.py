@@ -9,9 +9,9 @@ from typing import Annotated, TypeVar
 import tyro
 
 from cnn_jax.data.augment import Augment
-from cnn_jax.errors import is_number, require, unknown_name
+from cnn_jax.errors import BadInput, is_number, require, unknown_name
 from cnn_jax.models import model_names
-from cnn_jax.modules import Strategy, strategy_to_dict
+from cnn_jax.modules import Strategy, strategy_from_dict, strategy_to_dict
 from cnn_jax.training import Optimizer
 
 T = TypeVar('T')
@@ -19,7 +19,7 @@ T = TypeVar('T')
 # The command line chooses strategies by name (`--strategies`), which this field must not shadow.
 _NotAnOption = Annotated[T, tyro.conf.Suppress, tyro.conf.arg(name='strategy-table')]
 PRECISIONS = ('float32', 'bfloat16')
-_FORMAT = 1  # raise it when the same config would give other numbers
+_FORMAT = 2  # raise it when the same config would give other numbers
 
 
 def _require_int(name: str, value: object, least: int) -> None:
@@ -191,6 +191,30 @@ def config_to_dict(config: Cell | Comparison) -> dict:
     else:
         values['strategies'] = {k: strategy_to_dict(s) for k, s in config.strategies.items()}
     return json.loads(json.dumps(values))
+
+
+def cell_from_dict(values: Mapping) -> Cell:
+    """The cell whose `config_to_dict` that is; BadInput where a field is unknown or wrong.
+
+    >>> from cnn_jax.modules import MaxBlur
+    >>> cell = Cell(strategy=MaxBlur(filter_size=5), seed=3, image_size=(32, 32))
+    >>> cell_from_dict(config_to_dict(cell)) == cell
+    True
+    """
+    parts = {'optimizer': Optimizer, 'augment': Augment, 'evaluation': Evaluation}
+    made = {
+        name: parts[name](**_tuples(value)) if name in parts else value
+        for name, value in _tuples(values).items()
+    }
+    try:
+        return Cell(**{**made, 'strategy': strategy_from_dict(values['strategy'])})
+    except (TypeError, KeyError) as error:
+        raise BadInput(f'not the config of a cell: {error}.') from None
+
+
+def _tuples(values: Mapping) -> dict:
+    """JSON's lists, which are tuples in configs."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 def config_hash(cell: Cell) -> str:

@@ -19,6 +19,7 @@ from cnn_jax.modules import ACTIVATIONS, NORMS, Avg, Layers, Max, MaxBlur, Mixed
 PARAMETERS = {
     'lenet5': 61_706,
     'convnet1': 29_034,
+    'quicknet': 60_074,
     'alexnet': 61_100_840,
     'vgg16': 138_357_544,
     'vgg16_bn': 138_365_992,

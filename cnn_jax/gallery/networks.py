@@ -1,0 +1,117 @@
+"""The trained networks of a run, or the untrained ones of a config, to look inside."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+
+from cnn_jax.data import Dataset, channel_statistics
+from cnn_jax.errors import require, unknown_name
+from cnn_jax.files import read_json
+from cnn_jax.models import Classifier
+from cnn_jax.modules import Strategy
+from cnn_jax.reports.run import read_run
+from cnn_jax.runs.cell import splits, trained
+from cnn_jax.runs.command_line import load_config
+from cnn_jax.runs.config import Cell, cell_from_dict, cells_of
+from cnn_jax.runs.setup import check_cell, make_setup
+
+_SHOWN = 3  # strategies, unless they are chosen
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network to look into: how it pools, how it reads images, and its weights."""
+
+    strategy: Strategy
+    classifier: Classifier
+    variables: Mapping
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The cells of the networks to look into, by strategy; their folders, where they are trained.
+
+    `title` and `note` are for people.
+    """
+
+    title: str
+    note: str
+    cells: Mapping[str, Cell]
+    folders: Mapping[str, Path]
+
+    def networks(self, dataset: Dataset) -> dict[str, Network]:
+        """The networks, in order; BadInput where a cell has no checkpoint or cannot run."""
+        found = {}
+        for name, cell in self.cells.items():
+            check_cell(cell, dataset)
+            if name in self.folders:
+                classifier, variables = trained(cell, self.folders[name], dataset)
+            else:
+                classifier, variables = _untrained(cell, dataset)
+            found[name] = Network(cell.strategy, classifier, variables)
+        return found
+
+
+def choose_networks(
+    path: Path, *, strategies: Sequence[str] | None = None, seed: int | None = None
+) -> Chosen:
+    """One network of each strategy in a comparison's folder, or in a config file.
+
+    By default the first three strategies, and of each the first seed that finished. Raises BadInput
+    where the path is neither, a strategy or seed is not in it, or none of its cells finished.
+    """
+    if path.is_file():
+        return _of_config(path, strategies, seed)
+    run = read_run(path)
+    names = _names(strategies, run.strategies)
+    cells, folders = {}, {}
+    for name in names:
+        done = [c for c in run.select(name, 'completed') if seed in (None, c.seed)]
+        which = 'seed' if seed is None else f'seed {seed}'
+        require(
+            len(done) > 0,
+            f'no {which} of {name} finished in {path}: run the comparison first, or choose others '
+            f'with --strategies and --seed.',
+        )
+        cells[name] = cell_from_dict(read_json(done[0].folder / 'config.json'))
+        folders[name] = done[0].folder
+    listed = ', '.join(f'{name} (seed {cell.seed})' for name, cell in cells.items())
+    epochs = next(iter(cells.values())).epochs
+    note = f'Networks of {run.title.rstrip("?")}, trained for {epochs} epochs: {listed}.'
+    return Chosen(run.title, note, cells, folders)
+
+
+def _of_config(path: Path, strategies: Sequence[str] | None, seed: int | None) -> Chosen:
+    comparison = load_config(path)
+    seed = comparison.seeds[0] if seed is None else seed
+    require(
+        seed in comparison.seeds,
+        f'{path} has no seed {seed}: choose one of {", ".join(map(str, comparison.seeds))}.',
+    )
+    names = _names(strategies, tuple(comparison.strategies))
+    cells = {name: cells_of(comparison)[name, seed] for name in names}
+    note = f'Networks of {path.name} as they start (seed {seed}): nothing is trained.'
+    return Chosen(comparison.title or path.stem, note, cells, {})
+
+
+def _names(chosen: Sequence[str] | None, known: Sequence[str]) -> Sequence[str]:
+    for name in chosen or ():
+        if name not in known:
+            raise unknown_name('strategy', name, known)
+    require(chosen is None or len(set(chosen)) == len(chosen) > 0, '--strategies must differ.')
+    return chosen or known[:_SHOWN]
+
+
+def _untrained(cell: Cell, dataset: Dataset) -> tuple[Classifier, Mapping]:
+    train, _, _ = splits(cell, dataset)
+    setup = make_setup(
+        cell,
+        dataset.image_shape,
+        dataset.num_classes,
+        *channel_statistics(train.images),
+        len(train.labels) // cell.batch_size,
+    )
+    key = jax.random.key(cell.seed)
+    return setup.classifier, setup.classifier.init(key, dataset.image_shape)

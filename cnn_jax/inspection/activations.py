@@ -1,0 +1,113 @@
+"""What the layers of a network put out."""
+
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jax.core import Tracer
+from jaxtyping import Array, Float
+
+from cnn_jax.errors import BadInput, require, unknown_name
+from cnn_jax.inspection.calls import Recorder
+
+
+class _Reached(Exception):
+    """Ends a forward pass at the layer that was asked for."""
+
+
+def layer_outputs(
+    model: nn.Module, variables: Mapping, images: Float[Array, 'batch height width channels']
+) -> dict[str, Array]:
+    """What every layer puts out, by the names that `summarize` gives them, in order.
+
+    The images are what the model is called with, so normalised (`Classifier.normalise`). Raises
+    BadInput for images that are no such floats, and, outside of jit, where an output is not finite:
+    the message names the first layer with one.
+
+    >>> import jax
+    >>> from cnn_jax.models import ConvNet1
+    >>> from cnn_jax.modules import Max
+    >>> model, images = ConvNet1(Max(), 10), jnp.zeros((2, 28, 28, 1))
+    >>> outputs = layer_outputs(model, model.init(jax.random.key(0), images, train=False), images)
+    >>> outputs['pool1'].shape, list(outputs)[-1]
+    ((2, 14, 14, 16), 'dense')
+    """
+    check_images(images)
+    recorder = Recorder()
+    with nn.intercept_methods(recorder):
+        model.apply(variables, images, train=False)
+    outputs = {output.name: output.value for call in recorder.calls for output in call.outputs}
+    for name, values in outputs.items():
+        _check_finite(name, values)
+    return outputs
+
+
+def layer_output(
+    model: nn.Module,
+    variables: Mapping,
+    images: Float[Array, 'batch height width channels'],
+    layer: str,
+) -> Array:
+    """What one layer puts out; what comes after it is not computed.
+
+    So the images may have any size that the layers up to there can take. Raises BadInput with the
+    names of the layers where there is none of that name.
+
+    >>> import jax
+    >>> from cnn_jax.models import ConvNet1
+    >>> from cnn_jax.modules import Max
+    >>> model = ConvNet1(Max(), 10)
+    >>> variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)), train=False)
+    >>> layer_output(model, variables, jnp.zeros((1, 40, 36, 1)), 'conv2').shape
+    (1, 20, 18, 32)
+    """
+    check_images(images)
+    recorder, found = Recorder(), []
+
+    def until_layer(next_fun, args, kwargs, context):
+        before = len(recorder.calls)
+        result = recorder(next_fun, args, kwargs, context)
+        for call in recorder.calls[before:]:
+            found.extend(output.value for output in call.outputs if output.name == layer)
+        if found:
+            raise _Reached
+        return result
+
+    try:
+        with nn.intercept_methods(until_layer):
+            model.apply(variables, images, train=False)
+    except _Reached:
+        return found[0]
+    names = [output.name for call in recorder.calls for output in call.outputs]
+    raise unknown_name('layer', layer, names)
+
+
+def check_images(images: Array) -> None:
+    """BadInput unless these are float images with finite values."""
+    require(
+        images.ndim == 4 and len(images) > 0 and jnp.issubdtype(images.dtype, jnp.floating),
+        f'images must be floats (batch, height, width, channels), normalised as the model expects; '
+        f'got {images.dtype} {images.shape}.',
+    )
+    _check_finite('the images', images)
+
+
+def check_map(layer: str, values: Array) -> None:
+    """BadInput unless the output of the layer is a map."""
+    require(
+        values.ndim == 4,
+        f'layer {layer} gives no map, but {values.shape[1:]}: choose a layer before it.',
+    )
+
+
+def _check_finite(name: str, values: Array) -> None:
+    if isinstance(values, Tracer):
+        return
+    bad = ~np.isfinite(np.asarray(values, np.float32))
+    if bad.any():
+        first = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise BadInput(
+            f'{name}: {int(bad.sum())} of {bad.size} values are not finite, the first at {first}; '
+            f'all that comes before it is finite.'
+        )

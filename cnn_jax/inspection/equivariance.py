@@ -1,0 +1,139 @@
+"""How far each layer is from moving with its image."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jaxtyping import Array, Float
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from cnn_jax.errors import require
+from cnn_jax.inspection.activations import check_images, layer_outputs
+from cnn_jax.style import label, plot_style
+
+
+def fourier_shift(
+    x: Float[Array, 'batch height width channels'],
+    down: int | float | Array,
+    right: int | float | Array,
+) -> Float[Array, 'batch height width channels']:
+    """Moves a periodic map by any part of a pixel: exact for what the map's frequencies can hold.
+
+    Each frequency f (cycles a pixel) turns by exp(-2 pi i f shift). At the Nyquist frequency of an
+    even size that is its real part, cos(pi shift): no real map holds the rest. By whole pixels it
+    is `jnp.roll`.
+
+    >>> x = jnp.arange(4.0).reshape(1, 1, 4, 1)
+    >>> fourier_shift(x, 0, 1)[0, 0, :, 0].round(4).tolist()
+    [3.0, 0.0, 1.0, 2.0]
+    """
+    _, height, width, _ = x.shape
+    spectrum = jnp.fft.fft2(x.astype(jnp.float32), axes=(1, 2))
+    turned = spectrum * _turn(height, down)[:, None, None] * _turn(width, right)[:, None]
+    return jnp.fft.ifft2(turned, axes=(1, 2)).real.astype(x.dtype)
+
+
+def _turn(size: int, shift: int | float | Array) -> Array:
+    frequencies = jnp.fft.fftfreq(size)
+    turn = jnp.exp(-2j * jnp.pi * frequencies * shift)
+    return turn.at[size // 2].set(turn[size // 2].real) if size % 2 == 0 else turn
+
+
+def equivariance_maps(
+    model: nn.Module,
+    variables: Mapping,
+    images: Float[Array, 'batch height width channels'],
+    *,
+    max_shift: int,
+) -> dict[str, Float[np.ndarray, 'shifts shifts']]:
+    """For each layer and shift: how much shift-then-layer differs from layer-then-shift.
+
+    Zhang, ICML 2019, section 4.2 ("internal feature distance"), with two changes: the distance is
+    the Euclidean one, divided by the norm of the layer's output less its mean over the map, and it
+    needs no shift to be whole after a stride, since the output is moved exactly, by its share of
+    the pixels. 0: the layer moves with its image; 1: as far from it as from a flat map. Rows and
+    columns are shifts down and right of 0 to `max_shift` pixels, the image's border circular. A
+    mean over the images. Layers without a map (dense ones) are compared as they are: they should
+    not change. Raises BadInput for images that are no floats, and for values that are not finite.
+
+    >>> from cnn_jax.models import ConvNet1
+    >>> from cnn_jax.modules import Max
+    >>> model, images = ConvNet1(Max(), 10), jax.random.normal(jax.random.key(0), (2, 28, 28, 1))
+    >>> variables = model.init(jax.random.key(0), images, train=False)
+    >>> maps = equivariance_maps(model, variables, images, max_shift=1)
+    >>> maps['pool1'].shape, bool(maps['pool1'][0, 0] < 1e-6 < maps['pool1'][0, 1])
+    ((2, 2), True)
+    """
+    check_images(images)
+    require(
+        0 <= max_shift < min(images.shape[1:3]),
+        f'max_shift must be from 0 to {min(images.shape[1:3]) - 1} pixels; got {max_shift}.',
+    )
+    names = list(layer_outputs(model, variables, images[:1]))  # finite, too
+    still = _outputs(model, variables, images)
+    reach = range(max_shift + 1)
+    found = np.array(
+        [
+            [_distances(model, variables, images, still, jnp.array([i, j])) for j in reach]
+            for i in reach
+        ]
+    )
+    return {name: found[:, :, n] for n, name in enumerate(names)}
+
+
+@partial(jax.jit, static_argnums=0)
+def _outputs(model: nn.Module, variables: Mapping, images: Array) -> list[Array]:
+    return list(layer_outputs(model, variables, images).values())
+
+
+@partial(jax.jit, static_argnums=0)
+def _distances(
+    model: nn.Module, variables: Mapping, images: Array, still: list[Array], shift: Array
+) -> Array:
+    """Of each layer, for images moved by (down, right) pixels; the mean over images."""
+    moved = layer_outputs(model, variables, jnp.roll(images, shift, (1, 2))).values()
+    distances = []
+    for before, after in zip(still, moved, strict=True):
+        expected, axes = before.astype(jnp.float32), tuple(range(1, before.ndim))
+        flat = 0.0
+        if before.ndim == 4:
+            share = [n / size for n, size in zip(before.shape[1:3], images.shape[1:3], strict=True)]
+            expected = fourier_shift(expected, shift[0] * share[0], shift[1] * share[1])
+            flat = expected.mean((1, 2), keepdims=True)
+        apart = jnp.sqrt(((after.astype(jnp.float32) - expected) ** 2).sum(axes))
+        scale = jnp.sqrt(((expected - flat) ** 2).sum(axes))
+        distances.append((apart / jnp.maximum(scale, 1e-12)).mean())
+    return jnp.stack(distances)
+
+
+@plot_style
+def plot_equivariance(
+    maps: Mapping[str, Mapping[str, Float[np.ndarray, 'shifts shifts']]],
+) -> Figure:
+    """The maps of several networks, one row each, on one colour scale; layers from left to right.
+
+    >>> maps = {'max': {'pool1': np.eye(3)}, 'max_blur': {'pool1': np.eye(3) / 2}}
+    >>> len(plot_equivariance(maps).axes)
+    3
+    """
+    names = [name for name in next(iter(maps.values()))]
+    top = max(1e-6, *(float(np.max(one)) for all_ in maps.values() for one in all_.values()))
+    figure = Figure(figsize=(1.0 + 1.25 * len(names), 0.9 + 1.35 * len(maps)))
+    grid = figure.subplots(len(maps), len(names), squeeze=False, sharex=True, sharey=True)
+    for row, (network, layers) in zip(grid, maps.items(), strict=True):
+        for axes, name in zip(row, names, strict=True):
+            axes.imshow(layers[name], cmap='cividis', vmin=0, vmax=top, origin='lower')
+            axes.grid(False)
+            mean = f'mean {np.mean(layers[name]):.2f}'
+            axes.set_title(f'{label(name, 14)}\n{mean}' if row is grid[0] else mean, fontsize=8.5)
+        row[0].set_ylabel(f'{label(network, 16)}\ndown (pixels)', fontsize=9)
+    for axes in grid[-1]:
+        axes.set_xlabel('right (pixels)', fontsize=8.5)
+    scale = ScalarMappable(Normalize(0, top), 'cividis')
+    figure.colorbar(scale, ax=grid, shrink=0.9).set_label('distance / norm of the map')
+    return figure

@@ -1,0 +1,88 @@
+"""What do the networks of a comparison do inside?
+
+python -m experiments.gallery runs/compare --output runs/compare   (gallery.html goes there)
+
+Takes the folder of a finished comparison, or a config, whose networks are then shown untrained.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from cnn_jax.exits import exit_codes, parse_options
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to show."""
+
+    run: tyro.conf.Positional[Path]
+    """The output folder of a comparison, or a config file."""
+    output: Path
+    """The folder that gallery.html goes to."""
+    strategies: tuple[str, ...] | None = None
+    """Names in the run; by default its first three."""
+    seed: int | None = None
+    """Of the networks; by default the first that finished."""
+    image: int = 0
+    """Number of the test image that is looked at."""
+    images: int = 100
+    """Test images to average over."""
+
+
+def main() -> None:
+    """Networks, images, page."""
+    options = parse_options(
+        Options,
+        sys.argv[1:],
+        program='python -m experiments.gallery',
+        description='Writes a page of pictures of what the networks of a comparison do inside.',
+    )
+    import numpy as np
+    from rich.console import Console
+
+    from cnn_jax.data import load
+    from cnn_jax.errors import require
+    from cnn_jax.files import write_atomically
+    from cnn_jax.gallery import choose_networks, gallery_page
+    from cnn_jax.reports import write_report
+    from cnn_jax.reports.html import to_html
+    from cnn_jax.reports.sections import GALLERY
+    from cnn_jax.runs.comparison import make_folder
+    from cnn_jax.runs.process import enable_compilation_cache
+
+    enable_compilation_cache()
+    console = Console(stderr=True)
+    chosen = choose_networks(options.run, strategies=options.strategies, seed=options.seed)
+    cell = next(iter(chosen.cells.values()))
+    dataset = load(cell.data, image_size=cell.image_size, log=console.print)
+    count = len(dataset.test.labels)
+    require(
+        0 <= options.image < count, f'--image must be from 0 to {count - 1}; got {options.image}.'
+    )
+    require(options.images >= 1, f'--images must be at least 1; got {options.images}.')
+    networks = chosen.networks(dataset)
+    make_folder(options.output)
+    others = [i for i in range(min(options.images, count)) if i != options.image]
+    numbers = np.array([options.image, *others[: options.images - 1]])
+    page = gallery_page(
+        f'Inside: {chosen.title}',
+        networks,
+        dataset.test.images[numbers],
+        dataset.test.labels[numbers].tolist(),
+        dataset.class_names,
+        note=chosen.note,
+        progress=lambda section: console.print(f'drawing: {section}'),
+    )
+    file = options.output / GALLERY
+    write_atomically(file, to_html(page).encode())
+    if options.run.is_dir() and options.output.resolve() == options.run.resolve():
+        write_report(options.run)  # it links to the gallery beside it
+    console.print(f'gallery: {file}')
+
+
+if __name__ == '__main__':
+    with exit_codes():
+        main()
