@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt8
 from matplotlib.figure import Figure
 from PIL import Image
 
+from cnn_jax.data.augment import shift_images
 from cnn_jax.evaluation import predict_logits, shift_map
 from cnn_jax.gallery.networks import Network
 from cnn_jax.inspection import (
@@ -95,9 +96,10 @@ def _sliding(
         )[:, label_]
         for which in shown
     }
+    moved = np.asarray(shift_images(jnp.asarray(same), jnp.asarray(shifts), border='zero'))
     frames = [
-        _frame(np.roll(image, move, 1), moves, probabilities, position, name)
-        for position, move in enumerate(moves)
+        _frame(moved[position], moves, probabilities, position, name)
+        for position in range(len(moves))
     ]
     swings = ', '.join(
         f'{which} {np.abs(np.diff(values)).mean():.3f}' for which, values in probabilities.items()
@@ -177,7 +179,8 @@ def _equivariance(networks: Mapping[str, Network], images: np.ndarray) -> list[P
             'For each layer, how far its output is from moving with the image, over shifts.',
             f'Shift, then layer, against layer, then shift, over shifts of 0 to {_SHIFTS} pixels '
             f'with a circular border; a mean over {len(images)} test images. 0 (dark): the layer '
-            f'moves with the image. The dense layer should not change at all.',
+            f'moves with the image. Zeros padded around a map do not move along, so a convolution '
+            f'is not at 0. A dense layer should not change at all.',
         )
     ]
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cnn_jax.errors import require
 from cnn_jax.inspection.activations import check_images, layer_outputs
@@ -125,15 +126,18 @@ def plot_equivariance(
     top = max(1e-6, *(float(np.max(one)) for all_ in maps.values() for one in all_.values()))
     figure = Figure(figsize=(1.0 + 1.25 * len(names), 0.9 + 1.35 * len(maps)))
     grid = figure.subplots(len(maps), len(names), squeeze=False, sharex=True, sharey=True)
-    for row, (network, layers) in zip(grid, maps.items(), strict=True):
+    for number, (network, layers) in enumerate(maps.items()):
+        row = grid[number]
         for axes, name in zip(row, names, strict=True):
             axes.imshow(layers[name], cmap='cividis', vmin=0, vmax=top, origin='lower')
             axes.grid(False)
             mean = f'mean {np.mean(layers[name]):.2f}'
-            axes.set_title(f'{label(name, 14)}\n{mean}' if row is grid[0] else mean, fontsize=8.5)
+            axes.set_title(f'{label(name, 14)}\n{mean}' if number == 0 else mean, fontsize=8.5)
         row[0].set_ylabel(f'{label(network, 16)}\ndown (pixels)', fontsize=9)
     for axes in grid[-1]:
         axes.set_xlabel('right (pixels)', fontsize=8.5)
+        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     scale = ScalarMappable(Normalize(0, top), 'cividis')
     figure.colorbar(scale, ax=grid, shrink=0.9).set_label('distance / norm of the map')
     return figure

@@ -101,7 +101,7 @@ def plot_images(
     columns = min(5, len(images))
     rows = math.ceil(len(images) / columns)
     figure = Figure(figsize=(1.7 * columns + 0.2, 1.95 * rows + 0.3))
-    panels = figure.subplots(rows, columns, squeeze=False).flat
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in panels:
         axes.axis('off')
     for axes, (name, image) in zip(panels, images.items(), strict=False):

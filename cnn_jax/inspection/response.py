@@ -99,7 +99,7 @@ def plot_responses(strategies: Mapping[str, Strategy]) -> Figure:
     if limit < 0.5:
         axes.axvspan(limit, 0.5, color='#888888', alpha=0.18, linewidth=0)
         axes.text(
-            (limit + 0.5) / 2, 0.03, 'aliased', ha='center', transform=axes.get_xaxis_transform()
+            (limit + 0.5) / 2, 0.94, 'aliased', ha='center', transform=axes.get_xaxis_transform()
         )
     axes.set_xlim(0, 0.5)
     axes.set_ylim(bottom=0)

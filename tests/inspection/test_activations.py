@@ -29,7 +29,7 @@ def test_outputs_are_those_of_the_layers(trained):
     np.testing.assert_allclose(outputs['conv1'], expected, atol=1e-5)
     expected = ops.max_pool(jax.nn.relu(outputs['norm1']), window=2)
     np.testing.assert_allclose(outputs['pool1'], expected, atol=1e-6)
-    logits = MODEL.apply(variables, images, train=False)
+    logits = jnp.asarray(MODEL.apply(variables, images, train=False))
     np.testing.assert_allclose(outputs['dense'], logits, atol=1e-5)
 
 
