@@ -309,7 +309,7 @@ def _fields(networks: Mapping[str, Network], images: np.ndarray) -> list[Picture
         pictures.append(
             Picture(
                 f'field_{which}',
-                png(plot_receptive_field(values, layer, caption=caption)),
+                png(plot_receptive_field(values, layer, caption=caption, image=images[0] / 255)),
                 f'The receptive field of a unit of {layer.name} in {which}.',
                 f'{which}: the pixels that the middle unit of {layer.name} depends on.',
             )

@@ -1,15 +1,21 @@
 """What the layers of a network put out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from flax.errors import ScopeParamShapeError
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from cnn_jax.errors import BadInput, require, unknown_name
 from cnn_jax.inspection.calls import Recorder
+
+Interceptor = Callable[..., Any]  # of flax.linen.intercept_methods
 
 
 class _Reached(Exception):
@@ -34,13 +40,26 @@ def layer_outputs(
     ((2, 14, 14, 16), 'dense')
     """
     check_images(images)
+    names: list[str] = []
+    jax.eval_shape(partial(_outputs, model, names), variables, images)
+    values = _compiled_outputs(model, variables, images)
+    for name, value in zip(names, values, strict=True):
+        _check_finite(name, value)
+    return dict(zip(names, values, strict=True))
+
+
+def _outputs(model: nn.Module, names: list[str], variables: Mapping, images: Array) -> list[Array]:
+    """The outputs of all layers, whose names are written into `names`."""
     recorder = Recorder()
-    with nn.intercept_methods(recorder):
-        model.apply(variables, images, train=False)
-    outputs = {output.name: output.value for call in recorder.calls for output in call.outputs}
-    for name, values in outputs.items():
-        _check_finite(name, values)
-    return outputs
+    _apply(model, variables, images, recorder)
+    outputs = [output for call in recorder.calls for output in call.outputs]
+    names[:] = [output.name for output in outputs]
+    return [output.value for output in outputs]
+
+
+@partial(jax.jit, static_argnums=0)
+def _compiled_outputs(model: nn.Module, variables: Mapping, images: Array) -> list[Array]:
+    return _outputs(model, [], variables, images)
 
 
 def layer_output(
@@ -63,6 +82,11 @@ def layer_output(
     (1, 20, 18, 32)
     """
     check_images(images)
+    return _compiled_output(model, layer, variables, images)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _compiled_output(model: nn.Module, layer: str, variables: Mapping, images: Array) -> Array:
     recorder, found = Recorder(), []
 
     def until_layer(next_fun, args, kwargs, context):
@@ -75,12 +99,23 @@ def layer_output(
         return result
 
     try:
-        with nn.intercept_methods(until_layer):
-            model.apply(variables, images, train=False)
+        _apply(model, variables, images, until_layer)
     except _Reached:
         return found[0]
     names = [output.name for call in recorder.calls for output in call.outputs]
     raise unknown_name('layer', layer, names)
+
+
+def _apply(model: nn.Module, variables: Mapping, images: Array, interceptor: Interceptor) -> None:
+    try:
+        with nn.intercept_methods(interceptor):
+            model.apply(variables, images, train=False)
+    except ScopeParamShapeError as error:
+        size = 'x'.join(map(str, images.shape[1:]))
+        raise BadInput(
+            f'images of {size} do not fit these weights ({str(error).split(". (")[0]}): scale them '
+            f'to the size that the network was trained on, with cnn_jax.data.resize.fit_image.'
+        ) from None
 
 
 def check_images(images: Array) -> None:

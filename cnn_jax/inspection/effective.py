@@ -9,6 +9,8 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -60,12 +62,17 @@ def _gradient(model: nn.Module, layer: str, variables: Mapping, image: Array) ->
 
 @plot_style
 def plot_receptive_field(
-    values: Float[Array, 'height width'], layer: Layer, *, caption: str = ''
+    values: Float[Array, 'height width'],
+    layer: Layer,
+    *,
+    caption: str = '',
+    image: Float[np.ndarray, 'height width channels'] | None = None,
 ) -> Figure:
     """What `effective_receptive_field` gives, with the theoretical field of the unit drawn in.
 
     Axes are in pixels. The grey around the image is padding; of a field that reaches further than
     half an image beyond the border, that half is shown. `caption` is the title's last line.
+    An `image`, from 0 to 1, is drawn in grey under the field.
 
     >>> from cnn_jax.inspection import summarize
     >>> from cnn_jax.models import ConvNet1
@@ -84,8 +91,12 @@ def plot_receptive_field(
     figure = Figure(figsize=(6.4, 5.4))
     axes = figure.add_subplot()
     relative = np.asarray(values) / max(float(np.max(values)), np.finfo(np.float32).tiny)
-    shown = axes.imshow(relative, cmap='cividis', vmin=0, vmax=1, interpolation='nearest')
-    bar = figure.colorbar(shown, ax=axes, shrink=0.85)
+    if image is not None:
+        axes.imshow(image.mean(-1), cmap='gray', vmin=0, vmax=1, interpolation='nearest')
+    alpha = 1.0 if image is None else 0.65
+    axes.imshow(relative, cmap='cividis', vmin=0, vmax=1, interpolation='nearest', alpha=alpha)
+    scale = ScalarMappable(Normalize(0, 1), 'cividis')
+    bar = figure.colorbar(scale, ax=axes, shrink=0.85, alpha=alpha)
     bar.set_label('mean |gradient| / its maximum')
     _draw_theoretical(axes, rows, columns)
     top, bottom = _shown(rows, height)

@@ -75,8 +75,8 @@ def equivariance_maps(
         0 <= max_shift < min(images.shape[1:3]),
         f'max_shift must be from 0 to {min(images.shape[1:3]) - 1} pixels; got {max_shift}.',
     )
-    names = list(layer_outputs(model, variables, images[:1]))  # finite, too
-    still = _outputs(model, variables, images)
+    outputs = layer_outputs(model, variables, images)
+    names, still = list(outputs), list(outputs.values())
     reach = range(max_shift + 1)
     found = np.array(
         [
@@ -85,11 +85,6 @@ def equivariance_maps(
         ]
     )
     return {name: found[:, :, n] for n, name in enumerate(names)}
-
-
-@partial(jax.jit, static_argnums=0)
-def _outputs(model: nn.Module, variables: Mapping, images: Array) -> list[Array]:
-    return list(layer_outputs(model, variables, images).values())
 
 
 @partial(jax.jit, static_argnums=0)

@@ -1,5 +1,7 @@
 """Layers' outputs, by name, finite or not."""
 
+from typing import cast
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,7 +31,7 @@ def test_outputs_are_those_of_the_layers(trained):
     np.testing.assert_allclose(outputs['conv1'], expected, atol=1e-5)
     expected = ops.max_pool(jax.nn.relu(outputs['norm1']), window=2)
     np.testing.assert_allclose(outputs['pool1'], expected, atol=1e-6)
-    logits = jnp.asarray(MODEL.apply(variables, images, train=False))
+    logits = cast(jax.Array, MODEL.apply(variables, images, train=False))
     np.testing.assert_allclose(outputs['dense'], logits, atol=1e-5)
 
 
@@ -70,6 +72,14 @@ def test_where_it_first_is_not_finite(trained):
         layer_outputs(MODEL, broken, images)
     with pytest.raises(BadInput, match='^the images: 1 of 1568 values'):
         layer_outputs(MODEL, variables, images.at[1, 3, 4, 0].set(jnp.inf))
+
+
+@pytest.mark.parametrize(
+    'shape, said', [((1, 30, 30, 1), 'images of 30x30x1 do not fit'), ((1, 28, 28, 3), '1 channel')]
+)
+def test_images_of_another_size_or_of_other_channels(trained, shape, said):
+    with pytest.raises(BadInput, match=said):
+        layer_outputs(MODEL, trained[0], jnp.zeros(shape))
 
 
 @pytest.mark.parametrize('images', [np.zeros((2, 28, 28, 1), np.uint8), np.zeros((28, 28, 1))])

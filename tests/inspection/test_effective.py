@@ -79,6 +79,13 @@ def test_images_of_other_channels(noise):
         effective_receptive_field(MODEL, variables, images[..., :1], 'conv1')
 
 
+def test_the_picture_over_an_image():
+    layer = summarize(ConvNet1(Max(), 10), (28, 28, 1)).layers[5]
+    figure = plot_receptive_field(jnp.ones((28, 28)), layer, image=np.full((28, 28, 1), 0.5))
+    below, above = figure.axes[0].images
+    assert (below.get_array() == 0.5).all() and above.get_alpha() == 0.65 and png(figure)
+
+
 def test_the_picture_shows_pixels_and_the_theoretical_field():
     layer = summarize(ConvNet1(Max(), 10), (28, 28, 1)).layers[5]
     values = jnp.zeros((28, 28)).at[3, 5].set(2.0)
