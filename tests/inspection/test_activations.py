@@ -75,7 +75,7 @@ def test_where_it_first_is_not_finite(trained):
 
 
 @pytest.mark.parametrize(
-    'shape, said', [((1, 30, 30, 1), 'images of 30x30x1 do not fit'), ((1, 28, 28, 3), '1 channel')]
+    'shape, said', [((1, 32, 32, 1), 'images of 32x32x1 do not fit'), ((1, 28, 28, 3), '1 channel')]
 )
 def test_images_of_another_size_or_of_other_channels(trained, shape, said):
     with pytest.raises(BadInput, match=said):
