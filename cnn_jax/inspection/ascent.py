@@ -53,7 +53,7 @@ def maximise_activation(
         0 <= channel < output.shape[-1],
         f'channel must be from 0 to {output.shape[-1] - 1} in {layer}; got {channel}.',
     )
-    climb = partial(_ascend, model, layer, channel, jitter)
+    climb = partial(_ascend, model, layer, False, jitter, channel)
     return _steps(climb, variables, image, draw, steps, rate, smoothness)[0]
 
 
@@ -99,7 +99,7 @@ def deep_dream(
         f'fewer, or an image whose sides are at least {_SMALLEST * scale ** (octaves - 1):.0f}.',
     )
     dreamt = base = jnp.zeros((1, *sizes[0], channels))
-    climb = partial(_ascend, model, layer, None, jitter)
+    climb = partial(_ascend, model, layer, True, jitter, 0)
     for number, size in enumerate(sizes):
         found = jax.image.resize(dreamt - base, (1, *size, channels), 'linear')
         base = jax.image.resize(image[None], found.shape, 'linear')
@@ -132,20 +132,24 @@ def _steps(
 def _ascend(
     model: nn.Module,
     layer: str,
-    channel: int | None,
+    whole: bool,
     jitter: int,
+    channel: Array | int,
     variables: Mapping,
     image: Array,
     key: Array,
     rate: Array | float,
     smoothness: Array | float,
 ) -> Array:
-    """One step; of the mean square of all channels where none is given."""
+    """One step of a channel's mean, or of the mean square of the `whole` layer.
+
+    The channel is an argument like the image, so that all classes share one compiled program.
+    """
     shift = jax.random.randint(key, (2,), -jitter, jitter + 1)
 
     def objective(image):
         y = layer_output(model, variables, image, layer).astype(jnp.float32)
-        return (y**2).mean() if channel is None else y[..., channel].mean()
+        return (y**2).mean() if whole else jnp.take(y, channel, -1).mean()
 
     moved = jnp.roll(image, shift, (1, 2))
     up = jax.grad(objective)(moved)
