@@ -63,7 +63,7 @@ def main() -> None:
         0 <= options.image < count, f'--image must be from 0 to {count - 1}; got {options.image}.'
     )
     require(options.images >= 1, f'--images must be at least 1; got {options.images}.')
-    networks = chosen.networks(dataset)
+    networks = chosen.networks(dataset, log=console.print)
     make_folder(options.output)
     others = [i for i in range(min(options.images, count)) if i != options.image]
     numbers = np.array([options.image, *others[: options.images - 1]])

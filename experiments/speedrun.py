@@ -120,24 +120,16 @@ def train_and_judge(cell: 'Cell') -> dict:
     import jax.numpy as jnp
     import numpy as np
 
-    from cnn_jax.data import channel_statistics, load
+    from cnn_jax.data import load
     from cnn_jax.data.batches import epoch_order
     from cnn_jax.evaluation import accuracy, predict_logits
-    from cnn_jax.runs.cell import splits
-    from cnn_jax.runs.setup import make_setup
+    from cnn_jax.runs.setup import setup_of, splits
     from cnn_jax.training import create_state, train_epoch, zero_sums
 
     marks = {'start': time.perf_counter()}
     data = load(cell.data, image_size=cell.image_size, log=lambda line: None)
     train, judge, split = splits(cell, data)
-    steps = len(train.labels) // cell.batch_size
-    setup = make_setup(
-        replace(cell, seed=0),
-        data.image_shape,
-        data.num_classes,
-        *channel_statistics(train.images),
-        steps,
-    )
+    setup = setup_of(cell, data)
     marks['load'] = time.perf_counter()
     key = jax.random.key(cell.seed)
     state = create_state(setup.classifier, setup.optimizer, key, data.image_shape)

@@ -1,21 +1,21 @@
 """The trained networks of a run, or the untrained ones of a config, to look inside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jax
 
-from cnn_jax.data import Dataset, channel_statistics
+from cnn_jax.data import Dataset
 from cnn_jax.errors import require, unknown_name
 from cnn_jax.files import read_json
 from cnn_jax.models import Classifier
 from cnn_jax.modules import Strategy
 from cnn_jax.reports.run import read_run
-from cnn_jax.runs.cell import splits, trained
+from cnn_jax.runs.cell import trained
 from cnn_jax.runs.command_line import load_config
 from cnn_jax.runs.config import Cell, cell_from_dict, cells_of
-from cnn_jax.runs.setup import check_cell, make_setup
+from cnn_jax.runs.setup import check_cell, setup_of
 
 _SHOWN = 3  # strategies, unless they are chosen
 
@@ -41,13 +41,13 @@ class Chosen:
     cells: Mapping[str, Cell]
     folders: Mapping[str, Path]
 
-    def networks(self, dataset: Dataset) -> dict[str, Network]:
+    def networks(self, dataset: Dataset, *, log: Callable[[str], None]) -> dict[str, Network]:
         """The networks, in order; BadInput where a cell has no checkpoint or cannot run."""
         found = {}
         for name, cell in self.cells.items():
             check_cell(cell, dataset)
             if name in self.folders:
-                classifier, variables = trained(cell, self.folders[name], dataset)
+                classifier, variables = trained(cell, self.folders[name], dataset, log=log)
             else:
                 classifier, variables = _untrained(cell, dataset)
             found[name] = Network(cell.strategy, classifier, variables)
@@ -105,13 +105,6 @@ def _names(chosen: Sequence[str] | None, known: Sequence[str]) -> Sequence[str]:
 
 
 def _untrained(cell: Cell, dataset: Dataset) -> tuple[Classifier, Mapping]:
-    train, _, _ = splits(cell, dataset)
-    setup = make_setup(
-        cell,
-        dataset.image_shape,
-        dataset.num_classes,
-        *channel_statistics(train.images),
-        len(train.labels) // cell.batch_size,
-    )
+    setup = setup_of(cell, dataset)
     key = jax.random.key(cell.seed)
     return setup.classifier, setup.classifier.init(key, dataset.image_shape)

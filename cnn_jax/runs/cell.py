@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnn_jax.data import Dataset, Split, channel_statistics, split_validation
+from cnn_jax.data import Dataset, Split
 from cnn_jax.data.batches import epoch_order
 from cnn_jax.errors import BadInput
 from cnn_jax.evaluation import (
@@ -33,7 +33,7 @@ from cnn_jax.runs.environment import describe_environment
 from cnn_jax.runs.final import final_evaluation
 from cnn_jax.runs.folder import locked
 from cnn_jax.runs.metrics_log import append_row, cut_after, read_rows
-from cnn_jax.runs.setup import Setup, make_setup
+from cnn_jax.runs.setup import Setup, setup_of, splits
 from cnn_jax.training import (
     EpochSums,
     TrainState,
@@ -68,13 +68,7 @@ def run_cell(
         _record_environment(folder, dataset)
         train, judge, split = splits(cell, dataset)
         steps_per_epoch = len(train.labels) // cell.batch_size
-        setup = make_setup(
-            replace(cell, seed=0),
-            dataset.image_shape,
-            dataset.num_classes,
-            *channel_statistics(train.images),
-            steps_per_epoch,
-        )
+        setup = setup_of(cell, dataset)
         state, sums = _restored(setup, cell, folder, dataset.image_shape, steps_per_epoch, log)
         outcome, state = _train(
             setup, cell, folder, train, judge, split, state, sums, stop=stop, tick=tick
@@ -96,30 +90,17 @@ def run_cell(
         return result
 
 
-def splits(cell: Cell, dataset: Dataset) -> tuple[Split, Split, str]:
-    """What the cell trains on, what its learning curve is measured on, and the latter's name."""
-    if not cell.validation_fraction:
-        return dataset.train, dataset.test, 'test'
-    fraction = cell.validation_fraction
-    return *split_validation(dataset.train, fraction=fraction, seed=cell.seed), 'validation'
-
-
-def trained(cell: Cell, folder: Path, dataset: Dataset) -> tuple[Classifier, Mapping]:
+def trained(
+    cell: Cell, folder: Path, dataset: Dataset, *, log: Callable[[str], None]
+) -> tuple[Classifier, Mapping]:
     """The classifier of a cell that ran in `folder`, and its variables after its last step.
 
-    Raises BadInput where there is no intact checkpoint.
+    Raises BadInput where there is no intact checkpoint; `log` hears of damaged ones.
     """
-    train, _, _ = splits(cell, dataset)
-    setup = make_setup(
-        replace(cell, seed=0),
-        dataset.image_shape,
-        dataset.num_classes,
-        *channel_statistics(train.images),
-        len(train.labels) // cell.batch_size,
-    )
+    setup = setup_of(cell, dataset)
     key = jax.random.key(cell.seed)
     like = (create_state(setup.classifier, setup.optimizer, key, dataset.image_shape), zero_sums())
-    found = restore_checkpoint(folder / 'checkpoints', like, warn=lambda line: None)
+    found = restore_checkpoint(folder / 'checkpoints', like, warn=log)
     if found is None:
         raise BadInput(f'no intact checkpoint in {folder}: run the comparison again.')
     (state, _), _ = found

@@ -1,12 +1,12 @@
 """What a cell needs before its first step: checks, and what cells share whatever their seed."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import optax
 
-from cnn_jax.data import Dataset
+from cnn_jax.data import Dataset, Split, channel_statistics, split_validation
 from cnn_jax.errors import require
 from cnn_jax.evaluation import forward_flops
 from cnn_jax.models import (
@@ -59,6 +59,26 @@ def make_setup(
         step=step,
         flops=forward_flops(classifier, image_shape),
         parameters=count_parameters(check_model(model, image_shape)),
+    )
+
+
+def splits(cell: Cell, dataset: Dataset) -> tuple[Split, Split, str]:
+    """What the cell trains on, what its learning curve is measured on, and the latter's name."""
+    if not cell.validation_fraction:
+        return dataset.train, dataset.test, 'test'
+    fraction = cell.validation_fraction
+    return *split_validation(dataset.train, fraction=fraction, seed=cell.seed), 'validation'
+
+
+def setup_of(cell: Cell, dataset: Dataset) -> Setup:
+    """The setup of a cell on its data: shared by all seeds that train on the same images."""
+    train, _, _ = splits(cell, dataset)
+    return make_setup(
+        replace(cell, seed=0),
+        dataset.image_shape,
+        dataset.num_classes,
+        *channel_statistics(train.images),
+        len(train.labels) // cell.batch_size,
     )
 
 

@@ -55,13 +55,7 @@ def leaves(folder, dataset):
     from cnn_jax.runs import cell as module
 
     steps = len(dataset.train.labels) // CELL.batch_size
-    setup = module.make_setup(
-        dataclasses.replace(CELL, seed=0),
-        dataset.image_shape,
-        dataset.num_classes,
-        *module.channel_statistics(dataset.train.images),
-        steps,
-    )
+    setup = module.setup_of(CELL, dataset)
     tree = module._restored(setup, CELL, folder, dataset.image_shape, steps, print)
     return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
 
