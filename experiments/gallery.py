@@ -23,7 +23,7 @@ class Options:
     output: Path
     """The folder that gallery.html goes to."""
     strategies: tuple[str, ...] | None = None
-    """Names in the run; by default its first three."""
+    """By default the baseline and the two most consistent others; of a config the first three."""
     seed: int | None = None
     """Of the networks; by default the first that finished."""
     image: int = 0

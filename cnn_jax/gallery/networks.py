@@ -3,15 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 import jax
 
 from cnn_jax.data import Dataset
 from cnn_jax.errors import require, unknown_name
 from cnn_jax.files import read_json
+from cnn_jax.inspection import Summary, summarize
 from cnn_jax.models import Classifier
 from cnn_jax.modules import Strategy
-from cnn_jax.reports.run import read_run
+from cnn_jax.reports.run import Run, read_run
 from cnn_jax.runs.cell import trained
 from cnn_jax.runs.command_line import load_config
 from cnn_jax.runs.config import Cell, cell_from_dict, cells_of
@@ -22,9 +24,11 @@ _SHOWN = 3  # strategies, unless they are chosen
 
 @dataclass(frozen=True)
 class Network:
-    """A network to look into: how it pools, how it reads images, and its weights."""
+    """A network to look into: how it pools, reads images and is built, its seed and its weights."""
 
     strategy: Strategy
+    seed: int
+    summary: Summary
     classifier: Classifier
     variables: Mapping
 
@@ -50,7 +54,8 @@ class Chosen:
                 classifier, variables = trained(cell, self.folders[name], dataset, log=log)
             else:
                 classifier, variables = _untrained(cell, dataset)
-            found[name] = Network(cell.strategy, classifier, variables)
+            summary = summarize(classifier.model, dataset.image_shape)
+            found[name] = Network(cell.strategy, cell.seed, summary, classifier, variables)
         return found
 
 
@@ -59,13 +64,14 @@ def choose_networks(
 ) -> Chosen:
     """One network of each strategy in a comparison's folder, or in a config file.
 
-    By default the first three strategies, and of each the first seed that finished. Raises BadInput
-    where the path is neither, a strategy or seed is not in it, or none of its cells finished.
+    By default, of a run the baseline and the two most consistent of the others, of a config its
+    first three, and of each the first seed that finished. Raises BadInput where the path is
+    neither, a strategy or seed is not in it, or none of its cells finished.
     """
     if path.is_file():
         return _of_config(path, strategies, seed)
     run = read_run(path)
-    names = _names(strategies, run.strategies)
+    names = _names(strategies, run.strategies) or _telling(run)
     cells, folders = {}, {}
     for name in names:
         done = [c for c in run.select(name, 'completed') if seed in (None, c.seed)]
@@ -90,7 +96,8 @@ def _of_config(path: Path, strategies: Sequence[str] | None, seed: int | None) -
         seed in comparison.seeds,
         f'{path} has no seed {seed}: choose one of {", ".join(map(str, comparison.seeds))}.',
     )
-    names = _names(strategies, tuple(comparison.strategies))
+    known = tuple(comparison.strategies)
+    names = _names(strategies, known) or known[:_SHOWN]
     cells = {name: cells_of(comparison)[name, seed] for name in names}
     note = f'Networks of {path.name} as they start (seed {seed}): nothing is trained.'
     return Chosen(comparison.title or path.stem, note, cells, {})
@@ -101,7 +108,18 @@ def _names(chosen: Sequence[str] | None, known: Sequence[str]) -> Sequence[str]:
         if name not in known:
             raise unknown_name('strategy', name, known)
     require(chosen is None or len(set(chosen)) == len(chosen) > 0, '--strategies must differ.')
-    return chosen or known[:_SHOWN]
+    return chosen or ()
+
+
+def _telling(run: Run) -> list[str]:
+    """The baseline and the most consistent of the others that finished."""
+
+    def consistency(name: str) -> float:
+        return mean(cell.result['consistency'] for cell in run.select(name, 'completed'))
+
+    first = run.baseline or run.strategies[0]
+    others = [n for n in run.strategies if n != first and run.select(n, 'completed')]
+    return [first, *sorted(others, key=consistency, reverse=True)][:_SHOWN]
 
 
 def _untrained(cell: Cell, dataset: Dataset) -> tuple[Classifier, Mapping]:

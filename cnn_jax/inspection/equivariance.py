@@ -113,21 +113,26 @@ def plot_equivariance(
 ) -> Figure:
     """The maps of several networks, one row each, on one colour scale; layers from left to right.
 
+    A place stays empty where a network has no layer of that name.
+
     >>> maps = {'max': {'pool1': np.eye(3)}, 'max_blur': {'pool1': np.eye(3) / 2}}
     >>> len(plot_equivariance(maps).axes)
     3
     """
-    names = [name for name in next(iter(maps.values()))]
+    most_first = sorted(maps.values(), key=len, reverse=True)
+    names = list(dict.fromkeys(name for layers in most_first for name in layers))
     top = max(1e-6, *(float(np.max(one)) for all_ in maps.values() for one in all_.values()))
     figure = Figure(figsize=(1.0 + 1.25 * len(names), 0.9 + 1.35 * len(maps)))
     grid = figure.subplots(len(maps), len(names), squeeze=False, sharex=True, sharey=True)
     for number, (network, layers) in enumerate(maps.items()):
         row = grid[number]
         for axes, name in zip(row, names, strict=True):
-            axes.imshow(layers[name], cmap='cividis', vmin=0, vmax=top, origin='lower')
             axes.grid(False)
-            mean = f'mean {np.mean(layers[name]):.2f}'
-            axes.set_title(f'{label(name, 14)}\n{mean}' if number == 0 else mean, fontsize=8.5)
+            said = 'none'
+            if name in layers:
+                axes.imshow(layers[name], cmap='cividis', vmin=0, vmax=top, origin='lower')
+                said = f'mean {np.mean(layers[name]):.2f}'
+            axes.set_title(f'{label(name, 14)}\n{said}' if number == 0 else said, fontsize=8.5)
         row[0].set_ylabel(f'{label(network, 16)}\ndown (pixels)', fontsize=9)
     for axes in grid[-1]:
         axes.set_xlabel('right (pixels)', fontsize=8.5)

@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import jax
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 from rich.table import Table
 
-from cnn_jax.data import channel_statistics, load
+from cnn_jax.data import load
 from cnn_jax.data.batches import epoch_order
 from cnn_jax.inspection import least_step_work
 from cnn_jax.runs.comparison import make_folder
@@ -25,7 +25,7 @@ from cnn_jax.runs.process import (
     preload_variables,
     usable_cores,
 )
-from cnn_jax.runs.setup import make_setup
+from cnn_jax.runs.setup import setup_of, splits
 from cnn_jax.training import create_state, zero_sums
 
 _WARM_UP, _TIMED, _TRACED = 3, 15, 5  # steps
@@ -86,14 +86,9 @@ def _settle(cores: list[int]) -> None:
 def step_cost(cell: Cell, profile: Path | None = None) -> StepCost:
     """The cost of a step of the cell, measured in this process."""
     dataset = load(cell.data, image_size=cell.image_size, log=lambda line: None)
-    images, labels = jnp.asarray(dataset.train.images), jnp.asarray(dataset.train.labels)
-    setup = make_setup(
-        replace(cell, seed=0),
-        dataset.image_shape,
-        dataset.num_classes,
-        *channel_statistics(dataset.train.images),
-        len(labels) // cell.batch_size,
-    )
+    train, _, _ = splits(cell, dataset)
+    images, labels = jnp.asarray(train.images), jnp.asarray(train.labels)
+    setup = setup_of(cell, dataset)
     key = jax.random.key(cell.seed)
     order = epoch_order(key, 0, examples=len(labels), batch_size=cell.batch_size)
     state = create_state(setup.classifier, setup.optimizer, key, dataset.image_shape)

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import jax
 import optax
+from optax import contrib
 
 from cnn_jax.errors import is_number, require, unknown_name
 
-OPTIMIZERS = ('sgd', 'momentum', 'nesterov', 'adam', 'adamw')
+OPTIMIZERS = ('sgd', 'momentum', 'nesterov', 'adam', 'adamw', 'muon')
 SCHEDULES = ('constant', 'step', 'warmup_cosine')
 
 
@@ -16,11 +17,14 @@ class Optimizer:
     """How the weights are updated.
 
     Attributes:
-        name: 'sgd', 'momentum', 'nesterov', 'adam' or 'adamw'.
+        name: 'sgd', 'momentum', 'nesterov', 'adam', 'adamw' or 'muon'. Muon (Jordan et al. 2024)
+            takes the momentum of each convolution's kernel, as a matrix of inputs by features, to
+            the nearest orthogonal one, scaled as large as Adam's updates (Liu et al. 2025,
+            arXiv:2502.16982, equation 4); Adam, with Nesterov's momentum, updates the rest.
         learning_rate: The constant, or the largest, learning rate.
-        momentum: Of 'momentum' and 'nesterov'.
-        weight_decay: Decoupled for 'adamw', added to the gradient (L2) for the others; applied to
-            kernels only, not to biases and batch-norm scales.
+        momentum: Of 'momentum', 'nesterov' and 'muon'.
+        weight_decay: Decoupled for 'adamw' and 'muon', added to the gradient (L2) for the others;
+            applied to kernels only, not to biases and batch-norm scales.
         schedule: 'constant'; 'step' multiplies by step_factor after each of step_epochs;
             'warmup_cosine' rises linearly over warmup_epochs, then falls to 0 along half a cosine.
         warmup_epochs: Of 'warmup_cosine'.
@@ -89,6 +93,11 @@ def _kernels(params: optax.Params) -> optax.Params:
     return jax.tree.map(lambda p: p.ndim > 1, params)
 
 
+def _convolutions(params: optax.Params) -> optax.Params:
+    matrix = contrib.MuonDimensionNumbers(reduction_axis=(0, 1, 2), output_axis=3)
+    return jax.tree.map(lambda p: matrix if p.ndim == 4 else None, params)
+
+
 def make_optimizer(
     optimizer: Optimizer, *, epochs: int, steps_per_epoch: int
 ) -> optax.GradientTransformation:
@@ -103,6 +112,15 @@ def make_optimizer(
     rate = make_schedule(optimizer, epochs=epochs, steps_per_epoch=steps_per_epoch)
     if optimizer.name == 'adamw':
         return optax.adamw(rate, weight_decay=optimizer.weight_decay, mask=_kernels)
+    if optimizer.name == 'muon':
+        ascent = contrib.muon(
+            -1.0,
+            beta=optimizer.momentum,
+            consistent_rms=0.2,
+            muon_weight_dimension_numbers=_convolutions,
+        )
+        decay = optax.add_decayed_weights(optimizer.weight_decay, _kernels)
+        return optax.chain(ascent, decay, optax.scale_by_learning_rate(rate))
     if optimizer.name == 'adam':
         update = optax.adam(rate)
     elif optimizer.name == 'sgd':

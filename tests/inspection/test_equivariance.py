@@ -96,3 +96,10 @@ def test_the_picture():
     figure = plot_equivariance(maps)
     assert len(figure.axes) == 9 and png(figure)
     assert {axes.get_images()[0].get_clim() for axes in figure.axes[:8]} == {(0, 0.6)}
+
+
+def test_a_layer_that_one_network_has_not_leaves_its_place_empty():
+    zeros = np.zeros((2, 2))
+    maps = {'stride': {'conv': zeros}, 'max': {'conv': zeros, 'pool': zeros}}
+    drawn = [len(axes.get_images()) for axes in plot_equivariance(maps).axes[:4]]
+    assert drawn == [1, 0, 1, 1]

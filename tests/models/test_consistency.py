@@ -45,7 +45,10 @@ def drawn(classifier, optimizer):
 
 @pytest.mark.parametrize('strategy', [*EXACT, *INEXACT], ids=repr)
 def test_circular_consistency_of_resnet18_untrained_and_trained(strategy):
-    """The logits for every image, under shifts of every parity: equal, or clearly not."""
+    """The logits for every image, under shifts of every parity: equal, or clearly not.
+
+    Where they are not, the untrained network is enough.
+    """
     model = build_model(
         'resnet18', downsample=strategy, num_classes=4, small_images=True, fill='circular'
     )
@@ -68,14 +71,14 @@ def test_circular_consistency_of_resnet18_untrained_and_trained(strategy):
 
     step = make_train_step(classifier, optimizer, augment=Augment())
     order = jnp.tile(jnp.arange(EXAMPLES), (STEPS, 1))
-    for trained in (False, True):
-        if trained:
-            sums = zero_sums()
-            for _ in range(STEPS):
-                state, sums = step(state, sums, images, labels, order, jax.random.key(0))
-            assert np.isfinite(sums.loss)
-        change, agree = largest_change()
-        if strategy in EXACT:
-            assert change < 1e-4 and agree
-        else:
-            assert change > 1e-3
+    change, agree = largest_change()
+    if strategy not in EXACT:
+        assert change > 1e-3
+        return
+    assert change < 1e-4 and agree
+    sums = zero_sums()
+    for _ in range(STEPS):
+        state, sums = step(state, sums, images, labels, order, jax.random.key(0))
+    assert np.isfinite(sums.loss)
+    change, agree = largest_change()
+    assert change < 1e-4 and agree

@@ -148,15 +148,18 @@ def test_the_first_convolution_is_an_optional_site(name, unchecked):
     assert published_first == check_model(plain.clone(downsample=Max()), shape)
 
 
-@pytest.mark.parametrize('activation', ACTIVATIONS)
-@pytest.mark.parametrize('name', ['lenet5', 'resnet20'])
+@pytest.mark.parametrize(
+    'name, activation', [*(('lenet5', each) for each in ACTIVATIONS), ('resnet20', 'silu')]
+)
 def test_every_activation(name, activation):
     model, shape = small_form(name, downsample=Max(), num_classes=10)
     gradient_shapes(model.clone(activation=activation), shape)
 
 
-@pytest.mark.parametrize('norm', NORMS)
-@pytest.mark.parametrize('name', ['vgg11', 'resnet20', 'convnext_tiny'])
+@pytest.mark.parametrize(
+    'name, norm',
+    [*(('vgg11', each) for each in NORMS), ('resnet20', 'group'), ('convnext_tiny', 'batch')],
+)
 def test_every_norm(name, norm, unchecked):
     model, shape = small_form(name, downsample=Max(), num_classes=10)
     gradient = gradient_shapes(model.clone(norm=norm), shape)

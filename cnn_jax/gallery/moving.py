@@ -1,0 +1,106 @@
+"""An image that moves one pixel at a time, and what networks say of it: an animation."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from cnn_jax.data.augment import shift_images
+from cnn_jax.evaluation import predict_logits
+from cnn_jax.gallery.networks import Network
+from cnn_jax.reports.page import Picture
+from cnn_jax.style import add_legend, label, look, plot_style, png
+
+_FRAME_MS = 350
+
+
+def sliding(
+    networks: Mapping[str, Network], image: np.ndarray, label_: int, name: str
+) -> list[Picture]:
+    shown = list(networks)[:2]
+    reach = image.shape[1] // 4
+    moves = list(range(-reach, reach + 1))
+    shifts = np.array([(0, move) for move in moves], np.int32)
+    same = np.broadcast_to(image, (len(moves), *image.shape))
+    probabilities = {
+        which: np.asarray(
+            jax.nn.softmax(
+                predict_logits(
+                    networks[which].classifier,
+                    networks[which].variables,
+                    same,
+                    batch_size=len(moves),
+                    shifts=shifts,
+                )
+            )
+        )[:, label_]
+        for which in shown
+    }
+    moved = np.asarray(shift_images(jnp.asarray(same), jnp.asarray(shifts), border='zero'))
+    frames = [
+        _frame(moved[position], moves, probabilities, position, name)
+        for position in range(len(moves))
+    ]
+    swings = ', '.join(
+        f'{which} {np.abs(np.diff(values)).mean():.3f}' for which, values in probabilities.items()
+    )
+    return [
+        Picture(
+            'sliding',
+            animated(frames),
+            f'An image of {name} sliding sideways; below, the probability of its class.',
+            f'The image moves one pixel at a time, zeros following; below, how sure each network '
+            f'is of {name}. Mean change from one pixel to the next: {swings}.',
+        )
+    ]
+
+
+@plot_style
+def _frame(
+    image: np.ndarray,
+    moves: Sequence[int],
+    probabilities: Mapping[str, np.ndarray],
+    position: int,
+    name: str,
+) -> Figure:
+    figure = Figure(figsize=(6.4, 3.1))
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.7))
+    left.imshow(image if image.shape[-1] == 3 else image[..., 0], cmap='gray', vmin=0, vmax=255)
+    left.grid(False)
+    left.set_title(f'{name}, moved by {moves[position]:+d}')
+    left.set_xlabel('column (pixels)')
+    left.set_ylabel('row (pixels)')
+    for index, (which, values) in enumerate(probabilities.items()):
+        style = look(index)
+        (line,) = right.plot(
+            moves, values, color=style.colour, linestyle=style.line, label=label(which), alpha=0.45
+        )
+        right.plot(moves[: position + 1], values[: position + 1], color=style.colour, linewidth=2.2)
+        right.plot(
+            moves[position], values[position], color=style.colour, marker=style.marker, markersize=8
+        )
+        line.set_marker(style.marker)
+        line.set_markevery([])
+    right.set_xlim(moves[0] - 0.5, moves[-1] + 0.5)
+    right.set_ylim(-0.03, 1.03)
+    right.set_xlabel('shift to the right (pixels)')
+    right.set_ylabel(f'probability of {name}')
+    add_legend(figure, [line for line in right.get_lines() if not line.get_label().startswith('_')])
+    return figure
+
+
+def animated(frames: Sequence[Figure]) -> bytes:
+    """The figures as one animated PNG, which browsers play and everything else shows the first of.
+
+    >>> animated([Figure(figsize=(1, 1)), Figure(figsize=(1, 1))])[1:4]
+    b'PNG'
+    """
+    pictures = [Image.open(io.BytesIO(png(frame))).convert('RGB') for frame in frames]
+    first, *rest = [picture.quantize(64, dither=Image.Dither.NONE) for picture in pictures]
+    buffer = io.BytesIO()
+    first.save(buffer, format='PNG', save_all=True, append_images=rest, duration=_FRAME_MS, loop=0)
+    return buffer.getvalue()
