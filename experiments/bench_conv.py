@@ -2,8 +2,8 @@
 
 python -m experiments.bench_conv --json runs/bench_conv.json   (the table goes to .md)
 
-lax beside `cnn_jax.ops.conv`, which takes a form of its own for most of these shapes, in turns in
-one process. Batch 128, in groups 32; float32, 'same' padding.
+Every form of `cnn_jax.ops.conv_forms` that can compute a shape, in turns in one process; * is the
+one that `cnn_jax.ops.conv` takes. Batch 128, in groups 32; float32, 'same' padding.
 """
 
 import statistics
@@ -101,11 +101,11 @@ def main() -> None:
 
 
 def build(case: Case) -> dict[str, Callable[[], object]]:
-    """The calls to time, by '<side> <direction>'."""
+    """The calls to time, by '<form> <direction>'; the form that `ops.conv` takes is '*<form>'."""
     import jax
 
-    from cnn_jax import ops
-    from cnn_jax.ops.conv_forms import by_lax
+    from cnn_jax.ops import output_size
+    from cnn_jax.ops.conv_forms import form_for_cpu, forms
 
     images = 128 if case.groups == 1 else 32
     keys = jax.random.split(jax.random.key(0))
@@ -113,27 +113,22 @@ def build(case: Case) -> dict[str, Callable[[], object]]:
     shape = (case.window, case.window, case.channels // case.groups, case.features)
     kernel = jax.random.normal(keys[1], shape) / case.window
     pairs = (((case.window - 1) // 2, case.window // 2),) * 2
-
-    def lax(x, kernel):
-        return by_lax(
-            x, kernel, strides=(case.stride, case.stride), pairs=pairs, groups=case.groups
-        )
-
-    def ours(x, kernel):
-        return ops.conv(x, kernel, stride=case.stride, padding=pairs, groups=case.groups)
-
-    g = lax(x, kernel)
-    programs = {}
-    for name, conv in {'lax': lax, 'ours': ours}.items():
-        programs |= {
-            f'{name} forward': jax.jit(conv),
-            f'{name} input gradient': jax.jit(_input_gradient(conv)),
-            f'{name} kernel gradient': jax.jit(_kernel_gradient(conv)),
+    out = output_size(x.shape[1:3], window=case.window, stride=case.stride, padding=pairs)
+    shapes = {'strides': (case.stride, case.stride), 'groups': case.groups, 'out': out}
+    able = forms(x, kernel, pairs=pairs, **shapes)
+    taken = form_for_cpu(x, kernel, **shapes)
+    g = able['lax'](x, kernel)
+    calls = {}
+    for name, conv in able.items():
+        if name == 'columns' and name != taken and case.stride == 1 and case.window > 1:
+            continue  # k * k copies of a large map: gigabytes, and slower than all others
+        shown = f'*{name}' if name == taken else name
+        calls |= {
+            f'{shown} forward': _call(jax.jit(conv), (x, kernel)),
+            f'{shown} input gradient': _call(jax.jit(_input_gradient(conv)), (x, kernel, g)),
+            f'{shown} kernel gradient': _call(jax.jit(_kernel_gradient(conv)), (x, kernel, g)),
         }
-    return {
-        name: _call(program, (x, kernel) if 'forward' in name else (x, kernel, g))
-        for name, program in programs.items()
-    }
+    return calls
 
 
 def _input_gradient(conv: Callable) -> Callable:
@@ -157,16 +152,21 @@ def _call(program: Callable, arguments: Sequence) -> Callable[[], object]:
 def cells(row: dict) -> list[str]:
     """A row's figures as they are shown."""
     case, ms = Case(**row['case']), row['ms']
-    sides = {side: [ms[f'{side} {d}'] for d in DIRECTIONS] for side in ('lax', 'ours')}
-    ratio = sum(sides['ours']) / sum(sides['lax'])
-    parts = (' / '.join(f'{value:.1f}' for value in values) for values in sides.values())
-    return [*map(str, case), *parts, f'{ratio:.2f}']
+    names = list(dict.fromkeys(name.split(' ')[0] for name in ms))
+    by_form = {name: [ms[f'{name} {d}'] for d in DIRECTIONS] for name in names}
+    shown = [
+        f'{name} ' + ' / '.join(f'{value:.1f}' for value in values)
+        for name, values in by_form.items()
+    ]
+    taken = next(name for name in names if name.startswith('*'))
+    lax = by_form.get('lax', by_form[taken])
+    return [*map(str, case), '; '.join(shown), f'{sum(by_form[taken]) / sum(lax):.2f}']
 
 
 def markdown(rows: Sequence[dict]) -> str:
     """All rows as a Markdown table."""
-    head = [*Case._fields, *(f'{side}, ms: {", ".join(DIRECTIONS)}' for side in ('lax', 'ours'))]
-    lines = ['| ' + ' | '.join([*head, 'ours / lax']) + ' |', '|---' * (len(head) + 1) + '|']
+    head = [*Case._fields, f'ms: {", ".join(DIRECTIONS)}', '* / lax']
+    lines = ['| ' + ' | '.join(head) + ' |', '|---' * len(head) + '|']
     return '\n'.join(lines + ['| ' + ' | '.join(cells(row)) + ' |' for row in rows]) + '\n'
 
 

@@ -1,13 +1,12 @@
 """Convolution (correlation, as the field means it) in two dimensions."""
 
 from collections.abc import Sequence
-from functools import partial
 
 from jax import lax
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.axis import pad_axis
-from cnn_jax.ops.conv_forms import by_lax, form_for_cpu
+from cnn_jax.ops.conv_forms import form_for_cpu, forms
 from cnn_jax.ops.windows import (
     Fill,
     Padding,
@@ -68,9 +67,9 @@ def conv(
         for axis, (low, high) in enumerate(pairs, start=1):
             x = pad_axis(x, axis, low, high, fill)
         pairs = ((0, 0), (0, 0))
-    options = {'strides': strides, 'pairs': pairs, 'groups': groups}
-    portable = partial(by_lax, **options)
-    form = form_for_cpu(x, kernel, out=(out_height, out_width), **options)
-    if form is None:
-        return portable(x, kernel)
-    return lax.platform_dependent(x, kernel, cpu=form, default=portable)
+    options = {'strides': strides, 'groups': groups, 'out': (out_height, out_width)}
+    name = form_for_cpu(x, kernel, **options)
+    able = forms(x, kernel, pairs=pairs, **options)
+    if name == 'lax':
+        return able['lax'](x, kernel)
+    return lax.platform_dependent(x, kernel, cpu=able[name], default=able['lax'])

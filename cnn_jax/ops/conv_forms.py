@@ -66,29 +66,52 @@ def form_for_cpu(
     kernel: Array,
     *,
     strides: tuple[int, int],
-    pairs: Pairs,
     groups: int,
     out: tuple[int, int],
-) -> Form | None:
-    """The form that is faster than lax on a CPU for these shapes, if one is known."""
+) -> str:
+    """The name of the form that is fastest on a CPU for these shapes, as far as is known."""
     height, width, channels, features = kernel.shape
-    form, places = None, math.prod(out)
+    places = math.prod(out)
     many = min(channels, features) >= (_FEW if places <= _SMALL else _MANY)
     many = many and x.dtype != jnp.bfloat16
     if groups > 1:
-        depthwise = channels == 1 and features == groups
-        form = _by_taps if depthwise else partial(_by_bundles, groups=groups)
-    elif x.shape[1] < height or x.shape[2] < width:
-        if places * x.shape[1] * x.shape[2] <= _DENSE:
-            form = _by_positions
-    elif strides != (1, 1):
-        if height == width == 1 or (many and places >= _COLUMN_PLACES):
-            form = _by_columns
-    elif channels == 1 and out[1] % _BLOCK == 0:
-        form = _by_blocks
-    elif height == width == 3 and many and places <= _TILED_PLACES:
-        form = _by_tiles if len(x) * places >= _TILED else None
-    return form and partial(_apart, partial(form, strides=strides, pairs=pairs, out=out))
+        return 'taps' if channels == 1 and features == groups else 'bundles'
+    if x.shape[1] < height or x.shape[2] < width:
+        return 'positions' if places * x.shape[1] * x.shape[2] <= _DENSE else 'lax'
+    if strides != (1, 1):
+        dense = height == width == 1 or (many and places >= _COLUMN_PLACES)
+        return 'columns' if dense else 'lax'
+    if channels == 1 and out[1] % _BLOCK == 0:
+        return 'blocks'
+    tiled = height == width == 3 and many and places <= _TILED_PLACES
+    return 'tiles' if tiled and len(x) * places >= _TILED else 'lax'
+
+
+def forms(
+    x: Array,
+    kernel: Array,
+    *,
+    strides: tuple[int, int],
+    pairs: Pairs,
+    groups: int,
+    out: tuple[int, int],
+) -> dict[str, Form]:
+    """Every form that can compute these shapes, by name."""
+    height, width, channels, features = kernel.shape
+    plain = strides == (1, 1) and groups == 1
+    able = {
+        'blocks': (_by_blocks, plain and channels == 1 and out[1] % _BLOCK == 0),
+        'taps': (_by_taps, channels == 1 and features == groups),
+        'bundles': (partial(_by_bundles, groups=groups), groups > 1),
+        'tiles': (_by_tiles, plain and height == width == 3),
+        'columns': (_by_columns, groups == 1),
+        'positions': (_by_positions, groups == 1 and math.prod((*out, *x.shape[1:3])) <= _DENSE),
+    }
+    found: dict[str, Form] = {'lax': partial(by_lax, strides=strides, pairs=pairs, groups=groups)}
+    for name, (form, can) in able.items():
+        if can:
+            found[name] = partial(_apart, partial(form, strides=strides, pairs=pairs, out=out))
+    return found
 
 
 def _apart(form: Form, x: Array, kernel: Array) -> Array:
