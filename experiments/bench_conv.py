@@ -46,6 +46,8 @@ CASES = (
     Case(16, 128, 256, 3, 2),
     Case(8, 256, 512, 3, 2),
     Case(32, 64, 128, 1, 2),
+    Case(28, 1, 32, 5, 2),
+    Case(64, 3, 64, 7, 2),
 )
 DIRECTIONS = ('forward', 'input gradient', 'kernel gradient')
 
@@ -155,17 +157,17 @@ def cells(row: dict) -> list[str]:
     names = list(dict.fromkeys(name.split(' ')[0] for name in ms))
     by_form = {name: [ms[f'{name} {d}'] for d in DIRECTIONS] for name in names}
     shown = [
-        f'{name} ' + ' / '.join(f'{value:.1f}' for value in values)
+        f'{name} ' + ' / '.join(f'{value:.{int(value < 5)}f}' for value in values)
         for name, values in by_form.items()
     ]
     taken = next(name for name in names if name.startswith('*'))
     lax = by_form.get('lax', by_form[taken])
-    return [*map(str, case), '; '.join(shown), f'{sum(by_form[taken]) / sum(lax):.2f}']
+    return [', '.join(map(str, case)), '; '.join(shown), f'{sum(by_form[taken]) / sum(lax):.2f}']
 
 
 def markdown(rows: Sequence[dict]) -> str:
     """All rows as a Markdown table."""
-    head = [*Case._fields, f'ms: {", ".join(DIRECTIONS)}', '* / lax']
+    head = [', '.join(Case._fields), 'ms: forward, d input, d kernel', '* / lax']
     lines = ['| ' + ' | '.join(head) + ' |', '|---' * len(head) + '|']
     return '\n'.join(lines + ['| ' + ' | '.join(cells(row)) + ' |' for row in rows]) + '\n'
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,10 @@ import pytest
 
 from cnn_jax.models import model_names
 from cnn_jax.modules import strategy_names
-from experiments import bench_models, bench_training
+from cnn_jax.ops import conv_forms
+from cnn_jax.runs.command_line import load_config
+from cnn_jax.runs.config import config_to_dict
+from experiments import bench_conv, bench_models, bench_training
 from experiments.benchmarks.table import markdown
 
 ROOT = Path(__file__).parents[1]
@@ -93,6 +97,26 @@ def test_the_benchmark_tables_are_those_of_their_runs(run):
 def test_the_table_of_training_steps_is_that_of_its_run():
     path = ROOT / 'experiments' / 'results' / 'bench_training' / 'all.json'
     assert bench_training.markdown(json.loads(path.read_text())) in README
+
+
+def test_the_table_of_convolutions_is_that_of_its_run():
+    path = ROOT / 'experiments' / 'results' / 'bench_conv' / 'all.json'
+    assert bench_conv.markdown(json.loads(path.read_text())) in (conv_forms.__doc__ or '')
+
+
+def test_the_speed_record_is_that_of_its_log():
+    path = ROOT / 'experiments' / 'results' / 'speedrun' / 'speedrun.json'
+    log = json.loads(path.read_text())
+    config = load_config(ROOT / 'configs' / 'fashion_mnist' / 'speedrun.py')
+    assert log['config'] == json.loads(json.dumps(config_to_dict(config)))
+    seconds = [run['seconds'] for run in log['runs']]
+    accuracy = 100 * statistics.mean(run['accuracy'] for run in log['runs'])
+    assert len(seconds) == 10 and {run['split'] for run in log['runs']} == {'test'}
+    said = ' '.join(README.split())
+    assert (
+        f'{statistics.median(seconds):.0f} s, the median of ten seeds ({min(seconds):.0f} to '
+        f'{max(seconds):.0f}), mean accuracy {accuracy:.2f}%'
+    ) in said
 
 
 def test_the_table_of_models_is_that_of_its_run():

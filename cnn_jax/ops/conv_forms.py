@@ -1,25 +1,31 @@
 """How a two-dimensional convolution is computed: by lax, or by a form that XLA:CPU runs faster.
 
 Milliseconds on two cores of a CPU (`python -m experiments.bench_conv`; jax 0.12, float32, tcmalloc,
-batch 128, in groups 32): forward / gradient of the input / gradient of the kernel. Single figures
-move by a quarter between runs of that machine. What was tried and lost is named with the form.
+batch 128, in groups 32), each direction timed alone; * is the form taken here. Single figures move
+by a quarter between runs of that machine. What was tried and lost is named with the form.
 
-| (height and width, channels, features, window, stride) | lax | the form here |
+| side, channels, features, window, stride, groups | ms: forward, d input, d kernel | * / lax |
 |---|---|---|
-| 28, 1, 16, 5 | 5.5 / 4.7 / 1.6 | blocks 1.0 / 1.7 / 1.2 |
-| 32, 96 depthwise, 3 | 72 / 83 / 104 | taps 2 / 1 / 16 |
-| 16, 192 depthwise, 7 | 64 / 65 / 182 | taps 5 / 29 / 32 |
-| 32, 128 in 32 groups, 3 | 43 / 44 / 10,312 | bundles 19 / 19 / 31 |
-| 8, 512 in 32 groups, 3 | 13 / 13 / 3,192 | bundles 6 / 13 / 7 |
-| 32, 64, 64, 3 | 58 / 60 / 157 | tiles 71 / 74 / 93 |
-| 16, 128, 128, 3 | 51 / 57 / 324 | tiles 53 / 45 / 55 |
-| 8, 256, 256, 3 | 58 / 58 / 73 | tiles 30 / 36 / 38 |
-| 4, 512, 512, 3 | 55 / 60 / 66 | tiles 28 / 29 / 35 |
-| 2, 512, 512, 3 | 1,296 / 1,212 / 15 | positions 8 / 7 / 6 |
-| 5, 64, 64, 7 | 172 / 178 / 10 | positions 6 / 6 / 6 |
-| 32, 64, 128, 3, 2 | 28 / 40 / 115 | columns 48 / 32 / 57 |
-| 32, 64, 128, 1, 2 | 6 / 7 / 43 | columns 6 / 6 / 7 |
-| 14, 16, 32, 5 | 5.0 / 5.7 / 7.8 | lax stays |
+| 28, 1, 16, 5, 1, 1 | lax 8 / 9 / 11; *blocks 2.2 / 3.9 / 2.5 | 0.30 |
+| 14, 16, 32, 5, 1, 1 | *lax 6 / 8 / 10 | 1.00 |
+| 32, 3, 64, 3, 1, 1 | *lax 10 / 10 / 17; tiles 26 / 36 / 37 | 1.00 |
+| 32, 96, 96, 3, 1, 96 | lax 85 / 81 / 186; *taps 2.9 / 2.0 / 19; bundles 16 / 16 / 31 | 0.07 |
+| 16, 192, 192, 7, 1, 192 | lax 98 / 79 / 217; *taps 6 / 30 / 37; bundles 30 / 30 / 32 | 0.18 |
+| 32, 128, 128, 3, 1, 32 | lax 60 / 55 / 12914; *bundles 18 / 18 / 34 | 0.01 |
+| 8, 512, 512, 3, 1, 32 | lax 13 / 14 / 3216; *bundles 6 / 11 / 8 | 0.01 |
+| 32, 64, 64, 3, 1, 1 | lax 65 / 65 / 158; *tiles 64 / 70 / 84 | 0.76 |
+| 16, 64, 128, 3, 1, 1 | lax 27 / 27 / 148; *tiles 25 / 30 / 31 | 0.43 |
+| 16, 128, 128, 3, 1, 1 | lax 53 / 53 / 283; *tiles 44 / 44 / 51 | 0.36 |
+| 8, 256, 256, 3, 1, 1 | lax 56 / 56 / 75; *tiles 34 / 35 / 38 | 0.57 |
+| 4, 512, 512, 3, 1, 1 | lax 62 / 64 / 70; *tiles 31 / 29 / 35; positions 159 / 170 / 108 | 0.48 |
+| 2, 512, 512, 3, 1, 1 | lax 1270 / 1245 / 18; tiles 11 / 9 / 10; *positions 9 / 9 / 8 | 0.01 |
+| 5, 64, 64, 7, 1, 1 | lax 163 / 171 / 10; *positions 7 / 7 / 7 | 0.06 |
+| 32, 64, 128, 3, 2, 1 | lax 29 / 43 / 240; *columns 56 / 43 / 67 | 0.53 |
+| 16, 128, 256, 3, 2, 1 | lax 31 / 34 / 53; *columns 37 / 39 / 47 | 1.04 |
+| 8, 256, 512, 3, 2, 1 | lax 31 / 33 / 40; *columns 34 / 28 / 34 | 0.92 |
+| 32, 64, 128, 1, 2, 1 | lax 6 / 9 / 47; *columns 7 / 6 / 7 | 0.31 |
+| 28, 1, 32, 5, 2, 1 | *lax 1.0 / 1.8 / 1.2; columns 1.1 / 1.2 / 1.0 | 1.00 |
+| 64, 3, 64, 7, 2, 1 | *lax 23 / 95 / 57; columns 50 / 78 / 53 | 1.00 |
 """
 
 import math
