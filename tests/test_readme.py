@@ -15,7 +15,7 @@ from cnn_jax.modules import strategy_names
 from cnn_jax.ops import conv_forms
 from cnn_jax.runs.command_line import load_config
 from cnn_jax.runs.config import config_to_dict
-from experiments import bench_conv, bench_models, bench_training
+from experiments import bench_conv, bench_models, bench_sweep, bench_training
 from experiments.benchmarks.table import markdown
 
 ROOT = Path(__file__).parents[1]
@@ -102,6 +102,11 @@ def test_the_table_of_training_steps_is_that_of_its_run():
 def test_the_table_of_convolutions_is_that_of_its_run():
     path = ROOT / 'experiments' / 'results' / 'bench_conv' / 'all.json'
     assert bench_conv.markdown(json.loads(path.read_text())) in (conv_forms.__doc__ or '')
+
+
+def test_the_tables_of_sweeps_are_those_of_their_run():
+    path = ROOT / 'experiments' / 'results' / 'bench_sweep' / 'sweep.json'
+    assert bench_sweep.markdown(json.loads(path.read_text())) in README
 
 
 def test_the_speed_record_is_that_of_its_log():
