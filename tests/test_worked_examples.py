@@ -271,7 +271,10 @@ def test_dropout_acts_only_in_training():
 
     x, rngs = jnp.ones((1, 1000)), {'dropout': jax.random.key(0)}
     trained = Net().apply({}, x, train=True, rngs=rngs)
-    assert set(np.asarray(trained).ravel().tolist()) == {0.0, 2.0} and 400 < int((trained == 0).sum()) < 600
+    assert (
+        set(np.asarray(trained).ravel().tolist()) == {0.0, 2.0}
+        and 400 < int((trained == 0).sum()) < 600
+    )
     assert (Net().apply({}, x, train=False) == x).all()
 
 
