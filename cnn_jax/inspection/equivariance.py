@@ -128,7 +128,8 @@ def plot_equivariance(
         row = grid[number]
         for axes, name in zip(row, names, strict=True):
             axes.grid(False)
-            said = 'none'
+            axes.set_box_aspect(1)
+            said = 'no such layer'
             if name in layers:
                 axes.imshow(layers[name], cmap='cividis', vmin=0, vmax=top, origin='lower')
                 said = f'mean {np.mean(layers[name]):.2f}'
