@@ -85,7 +85,7 @@ def main() -> None:
     if options.allocator not in timing.ALLOCATORS:
         raise unknown_name('allocator', options.allocator, timing.ALLOCATORS)
     require(
-        all(0 <= number < len(CASES) for number in options.cases),
+        len(options.cases) > 0 and all(0 <= number < len(CASES) for number in options.cases),
         f'--cases must be from 0 to {len(CASES) - 1}.',
     )
     timing.use_threads(options.threads)

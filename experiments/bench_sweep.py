@@ -58,6 +58,10 @@ def main() -> None:
     from experiments.benchmarks.timing import check_file
 
     check_file(options.json)
+    names = options.strategies
+    require(
+        len(set(names)) == len(names) > 0, f'--strategies must be different names; got {names}.'
+    )
     require(options.seeds >= 1, f'--seeds must be at least 1; got {options.seeds}.')
     comparison = Comparison(
         data=options.data,

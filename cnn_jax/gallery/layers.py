@@ -1,11 +1,11 @@
 """The strategies, filters, maps and receptive fields of networks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cnn_jax.errors import BadInput
 from cnn_jax.gallery.networks import Network
 from cnn_jax.inspection import (
     effective_receptive_field,
@@ -37,7 +37,7 @@ def responses(networks: Mapping[str, Network]) -> list[Picture]:
 def filters(networks: Mapping[str, Network]) -> list[Picture]:
     pictures = []
     for which, network in networks.items():
-        name, kernel = first_kernel(network.variables)
+        name, kernel = first_kernel(network.variables, [one.name for one in network.summary.layers])
         pictures.append(
             Picture(
                 f'filters_{which}',
@@ -49,17 +49,20 @@ def filters(networks: Mapping[str, Network]) -> list[Picture]:
     return pictures
 
 
-def first_kernel(variables: Mapping) -> tuple[str, np.ndarray]:
-    """The name and the kernel of the first convolution.
+def first_kernel(variables: Mapping, layers: Sequence[str]) -> tuple[str, np.ndarray]:
+    """The name and the kernel of the first of these layers that is a convolution.
 
-    >>> first_kernel({'params': {'conv1': {'kernel': np.ones((3, 3, 1, 8))}}})[0]
-    'conv1'
+    >>> kernels = {name: {'kernel': np.ones((3, 3, 1, 8))} for name in ('block', 'stem')}
+    >>> first_kernel({'params': kernels}, ['norm', 'stem', 'block'])[0]
+    'stem'
     """
-    for path, leaf in jax.tree_util.tree_leaves_with_path(variables['params']):
-        keys = [key.key for key in path if isinstance(key, jax.tree_util.DictKey)]
-        if keys[-1] == 'kernel' and leaf.ndim == 4:
-            return '/'.join(map(str, keys[:-1])), np.asarray(leaf)
-    raise ValueError('no convolution')
+    for layer in layers:
+        weights = variables['params']
+        for part in layer.split('/'):
+            weights = weights.get(part, {})
+        if np.ndim(weights.get('kernel')) == 4:
+            return layer, np.asarray(weights['kernel'])
+    raise BadInput('the network has no convolution: there are no filters to draw.')
 
 
 def maps(networks: Mapping[str, Network], image: np.ndarray, name: str) -> list[Picture]:
@@ -81,7 +84,7 @@ def maps(networks: Mapping[str, Network], image: np.ndarray, name: str) -> list[
                 f'maps_{which}',
                 png(plot_maps(maps[layer][0], title=f'{label(which)}: {layer}')),
                 f'The maps of {layer} in {which}.',
-                f'{which}: what {layer} puts out for {name}, one panel a channel.',
+                f'{which}: what {layer} puts out for {name}, a panel a channel, all on one scale.',
             ),
             Picture(
                 f'heat_{which}',

@@ -14,6 +14,7 @@ from cnn_jax.reports.page import Picture
 from cnn_jax.style import label, png
 
 _MOST_CLASSES = 10
+_SMALLEST = 16  # pixels of an image to dream on
 
 
 def liked(networks: Mapping[str, Network], class_names: Sequence[str]) -> list[Picture]:
@@ -41,7 +42,8 @@ def liked(networks: Mapping[str, Network], class_names: Sequence[str]) -> list[P
                 f'liked_{which}',
                 png(plot_images(liked, title=label(which))),
                 f'Images that the classes of {which} like.',
-                f'{which}: from noise, 64 steps up the gradient of one logit each.',
+                f'{which}: from noise, 64 steps up the gradient of one logit each, smoothed a '
+                f'little at every step; what leaves 0 to 1 is cut.',
             )
         )
     return pictures
@@ -49,6 +51,8 @@ def liked(networks: Mapping[str, Network], class_names: Sequence[str]) -> list[P
 
 def dreams(networks: Mapping[str, Network], image: np.ndarray) -> list[Picture]:
     shown: dict[str, np.ndarray] = {'image': image / 255}
+    if min(image.shape[:2]) < _SMALLEST:
+        return []
     for which, network in networks.items():
         layers = network.summary.layers
         layer = [one.name for one in layers if len(one.output_shape) == 3][-1]
@@ -59,7 +63,7 @@ def dreams(networks: Mapping[str, Network], image: np.ndarray) -> list[Picture]:
             start,
             layer,
             key=jax.random.key(0),
-            octaves=2,
+            octaves=2 if min(image.shape[:2]) >= 1.5 * _SMALLEST else 1,
         )
         shown[f'{which}: {layer}'] = _seen(network.classifier, dreamt)
     return [
@@ -67,7 +71,7 @@ def dreams(networks: Mapping[str, Network], image: np.ndarray) -> list[Picture]:
             'dreams',
             png(plot_images(shown)),
             'The image after gradient ascent on the last map of each network.',
-            'Two octaves of 24 steps up the mean square of the last map.',
+            '24 steps an octave up the mean square of the last map; what leaves 0 to 1 is cut.',
         )
     ]
 

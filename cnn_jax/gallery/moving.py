@@ -46,15 +46,15 @@ def sliding(
         for position in range(len(moves))
     ]
     swings = ', '.join(
-        f'{which} {np.abs(np.diff(values)).mean():.3f}' for which, values in probabilities.items()
+        f'{which} {np.abs(np.diff(values)).max():.2f}' for which, values in probabilities.items()
     )
     return [
         Picture(
             'sliding',
             animated(frames),
-            f'An image of {name} sliding sideways; below, the probability of its class.',
-            f'The image moves one pixel at a time, zeros following; below, how sure each network '
-            f'is of {name}. Mean change from one pixel to the next: {swings}.',
+            f'An image of {name} sliding sideways; beside it, the probability of its class.',
+            f'The image moves one pixel at a time, zeros following; beside it, how sure the first '
+            f'two networks are of {name}. Largest change from one pixel to the next: {swings}.',
         )
     ]
 

@@ -70,6 +70,7 @@ def choose_networks(
     """
     if path.is_file():
         return _of_config(path, strategies, seed)
+    require(path.exists(), f'{path} is not there: give a finished run or a config file.')
     run = read_run(path)
     names = _names(strategies, run.strategies) or _telling(run)
     cells, folders = {}, {}
@@ -86,6 +87,8 @@ def choose_networks(
     listed = ', '.join(f'{name} (seed {cell.seed})' for name, cell in cells.items())
     epochs = next(iter(cells.values())).epochs
     note = f'Networks of {run.title.rstrip("?")}, trained for {epochs} epochs: {listed}.'
+    if not strategies and len(cells) < len(run.strategies):
+        note += f' Of {len(run.strategies)} strategies the baseline and the most consistent ones.'
     return Chosen(run.title, note, cells, folders)
 
 

@@ -21,7 +21,7 @@ def equivariance(networks: Mapping[str, Network], images: np.ndarray) -> list[Pi
             network.classifier.model,
             network.variables,
             network.classifier.normalise(jnp.asarray(images)),
-            max_shift=_SHIFTS,
+            max_shift=min(_SHIFTS, images.shape[1] - 1, images.shape[2] - 1),
         )
         for which, network in networks.items()
     }
@@ -33,7 +33,8 @@ def equivariance(networks: Mapping[str, Network], images: np.ndarray) -> list[Pi
             f'Shift, then layer, against layer, then shift, over shifts of 0 to {_SHIFTS} pixels '
             f'with a circular border; a mean over {len(images)} test images. 0 (dark): the layer '
             f'moves with the image. Zeros padded around a map do not move along, so a convolution '
-            f'is not at 0. A dense layer should not change at all.',
+            f'is not at 0. 1: as far as a flat map is; a dense layer should not change at all. '
+            f'What conv1 shows is the border alone.',
         )
     ]
 
@@ -53,7 +54,7 @@ def answers(
                     network.variables,
                     images[i],
                     int(labels[i]),
-                    max_shift=3,
+                    max_shift=min(3, images.shape[1] - 1, images.shape[2] - 1),
                     border='zero',
                 )
                 for i in some

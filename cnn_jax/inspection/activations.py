@@ -98,12 +98,19 @@ def _compiled_output(model: nn.Module, layer: str, variables: Mapping, images: A
             raise _Reached
         return result
 
+    misfit = None
     try:
         _apply(model, variables, images, until_layer)
     except _Reached:
         return found[0]
+    except BadInput as error:
+        misfit = error
     names = [output.name for call in recorder.calls for output in call.outputs]
-    raise unknown_name('layer', layer, names)
+    weights = jax.tree_util.tree_leaves_with_path(variables.get('params', {}))
+    names += ['/'.join(str(key.key) for key in path[:-1]) for path, _ in weights]
+    if misfit and layer in names:
+        raise misfit
+    raise unknown_name('layer', layer, list(dict.fromkeys(names)))
 
 
 def _apply(model: nn.Module, variables: Mapping, images: Array, interceptor: Interceptor) -> None:
@@ -144,5 +151,5 @@ def _check_finite(name: str, values: Array) -> None:
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         raise BadInput(
             f'{name}: {int(bad.sum())} of {bad.size} values are not finite, the first at {first}; '
-            f'all that comes before it is finite.'
+            f'what was computed before is finite.'
         )

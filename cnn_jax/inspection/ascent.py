@@ -64,7 +64,7 @@ def deep_dream(
     layer: str,
     *,
     key: Key[Array, ''],
-    octaves: int = 3,
+    octaves: int = 2,
     scale: float = 1.4,
     steps: int = 24,
     rate: float = 0.05,

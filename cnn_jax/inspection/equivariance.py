@@ -15,6 +15,8 @@ from matplotlib.ticker import MaxNLocator
 
 from cnn_jax.errors import require
 from cnn_jax.inspection.activations import check_images, layer_outputs
+from cnn_jax.inspection.fields import ReceptiveField
+from cnn_jax.inspection.summary import summarize
 from cnn_jax.style import label, plot_style
 
 
@@ -56,11 +58,12 @@ def equivariance_maps(
 
     Zhang, ICML 2019, section 4.2 ("internal feature distance"), with two changes: the distance is
     the Euclidean one, divided by the norm of the layer's output less its mean over the map, and it
-    needs no shift to be whole after a stride, since the output is moved exactly, by its share of
-    the pixels. 0: the layer moves with its image; 1: as far from it as from a flat map. Rows and
-    columns are shifts down and right of 0 to `max_shift` pixels, the image's border circular. A
-    mean over the images. Layers without a map (dense ones) are compared as they are: they should
-    not change. Raises BadInput for images that are no floats, and for values that are not finite.
+    needs no shift to be whole after a stride, since the output is moved exactly, by the shift over
+    the layer's stride. 0: the layer moves with its image; 1: as far from it as from a flat map.
+    Rows and columns are shifts down and right of 0 to `max_shift` pixels, the image's border
+    circular. A mean over the images. Layers without a map, or whose map is one pixel or flat, are
+    compared as they are: they should not change. Raises BadInput for images that are no floats,
+    and for values that are not finite.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.modules import Max
@@ -77,32 +80,53 @@ def equivariance_maps(
     )
     outputs = layer_outputs(model, variables, images)
     names, still = list(outputs), list(outputs.values())
+    _, height, width, channels = images.shape
+    layers = {one.name: one for one in summarize(model, (height, width, channels)).layers}
+    strides = tuple(_stride(layers[name].field, y, images) for name, y in outputs.items())
     reach = range(max_shift + 1)
     found = np.array(
         [
-            [_distances(model, variables, images, still, jnp.array([i, j])) for j in reach]
+            [_distances(model, strides, variables, images, still, jnp.array([i, j])) for j in reach]
             for i in reach
         ]
     )
     return {name: found[:, :, n] for n, name in enumerate(names)}
 
 
-@partial(jax.jit, static_argnums=0)
+def _stride(field: ReceptiveField | None, output: Array, images: Array) -> tuple[float, ...]:
+    """Pixels of the image to one of the output; () where the output is not to be moved.
+
+    A field that wraps around a circular border is not known: there the sizes tell the stride.
+    """
+    if output.ndim != 4 or output.shape[1:3] == (1, 1):
+        return ()
+    if field is not None:
+        return tuple(float(s) for s in field.stride)
+    return tuple(n / size for n, size in zip(images.shape[1:3], output.shape[1:3], strict=True))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
 def _distances(
-    model: nn.Module, variables: Mapping, images: Array, still: list[Array], shift: Array
+    model: nn.Module,
+    strides: tuple[tuple[float, ...], ...],
+    variables: Mapping,
+    images: Array,
+    still: list[Array],
+    shift: Array,
 ) -> Array:
     """Of each layer, for images moved by (down, right) pixels; the mean over images."""
     moved = layer_outputs(model, variables, jnp.roll(images, shift, (1, 2))).values()
     distances = []
-    for before, after in zip(still, moved, strict=True):
+    for before, after, stride in zip(still, moved, strides, strict=True):
         expected, axes = before.astype(jnp.float32), tuple(range(1, before.ndim))
-        flat = 0.0
-        if before.ndim == 4:
-            share = [n / size for n, size in zip(before.shape[1:3], images.shape[1:3], strict=True)]
-            expected = fourier_shift(expected, shift[0] * share[0], shift[1] * share[1])
+        flat = jnp.zeros(())
+        if stride:
+            expected = fourier_shift(expected, shift[0] / stride[0], shift[1] / stride[1])
             flat = expected.mean((1, 2), keepdims=True)
         apart = jnp.sqrt(((after.astype(jnp.float32) - expected) ** 2).sum(axes))
+        whole = jnp.sqrt((expected**2).sum(axes))
         scale = jnp.sqrt(((expected - flat) ** 2).sum(axes))
+        scale = jnp.where(scale > 1e-3 * whole, scale, whole)
         distances.append((apart / jnp.maximum(scale, 1e-12)).mean())
     return jnp.stack(distances)
 
@@ -131,7 +155,7 @@ def plot_equivariance(
             axes.set_box_aspect(1)
             said = 'no such layer'
             if name in layers:
-                axes.imshow(layers[name], cmap='cividis', vmin=0, vmax=top, origin='lower')
+                axes.imshow(layers[name], cmap='cividis', vmin=0, vmax=top)
                 said = f'mean {np.mean(layers[name]):.2f}'
             axes.set_title(f'{label(name, 14)}\n{said}' if number == 0 else said, fontsize=8.5)
         row[0].set_ylabel(f'{label(network, 16)}\ndown (pixels)', fontsize=9)
@@ -140,5 +164,7 @@ def plot_equivariance(
         axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     scale = ScalarMappable(Normalize(0, top), 'cividis')
-    figure.colorbar(scale, ax=grid, shrink=0.9).set_label('distance / norm of the map')
+    figure.colorbar(scale, ax=grid, shrink=0.9).set_label(
+        'distance / norm of the map less its mean'
+    )
     return figure

@@ -57,6 +57,12 @@ def apply_filter(
     >>> apply_filter(images, HAND_FILTERS['vertical edge'])[0, 1, :, 0].tolist()
     [0.0, 4.0, 4.0, 0.0]
     """
+    require(
+        images.ndim == 4 and getattr(kernel, 'ndim', 0) == 2,
+        f'images must be (batch, height, width, channels) and kernel (height, width), such as '
+        f"HAND_FILTERS['blur']; got {getattr(images, 'shape', images)} and "
+        f'{getattr(kernel, "shape", kernel)!r}.',
+    )
     channels = images.shape[-1]
     weights = jnp.broadcast_to(
         jnp.asarray(kernel, images.dtype)[:, :, None, None], (*kernel.shape, 1, channels)

@@ -50,7 +50,10 @@ def plot_maps(
     5
     """
     values = np.asarray(values, np.float32)
-    require(values.ndim == 3, f'values must be (height, width, channels); got {values.shape}.')
+    require(
+        values.ndim == 3,
+        f'values must be (height, width, channels) of one image, as maps[0]; got {values.shape}.',
+    )
     shown = values[..., :_MOST]
     limits = float(shown.min()), max(float(shown.max()), float(shown.min()) + 1e-12)
     titles = [str(number) for number in range(shown.shape[-1])]

@@ -35,8 +35,8 @@ def strategy_response(
     """How much of a wave comes out of a strategy: (frequencies in cycles a pixel, gains).
 
     A wave of each number of `cycles` over 64 pixels, 1 + cos, in 8 phases, goes through the
-    strategy; the gain is the spread (standard deviation) of what comes out over that of the wave,
-    at frequency 0 the mean over the mean.
+    strategy; the gain is the spread (standard deviation, over places and phases) of what comes out
+    over that of the wave, at frequency 0 the mean over the mean.
     What comes out of a wave beyond half the output's sampling rate stands at another frequency: it
     is aliased. Exact for linear strategies, a description of the others, for which waves do not add
     up. Parameters are as they start.
@@ -50,7 +50,7 @@ def strategy_response(
         f'cycles must be from 0 to {_LENGTH // 2} over {_LENGTH} pixels; got {tuple(cycles)}.',
     )
     place = np.arange(_LENGTH) / _LENGTH
-    phases = 2 * np.pi * np.arange(_PHASES) / _PHASES / 2
+    phases = 2 * np.pi * np.arange(_PHASES) / _PHASES
     waves = np.stack(
         [[1 + np.cos(2 * np.pi * c * place + phase) for phase in phases] for c in cycles]
     )
@@ -99,7 +99,7 @@ def plot_responses(strategies: Mapping[str, Strategy]) -> Figure:
     if limit < 0.5:
         axes.axvspan(limit, 0.5, color='#888888', alpha=0.18, linewidth=0)
         axes.text(
-            (limit + 0.5) / 2, 0.94, 'aliased', ha='center', transform=axes.get_xaxis_transform()
+            (limit + 0.5) / 2, 1.01, 'aliased', ha='center', transform=axes.get_xaxis_transform()
         )
     axes.set_xlim(0, 0.5)
     axes.set_ylim(bottom=0)

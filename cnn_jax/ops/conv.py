@@ -36,8 +36,8 @@ def conv(
 
     On a CPU, forms of their own compute one input channel, groups, 3x3 windows over 64 channels or
     more, strided 1x1 windows and windows larger than the map; `cnn_jax.ops.conv_forms` has their
-    times beside lax's. An infinite input then makes NaN of up to two neighbours more than it would
-    by lax. Everything else, and every other backend, is lax.
+    times beside lax's. Beside an infinite input some outputs are then NaN that are finite by lax.
+    Everything else, and every other backend, is lax.
 
     Raises ValueError where channels do not match, the window does not fit (with `strict`, evenly:
     see `output_size`) or the fill is unknown.

@@ -50,6 +50,7 @@ _SMALL = 16 * 16  # outputs of a small map, at most
 _TILED = 128  # outputs of all images, at least: fewer tiles are not worth the kernel's sums
 _TILED_PLACES = 64 * 64  # outputs of an image, at most: beyond, the sums take too much memory
 _COLUMN_PLACES = 4 * 4  # outputs of columns, at least
+_TAPPED = 9 * 9  # elements of a depthwise window, at most: beyond, compiling takes too long
 _DENSE = 25 * 25  # pairs of positions of the dense form, at most
 
 
@@ -79,9 +80,10 @@ def form_for_cpu(
     height, width, channels, features = kernel.shape
     places = math.prod(out)
     many = min(channels, features) >= (_FEW if places <= _SMALL else _MANY)
-    many = many and x.dtype != jnp.bfloat16
+    many = many and x.dtype not in (jnp.bfloat16, jnp.float16)
     if groups > 1:
-        return 'taps' if channels == 1 and features == groups else 'bundles'
+        few = channels == 1 and features == groups and height * width <= _TAPPED
+        return 'taps' if few else 'bundles'
     if x.shape[1] < height or x.shape[2] < width:
         return 'positions' if places * x.shape[1] * x.shape[2] <= _DENSE else 'lax'
     if strides != (1, 1):

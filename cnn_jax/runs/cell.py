@@ -33,7 +33,7 @@ from cnn_jax.runs.environment import describe_environment
 from cnn_jax.runs.final import final_evaluation
 from cnn_jax.runs.folder import locked
 from cnn_jax.runs.metrics_log import append_row, cut_after, read_rows
-from cnn_jax.runs.setup import Setup, setup_of, splits
+from cnn_jax.runs.setup import Setup, setup_of, splits, training_images
 from cnn_jax.training import (
     EpochSums,
     TrainState,
@@ -101,8 +101,12 @@ def trained(
     key = jax.random.key(cell.seed)
     like = (create_state(setup.classifier, setup.optimizer, key, dataset.image_shape), zero_sums())
     found = restore_checkpoint(folder / 'checkpoints', like, warn=log)
-    if found is None:
-        raise BadInput(f'no intact checkpoint in {folder}: run the comparison again.')
+    last = cell.epochs * (training_images(cell, dataset) // cell.batch_size)
+    if found is None or found[1] != last:
+        raise BadInput(
+            f'no intact checkpoint of the last step ({last}) in {folder}: delete this folder and '
+            f'run the comparison again.'
+        )
     (state, _), _ = found
     return setup.classifier, state.variables
 

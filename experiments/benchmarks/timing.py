@@ -44,6 +44,10 @@ def check_file(file: Path) -> None:
     require(
         file.suffix == '.json' and not file.is_dir(), f'--json must name a .json file; got {file}.'
     )
+    folder = next(one for one in file.absolute().parents if one.exists())
+    require(
+        folder.is_dir() and os.access(folder, os.W_OK), f'--json {file} cannot be written there.'
+    )
 
 
 def use_threads(threads: int) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from cnn_jax.data import load
 from cnn_jax.data.batches import epoch_order
+from cnn_jax.errors import require
 from cnn_jax.evaluation import accuracy, predict_logits
 from cnn_jax.runs import Cell
 from cnn_jax.runs.pool import environment
@@ -51,9 +52,10 @@ def train_and_judge(cell: Cell) -> dict:
     images, labels = jnp.asarray(train.images), jnp.asarray(train.labels)
     for epoch in range(cell.epochs):
         order = epoch_order(key, epoch, examples=len(labels), batch_size=cell.batch_size)
-        state, _, _ = train_epoch(
+        state, _, outcome = train_epoch(
             setup.step, state, zero_sums(), images=images, labels=labels, order=order, key=key
         )
+        require(outcome != 'diverged', f'seed {cell.seed} diverged in epoch {epoch + 1}.')
     marks['train'] = time.perf_counter()
     views = [judge.images, judge.images[:, :, ::-1]] if cell.augment.flip else [judge.images]
     size = cell.evaluation.batch_size

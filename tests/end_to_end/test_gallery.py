@@ -59,7 +59,7 @@ def test_bad_input(run, monkeypatch, tmp_path, capsys):
         shutil.rmtree(checkpoints)
     cases = {
         (damaged,): 'no intact checkpoint',
-        (tmp_path / 'nothing',): 'no comparison.json',
+        (tmp_path / 'nothing',): 'is not there',
         (run, '--strategies', 'maxx'): "did you mean 'max'",
         (run, '--seed', '5'): 'no seed 5 of max finished',
         (run, '--image', '64'): '--image must be from 0 to 63',

@@ -4,11 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from cnn_jax.data import channel_statistics, load
 from cnn_jax.errors import BadInput
 from cnn_jax.inspection import equivariance_maps, fourier_shift, plot_equivariance
-from cnn_jax.models import ConvNet1
+from cnn_jax.models import ConvNet1, build_model
 from cnn_jax.modules import APS, Max, MaxBlur
 from cnn_jax.style import png
 
@@ -66,7 +67,7 @@ def test_a_max_pool_does_not_and_blur_helps_at_every_depth():
 
 
 def test_by_hand():
-    """The distance of a 2x2 max pool under a shift by one, worked out with rolls and sums."""
+    """The distance of the first convolution under a shift by one, by rolls and sums."""
     images = jax.random.normal(jax.random.key(3), (2, 28, 28, 1))
     model = ConvNet1(Max(), 10)
     variables = init(model)
@@ -83,6 +84,31 @@ def test_by_hand():
     flat = expected - expected.mean((1, 2), keepdims=True)
     scale = jnp.sqrt((flat**2).sum((1, 2, 3)))
     np.testing.assert_allclose(found, (apart / scale).mean(), rtol=1e-4)
+
+
+class Valid(nn.Module):
+    """A convolution without padding, a strided one on an odd map, and a mean."""
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        x = nn.Conv(4, (5, 5), padding='VALID', name='valid')(x)
+        x = nn.Conv(4, (3, 3), strides=(2, 2), padding='VALID', name='strided')(x)
+        return x.mean((1, 2), keepdims=True)
+
+
+def test_a_layer_without_padding_moves_by_its_stride():
+    images = jnp.zeros((1, 29, 29, 1)).at[:, 10:18, 10:18].set(1.0)  # far from the border
+    model = Valid()
+    maps = equivariance_maps(model, init(model, images.shape[1:]), images, max_shift=2)
+    assert maps['valid'].max() < 1e-5
+    assert maps['strided'][::2, ::2].max() < 1e-5 < 0.05 < maps['strided'][1, 1]
+
+
+def test_a_map_of_one_pixel_is_compared_as_it_is():
+    model = build_model('vgg11', downsample=Max(), num_classes=10, small_images=True)
+    images = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
+    maps = equivariance_maps(model, init(model, images.shape[1:]), images, max_shift=1)
+    assert maps['pool5'][0, 0] < 1e-5 and 0 < maps['pool5'].max() < 10
 
 
 def test_bad_input():
