@@ -29,6 +29,7 @@ def responses(networks: Mapping[str, Network]) -> list[Picture]:
             'The gain of each strategy at each frequency; the aliased band is shaded.',
             'How much of a wave 1 + cos comes out. In the shaded band the output has too few '
             'samples for the wave: what comes out there stands at a wrong, lower frequency. '
+            'A maximum turns the highest ones into a level before any blur can act. '
             'Learned strategies are shown as they start.',
         )
     ]

@@ -13,7 +13,7 @@ from cnn_jax.errors import require
 from cnn_jax.modules import Downsample, Strategy
 from cnn_jax.style import add_legend, label, look, plot_style
 
-_LENGTH, _PHASES = 64, 8
+_LENGTH, _PHASES = 64, 32
 
 
 def filter_response(
@@ -34,7 +34,7 @@ def strategy_response(
 ) -> tuple[Float[np.ndarray, 'frequencies'], Float[np.ndarray, 'frequencies']]:
     """How much of a wave comes out of a strategy: (frequencies in cycles a pixel, gains).
 
-    A wave of each number of `cycles` over 64 pixels, 1 + cos, in 8 phases, goes through the
+    A wave of each number of `cycles` over 64 pixels, 1 + cos, in 32 phases, goes through the
     strategy; the gain is the spread (standard deviation, over places and phases) of what comes out
     over that of the wave, at frequency 0 the mean over the mean.
     What comes out of a wave beyond half the output's sampling rate stands at another frequency: it
