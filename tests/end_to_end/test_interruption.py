@@ -22,7 +22,12 @@ def start(folder: Path) -> subprocess.Popen:
     command = [sys.executable, '-m', 'experiments.compare_pooling', CONFIG]
     command += ['--output', str(folder), '--epochs', '20']
     return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -102,7 +107,9 @@ def test_killed_at_random_and_resumed_ends_in_the_same_bits(undisturbed, tmp_pat
 def test_sigterm_saves_and_exits_75_and_a_second_process_is_refused(undisturbed, tmp_path):
     process = start(tmp_path)
     wait_until(lambda: metrics_begun(tmp_path), process)
+    os.killpg(process.pid, signal.SIGSTOP)  # so that it does not end before the second one looks
     code, said = finish(start(tmp_path))
+    os.killpg(process.pid, signal.SIGCONT)
     assert code == 2 and 'in use by process' in said and len(said.strip().splitlines()) <= 2
     process.send_signal(signal.SIGTERM)
     code, said = finish(process)
