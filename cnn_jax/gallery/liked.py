@@ -50,9 +50,9 @@ def liked(networks: Mapping[str, Network], class_names: Sequence[str]) -> list[P
 
 
 def dreams(networks: Mapping[str, Network], image: np.ndarray) -> list[Picture]:
-    shown: dict[str, np.ndarray] = {'image': image / 255}
     if min(image.shape[:2]) < _SMALLEST:
         return []
+    shown: dict[str, np.ndarray] = {'image': image / 255}
     for which, network in networks.items():
         layers = network.summary.layers
         layer = [one.name for one in layers if len(one.output_shape) == 3][-1]

@@ -43,6 +43,8 @@ def gallery_page(
     drawn = []
     for heading, draw in sections.items():
         progress(heading)
-        drawn.append(Section(heading, tuple(draw())))
+        pictures = tuple(draw())
+        if pictures:  # images may be too small for some
+            drawn.append(Section(heading, pictures))
     lead = (Paragraph(note),)
     return Page(title, lead, tuple(drawn))

@@ -16,12 +16,13 @@ _SHIFTS = 7  # of the equivariance maps
 
 
 def equivariance(networks: Mapping[str, Network], images: np.ndarray) -> list[Picture]:
+    reach = min(_SHIFTS, images.shape[1] - 1, images.shape[2] - 1)
     maps = {
         which: equivariance_maps(
             network.classifier.model,
             network.variables,
             network.classifier.normalise(jnp.asarray(images)),
-            max_shift=min(_SHIFTS, images.shape[1] - 1, images.shape[2] - 1),
+            max_shift=reach,
         )
         for which, network in networks.items()
     }
@@ -30,7 +31,7 @@ def equivariance(networks: Mapping[str, Network], images: np.ndarray) -> list[Pi
             'equivariance',
             png(plot_equivariance(maps)),
             'For each layer, how far its output is from moving with the image, over shifts.',
-            f'Shift, then layer, against layer, then shift, over shifts of 0 to {_SHIFTS} pixels '
+            f'Shift, then layer, against layer, then shift, over shifts of 0 to {reach} pixels '
             f'with a circular border; a mean over {len(images)} test images. 0 (dark): the layer '
             f'moves with the image. Zeros padded around a map do not move along, so a convolution '
             f'is not at 0. 1: as far as a flat map is; a dense layer should not change at all. '
