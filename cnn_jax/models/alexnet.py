@@ -55,7 +55,7 @@ class AlexNet(Network):
                 x = layers.downsample(x, STRIDED_CONV, name='first')
             if pooled:
                 x = layers.downsample(x, _POOL, name=f'pool{number}')
-        x = layers.average(x, 6).reshape(x.shape[0], -1)
+        x = layers.flatten(layers.average(x, 6))
         for number in (1, 2):
             x = layers.dense(layers.dropout(x, self.dropout), 4096, name=f'dense{number}')
             x = layers.activate(x)

@@ -35,4 +35,4 @@ class ConvNet1(Network):
             x = layers.conv(x, features, 5, stride=stride, use_bias=True, name=f'conv{block}')
             x = layers.activate(layers.normalise(x, name=f'norm{block}'))
             x = layers.downsample(x, MAX_POOL, name=f'pool{block}')
-        return self.logits(layers, x.reshape(x.shape[0], -1))
+        return self.logits(layers, layers.flatten(x))

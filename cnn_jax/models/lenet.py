@@ -46,7 +46,7 @@ class LeNet5(Network):
             )
             x = layers.activate(layers.normalise(x, name=f'norm{number}'))
             x = layers.downsample(x, AVG_POOL, name=f'pool{number}')
-        x = x.reshape(x.shape[0], -1)
+        x = layers.flatten(x)
         for number, features in enumerate((120, 84), start=1):
             x = layers.activate(layers.dense(x, features, name=f'dense{number}'))
         return self.logits(layers, x, name='dense3')

@@ -39,4 +39,4 @@ class QuickNet(Network):
             x = layers.activate(layers.normalise(x, name=f'norm{number}'))
             if number == 2:
                 x = layers.downsample(x, MAX_POOL, name='pool')
-        return self.logits(layers, x.reshape(x.shape[0], -1))
+        return self.logits(layers, layers.flatten(x))

@@ -49,7 +49,7 @@ class VGG(Network):
             x = layers.downsample(x, site, name=f'pool{stage}')
         if self.small_images:
             return self.logits(layers, layers.average(x), name='dense')
-        x = layers.average(x, 7).reshape(x.shape[0], -1)
+        x = layers.flatten(layers.average(x, 7))
         for number in (1, 2):
             x = layers.activate(layers.dense(x, 4096, name=f'dense{number}'))
             x = layers.dropout(x, self.dropout)

@@ -1,6 +1,7 @@
 """Thin Flax Linen shells around `cnn_jax.ops`, and the registry of downsampling strategies."""
 
 from cnn_jax.modules.average import Average
+from cnn_jax.modules.batch_norm import BatchNorm
 from cnn_jax.modules.conv import Conv
 from cnn_jax.modules.downsample import (
     Downsample,
@@ -67,6 +68,7 @@ __all__ = [
     'Average',
     'Avg',
     'AvgBlur',
+    'BatchNorm',
     'Blur',
     'Conv',
     'DDAC',

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from cnn_jax.modules.batch_norm import BatchNorm
 from cnn_jax.modules.conv import Conv
 from cnn_jax.ops.adaptive_blur import (
     Normalise,
@@ -91,7 +92,7 @@ class AdaptiveBlurPool(nn.Module):
             use_bias=False,
             name='conv',
         )(padded)
-        logits = nn.BatchNorm(use_running_average=not train, momentum=0.9, name='norm')(logits)
+        logits = BatchNorm(use_running_average=not train, name='norm')(logits)
         return adaptive_blur_pool(
             x,
             logits,

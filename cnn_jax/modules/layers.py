@@ -9,10 +9,12 @@ from jaxtyping import Array, Float
 
 from cnn_jax.errors import unknown_name
 from cnn_jax.modules.average import Average
+from cnn_jax.modules.batch_norm import BatchNorm
 from cnn_jax.modules.conv import Conv
 from cnn_jax.modules.downsample import Downsample, DownsampleBranches
 from cnn_jax.modules.frequency import PolynomialActivation
 from cnn_jax.modules.strategies import SHORTCUT, STRIDED_CONV, Site, Strategy
+from cnn_jax.ops.compiled import computed_once
 from cnn_jax.ops.windows import FILLS, Fill, Padding
 
 Map = Float[Array, 'batch _ _ _']  # height, width and channels differ from layer to layer
@@ -84,10 +86,9 @@ class Layers:
 
     def normalise(self, x: Map, *, name: str) -> Map:
         """The network's norm, of statistics in float32."""
-        options = {'epsilon': self.norm_epsilon, 'dtype': x.dtype, 'name': name}
         if self.norm == 'batch':
-            running = not self.train
-            return nn.BatchNorm(use_running_average=running, momentum=0.9, **options)(x)
+            return BatchNorm(not self.train, self.norm_epsilon, name=name)(x)
+        options = {'epsilon': self.norm_epsilon, 'dtype': x.dtype, 'name': name}
         if self.norm == 'layer':
             return nn.LayerNorm(**options)(x)
         if self.norm == 'group':
@@ -124,6 +125,10 @@ class Layers:
     def average(self, x: Map, size: int | None = None) -> Array:
         """The mean over the map, or `size` x `size` means; the end of the convolutions."""
         return Average(size, name='average')(x)
+
+    def flatten(self, x: Map) -> Float[Array, 'batch elements']:
+        """All elements of each map as one row."""
+        return computed_once(x).reshape(x.shape[0], -1)
 
     def dropout(self, x: Array, rate: float) -> Array:
         """Zeroes elements in training and scales up the rest; random stream 'dropout'."""

@@ -13,6 +13,7 @@ from cnn_jax.ops.adaptive_blur import (
     edge_aware_blur,
     learned_blur_pool,
 )
+from cnn_jax.ops.batch_norm import batch_norm
 from cnn_jax.ops.blur import avg_blur_pool, binomial_filter, blur_pool, max_blur_pool
 from cnn_jax.ops.combined import gated_pool, mixed_pool, tree_pool
 from cnn_jax.ops.conv import conv
@@ -54,6 +55,7 @@ __all__ = [
     'asap_pool',
     'avg_blur_pool',
     'avg_pool',
+    'batch_norm',
     'binomial_filter',
     'binomial_logits',
     'blur_pool',

@@ -35,7 +35,7 @@ def conv(
     its run of channels only: `groups` = channels is a depthwise convolution.
 
     On a CPU, forms of their own compute one input channel, groups, 3x3 windows over 64 channels or
-    more, strided 1x1 windows and windows larger than the map; `cnn_jax.ops.conv_forms` has their
+    more, 1x1 windows and windows larger than the map; `cnn_jax.ops.conv_forms` has their
     times beside lax's. Beside an infinite input some outputs are then NaN that are finite by lax.
     Everything else, and every other backend, is lax.
 

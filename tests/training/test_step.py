@@ -11,7 +11,7 @@ from cnn_jax.data import load
 from cnn_jax.data.augment import Augment
 from cnn_jax.data.batches import epoch_order
 from cnn_jax.models import Classifier, ConvNet1
-from cnn_jax.modules import Max
+from cnn_jax.modules import Max, MaxBlur
 from cnn_jax.training import (
     Optimizer,
     create_state,
@@ -165,3 +165,17 @@ def test_label_smoothing_by_hand():
     log_p = np.log([np.exp(2) / (np.exp(2) + 1), 1 / (np.exp(2) + 1)])
     expected = -(0.9 * log_p[0] + 0.1 * log_p[1])
     np.testing.assert_allclose(cross_entropy(logits, labels, smoothing=0.2), expected, rtol=1e-5)
+
+
+@pytest.mark.skipif(jax.default_backend() != 'cpu', reason='what glibc maps afresh')
+@pytest.mark.parametrize('strategy', [Max(), MaxBlur()])
+def test_a_step_of_convnet1_takes_less_temporary_memory_than_glibc_maps_afresh(strategy):
+    classifier = Classifier(ConvNet1(strategy, 10), mean=(0.3,), std=(0.3,))
+    tx = make_optimizer(Optimizer(), epochs=1, steps_per_epoch=1)
+    state = create_state(classifier, tx, jax.random.key(0), SHAPE)
+    step = make_train_step(classifier, tx, augment=Augment())
+    images, labels = jnp.zeros((128, *SHAPE), jnp.uint8), jnp.zeros(128, jnp.int32)
+    order = jnp.arange(128).reshape(1, -1)
+    compiled = step.lower(state, zero_sums(), images, labels, order, jax.random.key(0)).compile()
+    memory = compiled.memory_analysis()
+    assert memory and memory.temp_size_in_bytes < 32 * 2**20  # 35 with Flax's BatchNorm

@@ -1,0 +1,48 @@
+"""Batch normalisation with parameters and running statistics."""
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+from jaxtyping import Array, Float
+
+from cnn_jax import ops
+from cnn_jax.ops.taps import wide
+
+MOMENTUM = 0.9  # of the running statistics
+
+
+class BatchNorm(nn.Module):
+    """`ops.batch_norm`; with `use_running_average` by the statistics of training instead.
+
+    Parameters 'scale' and 'bias' and batch_stats 'mean' and 'var', named as Flax names them, all
+    float32. In training the statistics move by a tenth toward those of the batch.
+
+    >>> import jax
+    >>> x = jnp.arange(4.0).reshape(4, 1, 1, 1)
+    >>> norm = BatchNorm(use_running_average=False)
+    >>> variables = norm.init(jax.random.key(0), x)
+    >>> y, state = norm.apply(variables, x, mutable=['batch_stats'])
+    >>> [f'{value:.2f}' for value in y.ravel()], f"{state['batch_stats']['mean'][0]:.2f}"
+    (['-1.34', '-0.45', '0.45', '1.34'], '0.15')
+    """
+
+    use_running_average: bool
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, 'batch *spatial channels']
+    ) -> Float[Array, 'batch *spatial channels']:
+        size = x.shape[-1:]
+        scale = self.param('scale', nn.initializers.ones, size)
+        bias = self.param('bias', nn.initializers.zeros, size)
+        running_mean = self.variable('batch_stats', 'mean', jnp.zeros, size)
+        running_variance = self.variable('batch_stats', 'var', jnp.ones, size)
+        if self.use_running_average:
+            factor = lax.rsqrt(running_variance.value + self.epsilon) * scale
+            return ((wide(x) - running_mean.value) * factor + bias).astype(x.dtype)
+        y, mean, variance = ops.batch_norm(x, scale, bias, epsilon=self.epsilon)
+        if not self.is_initializing():
+            for running, new in ((running_mean, mean), (running_variance, variance)):
+                running.value = MOMENTUM * running.value + (1 - MOMENTUM) * new
+        return y
