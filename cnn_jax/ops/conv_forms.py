@@ -6,26 +6,28 @@ by a quarter between runs of that machine. What was tried and lost is named with
 
 | side, channels, features, window, stride, groups | ms: forward, d input, d kernel | * / lax |
 |---|---|---|
-| 28, 1, 16, 5, 1, 1 | lax 8 / 9 / 11; *blocks 2.2 / 3.9 / 2.5 | 0.30 |
-| 14, 16, 32, 5, 1, 1 | *lax 6 / 8 / 10 | 1.00 |
-| 32, 3, 64, 3, 1, 1 | *lax 10 / 10 / 17; tiles 26 / 36 / 37 | 1.00 |
-| 32, 96, 96, 3, 1, 96 | lax 85 / 81 / 186; *taps 2.9 / 2.0 / 19; bundles 16 / 16 / 31 | 0.07 |
-| 16, 192, 192, 7, 1, 192 | lax 98 / 79 / 217; *taps 6 / 30 / 37; bundles 30 / 30 / 32 | 0.18 |
-| 32, 128, 128, 3, 1, 32 | lax 60 / 55 / 12914; *bundles 18 / 18 / 34 | 0.01 |
-| 8, 512, 512, 3, 1, 32 | lax 13 / 14 / 3216; *bundles 6 / 11 / 8 | 0.01 |
-| 32, 64, 64, 3, 1, 1 | lax 65 / 65 / 158; *tiles 64 / 70 / 84 | 0.76 |
-| 16, 64, 128, 3, 1, 1 | lax 27 / 27 / 148; *tiles 25 / 30 / 31 | 0.43 |
-| 16, 128, 128, 3, 1, 1 | lax 53 / 53 / 283; *tiles 44 / 44 / 51 | 0.36 |
-| 8, 256, 256, 3, 1, 1 | lax 56 / 56 / 75; *tiles 34 / 35 / 38 | 0.57 |
-| 4, 512, 512, 3, 1, 1 | lax 62 / 64 / 70; *tiles 31 / 29 / 35; positions 159 / 170 / 108 | 0.48 |
-| 2, 512, 512, 3, 1, 1 | lax 1270 / 1245 / 18; tiles 11 / 9 / 10; *positions 9 / 9 / 8 | 0.01 |
-| 5, 64, 64, 7, 1, 1 | lax 163 / 171 / 10; *positions 7 / 7 / 7 | 0.06 |
-| 32, 64, 128, 3, 2, 1 | lax 29 / 43 / 240; *columns 56 / 43 / 67 | 0.53 |
-| 16, 128, 256, 3, 2, 1 | lax 31 / 34 / 53; *columns 37 / 39 / 47 | 1.04 |
-| 8, 256, 512, 3, 2, 1 | lax 31 / 33 / 40; *columns 34 / 28 / 34 | 0.92 |
-| 32, 64, 128, 1, 2, 1 | lax 6 / 9 / 47; *columns 7 / 6 / 7 | 0.31 |
-| 28, 1, 32, 5, 2, 1 | *lax 1.0 / 1.8 / 1.2; columns 1.1 / 1.2 / 1.0 | 1.00 |
-| 64, 3, 64, 7, 2, 1 | *lax 23 / 95 / 57; columns 50 / 78 / 53 | 1.00 |
+| 28, 1, 16, 5, 1, 1 | lax 6 / 7 / 2.4; *blocks 1.2 / 2.0 / 1.5 | 0.29 |
+| 14, 16, 32, 5, 1, 1 | *lax 4.9 / 6 / 6 | 1.00 |
+| 32, 3, 64, 3, 1, 1 | *lax 8 / 8 / 14; tiles 24 / 30 / 29 | 1.00 |
+| 32, 96, 96, 3, 1, 96 | lax 52 / 55 / 59; *taps 2.0 / 1.1 / 13; bundles 11 / 11 / 20 | 0.10 |
+| 16, 192, 192, 7, 1, 192 | lax 63 / 63 / 171; *taps 3.9 / 21 / 30; bundles 23 / 25 / 21 | 0.18 |
+| 32, 128, 128, 3, 1, 32 | lax 44 / 52 / 12879; *bundles 20 / 20 / 32 | 0.01 |
+| 8, 512, 512, 3, 1, 32 | lax 13 / 13 / 3369; *bundles 6 / 15 / 9 | 0.01 |
+| 32, 64, 64, 3, 1, 1 | lax 63 / 63 / 187; *tiles 67 / 80 / 75 | 0.71 |
+| 16, 64, 128, 3, 1, 1 | lax 28 / 27 / 150; *tiles 26 / 27 / 28 | 0.39 |
+| 16, 128, 128, 3, 1, 1 | lax 54 / 55 / 347; *tiles 41 / 47 / 45 | 0.29 |
+| 8, 256, 256, 3, 1, 1 | lax 57 / 56 / 70; *tiles 34 / 35 / 40 | 0.60 |
+| 4, 512, 512, 3, 1, 1 | lax 59 / 63 / 67; *tiles 30 / 31 / 35; positions 150 / 147 / 101 | 0.51 |
+| 2, 512, 512, 3, 1, 1 | lax 1258 / 1188 / 14; tiles 9 / 9 / 10; *positions 8 / 9 / 7 | 0.01 |
+| 5, 64, 64, 7, 1, 1 | lax 167 / 166 / 10; *positions 6 / 7 / 6 | 0.06 |
+| 32, 64, 128, 3, 2, 1 | lax 39 / 62 / 279; *columns 72 / 48 / 86 | 0.54 |
+| 16, 128, 256, 3, 2, 1 | lax 35 / 43 / 61; *columns 51 / 44 / 46 | 1.02 |
+| 8, 256, 512, 3, 2, 1 | lax 35 / 33 / 40; *columns 36 / 29 / 34 | 0.92 |
+| 16, 256, 64, 1, 1, 1 | lax 9 / 8 / 29; *columns 7 / 8 / 18 | 0.72 |
+| 8, 128, 256, 1, 1, 1 | lax 3.7 / 4.2 / 12; *columns 3.5 / 3.4 / 4.4 | 0.55 |
+| 32, 64, 128, 1, 2, 1 | lax 6 / 11 / 48; *columns 7 / 7 / 7 | 0.32 |
+| 28, 1, 32, 5, 2, 1 | *lax 1.0 / 2.5 / 0.8; columns 1.1 / 1.2 / 1.0 | 1.00 |
+| 64, 3, 64, 7, 2, 1 | *lax 21 / 86 / 54; columns 51 / 71 / 51 | 1.00 |
 """
 
 import math
@@ -212,8 +214,8 @@ def _by_tiles(
     up the channels; four outputs are sums of those (A^T m A). Derivatives take the same products.
     Sixteen arrays, because one stacked array for a batched product is one more copy; the sums of
     the tiles are four times as large as the map, so they are made again for the gradient. A few
-    images at a time, because the sums of all leave the cache: 53 instead of 74 ms at 32x32 with 64
-    channels, forward, and 188 instead of 236 with both derivatives.
+    images at a time, because the sums of all leave the cache: 66 instead of 74 ms at 32x32 with 64
+    channels forward, 140 instead of 156 for both derivatives.
     """
     even = [n + n % 2 for n in out]
     sizes = zip(pairs, even, x.shape[1:-1], strict=True)
@@ -279,7 +281,7 @@ def _by_columns(
     """im2col: the input of each output as a row, times the kernel.
 
     With a stride the rows hold each input only two or three times, and of a 1x1 window they are the
-    map itself: lax takes 3 to 10 times as long for the gradient of such a kernel.
+    map itself: lax takes 2 to 10 times as long for the gradient of such a kernel.
     """
     height, width, channels, features = kernel.shape
     rows = jnp.concatenate(list(_taps(x, (height, width), strides, pairs, out)), -1)
