@@ -31,7 +31,7 @@ def exit_codes() -> Iterator[None]:
     except Interrupted as error:
         _end(f'{error}: run the same command again to go on.', TRY_AGAIN)
     except KeyboardInterrupt:
-        _end('stopped: run the same command again to go on.', TRY_AGAIN)
+        _end('stopped before the end: run the same command again.', TRY_AGAIN)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise

@@ -39,6 +39,10 @@ def main() -> None:
     if options.explain or options.profile:
         run_comparison(recipe, folder, dataset, progress, dry_run=True)
         Console(width=100).print(cost_table(look(recipe, profile=options.profile)))
+        if options.profile:
+            progress.line(
+                f'traces for ui.perfetto.dev: {options.profile}/**/perfetto_trace.json.gz'
+            )
         return
     run_comparison(
         recipe, folder, dataset, progress, workers=options.workers, extend=options.extend

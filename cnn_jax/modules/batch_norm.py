@@ -15,9 +15,11 @@ class BatchNorm(nn.Module):
     """`ops.batch_norm`; with `use_running_average` by the statistics of training instead.
 
     Parameters 'scale' and 'bias' and batch_stats 'mean' and 'var', named as Flax names them, all
-    float32. In training the statistics move by a tenth toward those of the batch.
+    float32. In training, which needs `mutable=['batch_stats']`, the statistics move by a tenth
+    toward those of the batch, the variance being that over the number of elements.
 
     >>> import jax
+    >>> import jax.numpy as jnp
     >>> x = jnp.arange(4.0).reshape(4, 1, 1, 1)
     >>> norm = BatchNorm(use_running_average=False)
     >>> variables = norm.init(jax.random.key(0), x)
@@ -34,10 +36,10 @@ class BatchNorm(nn.Module):
         self, x: Float[Array, 'batch *spatial channels']
     ) -> Float[Array, 'batch *spatial channels']:
         size = x.shape[-1:]
-        scale = self.param('scale', nn.initializers.ones, size)
-        bias = self.param('bias', nn.initializers.zeros, size)
-        running_mean = self.variable('batch_stats', 'mean', jnp.zeros, size)
-        running_variance = self.variable('batch_stats', 'var', jnp.ones, size)
+        scale = self.param('scale', nn.initializers.ones, size, jnp.float32)
+        bias = self.param('bias', nn.initializers.zeros, size, jnp.float32)
+        running_mean = self.variable('batch_stats', 'mean', jnp.zeros, size, jnp.float32)
+        running_variance = self.variable('batch_stats', 'var', jnp.ones, size, jnp.float32)
         if self.use_running_average:
             factor = lax.rsqrt(running_variance.value + self.epsilon) * scale
             return ((wide(x) - running_mean.value) * factor + bias).astype(x.dtype)

@@ -34,10 +34,10 @@ def conv(
     `groups`, channels and features are cut into that many equal runs, and each run of features sees
     its run of channels only: `groups` = channels is a depthwise convolution.
 
-    On a CPU, forms of their own compute one input channel, groups, 3x3 windows over 64 channels or
-    more, 1x1 windows and windows larger than the map; `cnn_jax.ops.conv_forms` has their
-    times beside lax's. Beside an infinite input some outputs are then NaN that are finite by lax.
-    Everything else, and every other backend, is lax.
+    On a CPU, forms of their own compute one input channel, groups, 3x3 windows over 64 channels
+    or more (32 on small maps), strided ones, 1x1 windows and windows larger than the map;
+    `cnn_jax.ops.conv_forms` has their times beside lax's. Beside an infinite input some outputs are
+    then NaN that are finite by lax. Everything else, and every other backend, is lax.
 
     Raises ValueError where channels do not match, the window does not fit (with `strict`, evenly:
     see `output_size`) or the fill is unknown.

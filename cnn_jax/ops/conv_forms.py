@@ -1,8 +1,9 @@
 """How a two-dimensional convolution is computed: by lax, or by a form that XLA:CPU runs faster.
 
 Milliseconds on two cores of a CPU (`python -m experiments.bench_conv`; jax 0.12, float32, tcmalloc,
-batch 128, in groups 32), each direction timed alone; * is the form taken here. Single figures move
-by a quarter between runs of that machine. What was tried and lost is named with the form.
+batch 128, in groups 32), each direction timed alone; * is the form taken here. Figures move by a
+quarter, some by more, between runs of that machine, those of one line together. What was tried and
+lost is named with the form.
 
 | side, channels, features, window, stride, groups | ms: forward, d input, d kernel | * / lax |
 |---|---|---|
@@ -214,8 +215,8 @@ def _by_tiles(
     up the channels; four outputs are sums of those (A^T m A). Derivatives take the same products.
     Sixteen arrays, because one stacked array for a batched product is one more copy; the sums of
     the tiles are four times as large as the map, so they are made again for the gradient. A few
-    images at a time, because the sums of all leave the cache: 66 instead of 74 ms at 32x32 with 64
-    channels forward, 140 instead of 156 for both derivatives.
+    images at a time, because the sums of all leave the cache: both derivatives in one call take
+    140 instead of 156 ms at 32x32 with 64 channels, 95 instead of 107 at 16x16 with 128.
     """
     even = [n + n % 2 for n in out]
     sizes = zip(pairs, even, x.shape[1:-1], strict=True)
@@ -281,7 +282,7 @@ def _by_columns(
     """im2col: the input of each output as a row, times the kernel.
 
     With a stride the rows hold each input only two or three times, and of a 1x1 window they are the
-    map itself: lax takes 2 to 10 times as long for the gradient of such a kernel.
+    map itself: lax takes up to seven times as long for the gradient of such a kernel.
     """
     height, width, channels, features = kernel.shape
     rows = jnp.concatenate(list(_taps(x, (height, width), strides, pairs, out)), -1)

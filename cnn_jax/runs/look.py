@@ -140,7 +140,9 @@ def _speeds() -> tuple[float, float]:
 
 def cost_table(costs: Mapping[str, StepCost]) -> Table:
     """The costs for the terminal."""
-    table = Table(caption='least: what arithmetic and layers need; XLA: what it compiled to')
+    table = Table(
+        caption='least: of the layers and the optimiser; XLA: as compiled; share: floor / ms'
+    )
     table.add_column('a step of')
     heads = ('ms', 'GFLOP, least', 'XLA', 'MB, least', 'XLA', 'floor, ms', 'share')
     for head in heads:

@@ -1,5 +1,6 @@
 """batch_norm against float64 NumPy, its derivative against differences of that and Flax's."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -68,9 +69,10 @@ def test_values_and_derivatives_of_all_three_outputs(case):
             np.testing.assert_allclose(gradient[place], right, rtol=1e-2, atol=2e-3 * spread)
 
 
+@pytest.mark.parametrize('epsilon', [1e-5, 0.1])
 @pytest.mark.parametrize('train', [True, False])
 @pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
-def test_the_layer_is_flaxs(train, dtype):
+def test_the_layer_is_flaxs(train, dtype, epsilon):
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.normal(1, 3, (8, 6, 6, 5)), dtype)
     variables = {
@@ -87,8 +89,12 @@ def test_the_layer_is_flaxs(train, dtype):
 
         return jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(variables['params'], x)
 
-    ours = outcome(BatchNorm(use_running_average=not train))
-    theirs = outcome(nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=dtype))
+    layers = (
+        BatchNorm(use_running_average=not train, epsilon=epsilon),
+        nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=dtype, epsilon=epsilon),
+    )
+    ours, theirs = (outcome(layer) for layer in layers)
+    chex.assert_trees_all_equal(*(layer.init(jax.random.key(0), x) for layer in layers))
     tolerance = 1e-4 if dtype == jnp.float32 else 4e-2
     assert jax.tree.structure(ours) == jax.tree.structure(theirs)
     for mine, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
@@ -98,13 +104,21 @@ def test_the_layer_is_flaxs(train, dtype):
         )
 
 
-def test_a_channel_that_is_constant_has_finite_derivatives():
-    x = jnp.full((4, 3, 3, 2), 7.0)
-    gradient = jax.grad(lambda x: ops.batch_norm(x, jnp.ones(2), jnp.zeros(2))[0].sum())(x)
-    np.testing.assert_allclose(gradient, 0, atol=1e-5)
+def test_channels_that_are_constant_stay_finite():
+    values = np.random.default_rng(0).normal(0, 1000, 100)  # their rounded variances fall below 0
+    x = jnp.broadcast_to(jnp.asarray(values, jnp.float32), (7, 3, 3, 100))
+    one, zero = jnp.ones(100), jnp.zeros(100)
+    y, _, variance = ops.batch_norm(x, one, zero)
+    gradient = jax.grad(lambda x: (ops.batch_norm(x, one, zero)[0] ** 2).sum())(x)
+    assert (variance >= 0).all() and jnp.isfinite(y).all() and jnp.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize('shape', [(4,), (0, 3, 3, 2), (2, 3, 3, 5)])
 def test_shapes_that_do_not_match_are_refused(shape, unchecked):
     with pytest.raises(ValueError, match='scale and bias'):
         ops.batch_norm(jnp.ones(shape), jnp.ones(2), jnp.zeros(2))
+
+
+def test_integers_are_refused(unchecked):
+    with pytest.raises(ValueError, match='floating'):
+        ops.batch_norm(jnp.ones((2, 2), jnp.int32), jnp.ones(2), jnp.zeros(2))
