@@ -2,11 +2,10 @@
 
 import jax.numpy as jnp
 from flax import linen as nn
-from jax import lax
 from jaxtyping import Array, Float
 
 from cnn_jax import ops
-from cnn_jax.ops.taps import wide
+from cnn_jax.ops.batch_norm import normalise
 
 MOMENTUM = 0.9  # of the running statistics
 
@@ -41,8 +40,8 @@ class BatchNorm(nn.Module):
         running_mean = self.variable('batch_stats', 'mean', jnp.zeros, size, jnp.float32)
         running_variance = self.variable('batch_stats', 'var', jnp.ones, size, jnp.float32)
         if self.use_running_average:
-            factor = lax.rsqrt(running_variance.value + self.epsilon) * scale
-            return ((wide(x) - running_mean.value) * factor + bias).astype(x.dtype)
+            statistics = running_mean.value, running_variance.value
+            return normalise(x, *statistics, scale, bias, self.epsilon)
         y, mean, variance = ops.batch_norm(x, scale, bias, epsilon=self.epsilon)
         if not self.is_initializing():
             for running, new in ((running_mean, mean), (running_variance, variance)):

@@ -50,6 +50,19 @@ def batch_norm(
     return _normalised(x, scale, bias, epsilon)
 
 
+def normalise(
+    x: Map, mean: Channels, variance: Channels, scale: Channels, bias: Channels, epsilon: float
+) -> Map:
+    """scale (x - mean) / sqrt(variance + epsilon) + bias, with statistics that are given.
+
+    >>> import jax.numpy as jnp
+    >>> one = jnp.ones(1)
+    >>> normalise(jnp.full((1, 1), 5.0), one, 4 * one, one, 0 * one, 0.0).tolist()
+    [[2.0]]
+    """
+    return ((wide(x) - mean) * (lax.rsqrt(variance + epsilon) * scale) + bias).astype(x.dtype)
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
 def _normalised(x: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, Array, Array]:
     return _forward(x, scale, bias, epsilon)[0]
@@ -73,9 +86,8 @@ def _forward(x, scale, bias, epsilon):
     values, number = wide(x), x.size // x.shape[-1]
     mean = _sum(values) / number
     variance = jnp.maximum(_sum(values * values) / number - mean * mean, 0)
-    inverse = lax.rsqrt(variance + epsilon)
-    y = ((values - mean) * (inverse * scale) + bias).astype(x.dtype)
-    return (y, mean, variance), (x, scale, bias, mean, inverse)
+    y = normalise(x, mean, variance, scale, bias, epsilon)
+    return (y, mean, variance), (x, scale, bias, mean, lax.rsqrt(variance + epsilon))
 
 
 def _backward(epsilon, residuals, cotangents):

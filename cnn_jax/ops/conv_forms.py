@@ -249,13 +249,12 @@ def _by_tiles(
 
 
 def _images_at_once(images: int, size: int) -> int:
-    """The fewest, dividing `images`, of which one array of `size` bytes an image is large enough.
+    """The fewest that divide `images` and fill an array of `size` bytes an image; or all.
 
     XLA:CPU gives a loop over less than two times 256 KiB to one thread.
     """
-    return next(
-        n for n in range(1, images + 1) if images % n == 0 and (n * size >= _SHARE or n == images)
-    )
+    enough = (n for n in range(1, images) if images % n == 0 and n * size >= _SHARE)
+    return next(enough, images)
 
 
 def _tile_sums(even: Array, odd: Array, *, axis: int) -> tuple[Array, ...]:
