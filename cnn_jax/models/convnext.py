@@ -90,7 +90,7 @@ class ConvNeXt(Network):
                 block += 1
         x = layers.average(x)[:, None, None]
         x = layers.normalise(x, name='norm')
-        return self.logits(layers, jnp.reshape(x, (x.shape[0], -1)))
+        return self.logits(layers, jnp.reshape(x, (x.shape[0], x.shape[-1])))
 
 
 def _strided(

@@ -1,5 +1,6 @@
 """The layers that a network is made of, with the choices that all of them share."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -128,7 +129,7 @@ class Layers:
 
     def flatten(self, x: Map) -> Float[Array, 'batch elements']:
         """All elements of each map as one row."""
-        return computed_once(x).reshape(x.shape[0], -1)
+        return computed_once(x).reshape(x.shape[0], math.prod(x.shape[1:]))
 
     def dropout(self, x: Array, rate: float) -> Array:
         """Zeroes elements in training and scales up the rest; random stream 'dropout'."""

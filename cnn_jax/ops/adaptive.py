@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from cnn_jax.ops.axis import merge_axis, split_axis
+from cnn_jax.ops.linear import Arrays, with_tangent
 from cnn_jax.ops.pooling import avg_pool, max_pool
 from cnn_jax.ops.windows import per_axis, spatial_rank
 
@@ -75,30 +76,35 @@ def global_max_pool(
     >>> global_max_pool(jnp.arange(4.0).reshape(1, 2, 2, 1)).tolist()
     [[3.0]]
     """
-    spatial_rank(x)
-    return _first_max(x.reshape(x.shape[0], -1, x.shape[-1]))
+    for _ in range(spatial_rank(x) - 1):
+        x = merge_axis(x, 1)
+    return _first_max(x)[0]
 
 
-@jax.custom_vjp
-def _first_max(x: Array) -> Array:
-    return x.max(1)
-
-
-def _first_max_forward(x):
+def _highest(x: Array):
     y = x.max(1)
-    return y, (x, y)
+    return [y], [lax.stop_gradient(x), lax.stop_gradient(y)]
 
 
-def _first_max_backward(residuals, g):
-    """Autodiff would share the gradient among equal maxima. A NaN maximum takes it first."""
+def _first(residuals: Arrays) -> Array:
+    """Where the first maximum stands: autodiff would share among equals. A NaN comes first."""
     x, y = residuals
     position = jnp.arange(x.shape[1])[:, None]
     hit = (x == y[:, None]) | jnp.isnan(x)
-    first = jnp.where(hit, position, x.shape[1]).min(1, keepdims=True)
-    return (jnp.where(position == first, g[:, None], jnp.zeros((), g.dtype)),)
+    return position == jnp.where(hit, position, x.shape[1]).min(1, keepdims=True)
 
 
-_first_max.defvjp(_first_max_forward, _first_max_backward)
+def _gather_first(residuals: Arrays, tangents: Arrays) -> Arrays:
+    (dx,) = tangents
+    return [jnp.where(_first(residuals), dx, jnp.zeros((), dx.dtype)).sum(1)]
+
+
+def _scatter_first(residuals: Arrays, cotangents: Arrays) -> Arrays:
+    (g,) = cotangents
+    return [jnp.where(_first(residuals), g[:, None], jnp.zeros((), g.dtype))]
+
+
+_first_max = with_tangent(_highest, _gather_first, _scatter_first)
 
 
 def space_to_depth(
@@ -117,8 +123,10 @@ def space_to_depth(
     strides = per_axis('stride', stride, rank)
     pad = [(0, -n % s, 0) for n, s in zip(x.shape[1:-1], strides, strict=True)]
     x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *pad, (0, 0, 0)])
-    out = [n // s for n, s in zip(x.shape[1:-1], strides, strict=True)]
-    split = [size for pair in zip(out, strides, strict=True) for size in pair]
-    x = x.reshape(x.shape[0], *split, x.shape[-1])
+    for axis in reversed(range(rank)):
+        x = split_axis(x, 1 + axis, strides[axis])
     order = [0, *range(1, 2 * rank, 2), *range(2, 2 * rank + 1, 2), 2 * rank + 1]
-    return x.transpose(order).reshape(x.shape[0], *out, -1)
+    x = x.transpose(order)
+    for _ in range(rank):
+        x = merge_axis(x, 1 + rank)
+    return x

@@ -115,10 +115,10 @@ def adaptive_blur_pool(
     require_arrays(logits=logits)
     taps, channels = math.prod(windows.window), x.shape[-1]
     groups, rest = divmod(logits.shape[-1], taps)
-    if logits.shape[:-1] != (len(x), *windows.out) or rest or groups < 1:
+    if logits.shape[:-1] != (x.shape[0], *windows.out) or rest or groups < 1:
         raise ValueError(
             f'logits must be (batch, *out, groups * {taps}) with (batch, *out) = '
-            f'{(len(x), *windows.out)}; got {logits.shape}'
+            f'{(x.shape[0], *windows.out)}; got {logits.shape}'
         )
     if channels % groups:
         raise ValueError(f'groups must divide the {channels} channels; got {groups}')

@@ -41,6 +41,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from cnn_jax.ops.compiled import is_sharded, is_symbolic
 from cnn_jax.ops.taps import slice_or_fill
 from cnn_jax.ops.windows import Pairs
 
@@ -81,6 +82,8 @@ def form_for_cpu(
     out: tuple[int, int],
 ) -> str:
     """The name of the form that is fastest on a CPU for these shapes, as far as is known."""
+    if is_sharded(x) or is_sharded(kernel) or x.shape[0] == 0:
+        return 'lax'
     height, width, channels, features = kernel.shape
     places = math.prod(out)
     many = min(channels, features) >= (_FEW if places <= _SMALL else _MANY)
@@ -97,7 +100,8 @@ def form_for_cpu(
     if channels == 1 and out[1] % _BLOCK == 0:
         return 'blocks'
     tiled = height == width == 3 and many and places <= _TILED_PLACES
-    return 'tiles' if tiled and len(x) * places >= _TILED else 'lax'
+    enough = is_symbolic(x) or x.shape[0] * places >= _TILED
+    return 'tiles' if tiled and enough else 'lax'
 
 
 def forms(
@@ -242,17 +246,20 @@ def _by_tiles(
         y = jnp.stack([jnp.stack([v.reshape(split) for v in o], 2) for o in outputs], 4)
         return y.reshape(images, *even, -1)
 
-    share = _images_at_once(len(x), math.prod(even) // 4 * x.shape[-1] * x.dtype.itemsize)
+    share = _images_at_once(x, math.prod(even) // 4 * x.shape[-1] * x.dtype.itemsize)
     parts = x.reshape(-1, share, *x.shape[1:])
     y = lax.map(lambda part: tiled(part, kernels), parts)
-    return y.reshape(len(x), *even, -1)[:, : out[0], : out[1]]
+    return y.reshape(x.shape[0], *even, -1)[:, : out[0], : out[1]]
 
 
-def _images_at_once(images: int, size: int) -> int:
-    """The fewest that divide `images` and fill an array of `size` bytes an image; or all.
+def _images_at_once(x: Array, size: int) -> int:
+    """The fewest images that divide `x` and fill an array of `size` bytes an image; or all.
 
     XLA:CPU gives a loop over less than two times 256 KiB to one thread.
     """
+    images = x.shape[0]
+    if is_symbolic(x):
+        return images
     enough = (n for n in range(1, images) if images % n == 0 and n * size >= _SHARE)
     return next(enough, images)
 
@@ -304,8 +311,8 @@ def _by_positions(
         slice_or_fill(flat, [top - down * i, left - right * j], size) for i, j in np.ndindex(*out)
     ]
     dense = jnp.stack([part.reshape(-1, features) for part in seen], 1)
-    y = x.reshape(len(x), -1) @ dense.reshape(-1, len(seen) * features)
-    return y.reshape(len(x), *out, features)
+    y = x.reshape(x.shape[0], -1) @ dense.reshape(-1, len(seen) * features)
+    return y.reshape(x.shape[0], *out, features)
 
 
 def _taps(

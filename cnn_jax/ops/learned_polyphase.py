@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from cnn_jax.ops.axis import pad_axis
+from cnn_jax.ops.axis import merge_axis, pad_axis, split_axis
 from cnn_jax.ops.conv import conv
 from cnn_jax.ops.phases import (
     SelectOn,
@@ -89,7 +89,7 @@ def lps_pool(
     strides = pair(stride)
     _check_weights(x, weights, strides)
     x = _filled_and_blurred(x, strides, filter_size, padding)
-    return mix_phases(x, weights.reshape(x.shape[0], *strides, 1))
+    return mix_phases(x, split_axis(weights, 1, strides[1])[..., None])
 
 
 def lps_components(
@@ -127,14 +127,13 @@ def lps_logits(
     >>> lps_logits(jnp.ones((1, 4, 2, 2, 1)), ones, jnp.zeros(1), ones).tolist()
     [[81.0, 81.0, 81.0, 81.0]]
     """
-    batch, phases = components.shape[:2]
-    x: Array = components.reshape(-1, *components.shape[2:])
+    x = merge_axis(components, 0)
     for axis in (1, 2):
         x = pad_axis(x, axis, 1, 1, 'circular')
     hidden = conv(x, kernel.astype(x.dtype), padding='valid') + bias.astype(x.dtype)
     means = wide(jax.nn.relu(hidden)).mean((1, 2))
     scores = means @ wide(mixing).sum((0, 1)).mean(-1).astype(means.dtype)
-    return scores.reshape(batch, phases).astype(components.dtype)
+    return split_axis(scores, 0, components.shape[1]).astype(components.dtype)
 
 
 def lps_unpool(
@@ -154,7 +153,7 @@ def lps_unpool(
     require_2d('lps_unpool', y)
     strides = pair(stride)
     _check_weights(y, weights, strides)
-    spread = weights.astype(y.dtype).reshape(-1, 1, strides[0], 1, strides[1], 1)
+    spread = split_axis(weights.astype(y.dtype), 1, strides[1])[:, None, :, None, :, None]
     return crop_blocks(spread * y[:, :, None, :, None], size)
 
 

@@ -9,9 +9,12 @@ backward at (128, 28, 28, 16) and (128, 32, 32, 64), tcmalloc, 2 cores):
   writes the gradient: 0.6 and 4.2; with a stored number 2.7 and 3.9; stacked phases 1.8 and 9.8;
 - windows that overlap keep the winner's number in the window, mostly one byte, since each
   element belongs to several: 3x3 at stride 2 0.4 and 4.6, found again 1.8 and 11.6;
-- of those, windows of 2x2 at stride 1, as under a blur, compare their elements in pairs again: with
-  the blur 1.8 and 8.8, with a stored number 2.4 and 9.8, where each element compares itself with
-  its eight neighbours 8.9 and 45.
+- 2x2 windows at stride 1, as under a blur, compare pairs again instead of storing winners: with the
+  blur 1.8 and 8.8, with a stored number 2.4 and 9.8, where each element compares itself with its
+  eight neighbours 8.9 and 45.
+
+The tangent of the maximum is the tangent of the element that won, a linear map; the backward pass
+is its transpose.
 """
 
 import functools
@@ -19,12 +22,12 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from cnn_jax.ops.linear import Arrays, with_tangent
 from cnn_jax.ops.taps import join_phases, slice_or_fill
 
 _MOST_TAPS = 9  # in one loop; larger windows run one axis after the other
@@ -54,11 +57,11 @@ def max_windows(
     for k, s in loops:
         if math.prod(k) * math.prod(s) > 1:
             if all(b >= a for a, b in zip(k, s, strict=True)):
-                x = _pick_apart(x, k, s, pick)
+                (x,) = _pick_apart(x, k, s, pick)
             elif max(s) == 1 and math.prod(k) <= _MOST_PAIRED:
-                x = _pick_paired(x, k, pick)
+                (x,) = _pick_paired(x, k, pick)
             else:
-                x = _pick_overlapping(x, k, s, pick, x.shape)
+                (x,) = _pick_overlapping(x, k, s, pick)
     return x
 
 
@@ -86,75 +89,85 @@ def _phase_axes(stride: Ints) -> list[int]:
     return [2 + 2 * axis for axis in range(len(stride))]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
-def _pick_apart(x: Array, window: Ints, stride: Ints, pick: Pick) -> Array:
-    return _forward(x, window, stride, pick)
+def _chosen(conditions: Sequence[Array], values: Sequence[Array]) -> Array:
+    """The first value whose condition holds, or else the last: one value more than conditions."""
+    *values, result = values
+    for condition, value in reversed(list(zip(conditions, values, strict=True))):
+        result = jnp.where(condition, value, result)
+    return result
 
 
-def _apart_forward(x, window, stride, pick):
-    y = _forward(x, window, stride, pick)
-    return y, (x, y)
-
-
-def _apart_backward(window, stride, pick, residuals, g):
-    x, y = residuals
-    axes, blocks = _phase_axes(stride), _blocks(x.shape[1:-1], stride)
+def _pick_apart(x: Array, window: Ints, stride: Ints, pick: Pick) -> list[Array]:
+    size = x.shape[1:-1]
+    axes, blocks = _phase_axes(stride), _blocks(size, stride)
     split = [1] * (2 + 2 * len(stride))
     for axis, s in zip(axes, stride, strict=True):
         split[axis] = s
 
+    def highest(x: Array):
+        y = _forward(x, window, stride, pick)
+        return [y], [lax.stop_gradient(x), lax.stop_gradient(y)]
+
+    def hits(residuals: Arrays) -> list[Array]:
+        """Where each tap but the last is as high as the maximum: of NaNs the last tap wins."""
+        x, y = residuals
+        return [tap == y for tap in _taps(x, window, stride)[:-1]]
+
+    def gather(residuals: Arrays, tangents: Arrays) -> Arrays:
+        return [_chosen(hits(residuals), _taps(tangents[0], window, stride))]
+
     def spread(values: Array) -> Array:
         return jnp.expand_dims(slice_or_fill(values, [0] * len(blocks), blocks), axes)
 
-    phases = [lax.broadcasted_iota(jnp.int32, split, axis) for axis in axes]
-    *taps, _ = _taps(x, window, stride)
-    hits = [tap == y for tap in taps] + [jnp.ones_like(y, bool)]  # of NaNs the last tap wins
-    free = jnp.ones_like(y, bool)
-    chosen = jnp.zeros((), bool)
-    for place, hit in zip(np.ndindex(*window), hits, strict=True):
-        here = [phase == p for phase, p in zip(phases, place, strict=True)]
-        chosen = chosen | (functools.reduce(jnp.logical_and, here) & spread(free & hit))
-        free = free & ~hit
-    return (join_phases(jnp.where(chosen, spread(g), jnp.zeros((), g.dtype)), x.shape, stride),)
+    def scatter(residuals: Arrays, cotangents: Arrays) -> Arrays:
+        (g,), every = cotangents, jnp.ones_like(residuals[1], bool)
+        phases = [lax.broadcasted_iota(jnp.int32, split, axis) for axis in axes]
+        free, chosen = every, jnp.zeros((), bool)
+        for place, hit in zip(np.ndindex(*window), [*hits(residuals), every], strict=True):
+            here = [phase == p for phase, p in zip(phases, place, strict=True)]
+            chosen = chosen | (functools.reduce(jnp.logical_and, here) & spread(free & hit))
+            free = free & ~hit
+        return [join_phases(jnp.where(chosen, spread(g), jnp.zeros((), g.dtype)), size, stride)]
+
+    return with_tangent(highest, gather, scatter)(x)
 
 
-_pick_apart.defvjp(_apart_forward, _apart_backward)
+def _pick_overlapping(x: Array, window: Ints, stride: Ints, pick: Pick) -> list[Array]:
+    size, last = x.shape[1:-1], math.prod(window) - 1
+    dtype = jnp.int8 if last < 127 else jnp.int32
 
+    def highest(x: Array):
+        y = _forward(x, window, stride, pick)
+        *taps, _ = _taps(x, window, stride)
+        numbers = [jnp.asarray(number, dtype) for number in range(last)]
+        winner = _chosen([tap == y for tap in taps], [*numbers, jnp.full(y.shape, last, dtype)])
+        return [y], [winner]
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
-def _pick_overlapping(x: Array, window: Ints, stride: Ints, pick: Pick, shape: Ints) -> Array:
-    return _forward(x, window, stride, pick)
+    def gather(residuals: Arrays, tangents: Arrays) -> Arrays:
+        (winner,) = residuals
+        won = [winner == jnp.asarray(number, dtype) for number in range(last)]
+        return [_chosen(won, _taps(tangents[0], window, stride))]
 
-
-def _overlapping_forward(x, window, stride, pick, shape):
-    y = _forward(x, window, stride, pick)
-    taps = _taps(x, window, stride)
-    dtype = jnp.int8 if len(taps) <= 127 else jnp.int32
-    winner = jnp.full(y.shape, len(taps) - 1, dtype)
-    for number in reversed(range(len(taps) - 1)):
-        winner = jnp.where(taps[number] == y, jnp.asarray(number, dtype), winner)
-    return y, winner
-
-
-def _overlapping_backward(window, stride, pick, shape, winner, g):
-    blocks = _blocks(shape[1:-1], stride)
-    reach = [-(-k // s) - 1 for k, s in zip(window, stride, strict=True)]
-    if max(stride) > 1:  # one padded copy for all windows is faster here, slower at stride 1
-        whole = [r + b for r, b in zip(reach, blocks, strict=True)]
-        start = [-r for r in reach]
-        g = slice_or_fill(g, start, whole)
-        winner = slice_or_fill(winner, start, whole, fill=-1)
-        origin = reach
-    else:
+    def scatter(residuals: Arrays, cotangents: Arrays) -> Arrays:
+        (winner,), (g,) = residuals, cotangents
+        blocks, axes = _blocks(size, stride), _phase_axes(stride)
+        reach = [-(-k // s) - 1 for k, s in zip(window, stride, strict=True)]
         origin = [0] * len(reach)
-    dx = jnp.zeros((), g.dtype)
-    for back in itertools.product(*(range(r + 1) for r in reach)):  # windows started blocks earlier
-        start = [o - d for o, d in zip(origin, back, strict=True)]
-        number = jnp.asarray(_numbers(back, window, stride), winner.dtype)
-        axes = _phase_axes(stride)
-        here = jnp.expand_dims(slice_or_fill(winner, start, blocks, fill=-1), axes) == number
-        dx = dx + jnp.where(here, jnp.expand_dims(slice_or_fill(g, start, blocks), axes), 0)
-    return (join_phases(dx.astype(g.dtype), shape, stride),)
+        if max(stride) > 1:  # one padded copy for all windows is faster here, slower at stride 1
+            whole = [r + b for r, b in zip(reach, blocks, strict=True)]
+            start = [-r for r in reach]
+            g = slice_or_fill(g, start, whole)
+            winner = slice_or_fill(winner, start, whole, fill=-1)
+            origin = reach
+        dx = jnp.zeros((), g.dtype)
+        for back in itertools.product(*(range(r + 1) for r in reach)):  # blocks earlier
+            start = [o - d for o, d in zip(origin, back, strict=True)]
+            number = jnp.asarray(_numbers(back, window, stride), dtype)
+            here = jnp.expand_dims(slice_or_fill(winner, start, blocks, fill=-1), axes) == number
+            dx = dx + jnp.where(here, jnp.expand_dims(slice_or_fill(g, start, blocks), axes), 0)
+        return [join_phases(dx.astype(g.dtype), size, stride)]
+
+    return with_tangent(highest, gather, scatter)(x)
 
 
 def _numbers(back: Ints, window: Ints, stride: Ints) -> np.ndarray:
@@ -168,31 +181,37 @@ def _numbers(back: Ints, window: Ints, stride: Ints) -> np.ndarray:
     return numbers
 
 
-_pick_overlapping.defvjp(_overlapping_forward, _overlapping_backward)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
-def _pick_paired(x: Array, window: Ints, pick: Pick) -> Array:
-    return _forward(x, window, (1,) * len(window), pick)
-
-
-def _paired_forward(x, window, pick):
-    return _pick_paired(x, window, pick), x
-
-
-def _paired_backward(window, pick, x, g):
-    taps = _taps(x, window, (1,) * len(window))
+def _pick_paired(x: Array, window: Ints, pick: Pick) -> list[Array]:
+    ones = (1,) * len(window)
     behind = jnp.less if pick is jnp.maximum else jnp.greater
     level = jnp.less_equal if pick is jnp.maximum else jnp.greater_equal
-    dx = jnp.zeros((), g.dtype)
-    for number, place in enumerate(np.ndindex(*window)):
-        here = taps[number]
-        pairs = [~level(here, tap) for tap in taps[:number]]  # a NaN always takes its share
-        pairs += [~behind(here, tap) for tap in taps[number + 1 :]]
-        won = jnp.where(functools.reduce(jnp.logical_and, pairs), g, jnp.zeros((), g.dtype))
-        sides = [(p, k - 1 - p, 0) for p, k in zip(place, window, strict=True)]
-        dx = dx + lax.pad(won, jnp.zeros((), g.dtype), [(0, 0, 0), *sides, (0, 0, 0)])
-    return (dx,)
 
+    def highest(x: Array):
+        return [_forward(x, window, ones, pick)], [lax.stop_gradient(x)]
 
-_pick_paired.defvjp(_paired_forward, _paired_backward)
+    def won(residuals: Arrays) -> list[Array]:
+        """Where each tap beats all others; a NaN always does, so that it takes its share."""
+        taps = _taps(residuals[0], window, ones)
+        masks = []
+        for number, here in enumerate(taps):
+            pairs = [~level(here, tap) for tap in taps[:number]]
+            pairs += [~behind(here, tap) for tap in taps[number + 1 :]]
+            masks.append(functools.reduce(jnp.logical_and, pairs))
+        return masks
+
+    def gather(residuals: Arrays, tangents: Arrays) -> Arrays:
+        taps = _taps(tangents[0], window, ones)
+        zero = jnp.zeros((), tangents[0].dtype)
+        shares = [jnp.where(w, t, zero) for w, t in zip(won(residuals), taps, strict=True)]
+        return [functools.reduce(jnp.add, shares)]
+
+    def scatter(residuals: Arrays, cotangents: Arrays) -> Arrays:
+        (g,) = cotangents
+        zero = jnp.zeros((), g.dtype)
+        dx = zero
+        for mask, place in zip(won(residuals), np.ndindex(*window), strict=True):
+            sides = [(p, k - 1 - p, 0) for p, k in zip(place, window, strict=True)]
+            dx = dx + lax.pad(jnp.where(mask, g, zero), zero, [(0, 0, 0), *sides, (0, 0, 0)])
+        return [dx]
+
+    return with_tangent(highest, gather, scatter)(x)

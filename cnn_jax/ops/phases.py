@@ -6,12 +6,13 @@ Written forward and adjoint like `cnn_jax.ops.axis`, so that neither holds a gat
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from cnn_jax.ops.axis import merge_axis, split_axis
 from cnn_jax.ops.banded import AxisFilter, banded
 from cnn_jax.ops.blur import binomial_filter
+from cnn_jax.ops.linear import Arrays, with_tangent
 from cnn_jax.ops.taps import wide
 from cnn_jax.ops.windows import Fill, check_fill, per_axis, require_2d, same_padding
 
@@ -32,8 +33,7 @@ def polyphase_components(
     require_2d('polyphase_components', x)
     strides = pair(stride)
     x = blurred(x, 1, 'zero', strides)
-    blocks = split_blocks(x, strides).transpose(0, 2, 4, 1, 3, 5)
-    return blocks.reshape(x.shape[0], -1, *blocks.shape[3:])
+    return merge_axis(split_blocks(x, strides).transpose(0, 2, 4, 1, 3, 5), 1)
 
 
 def pair(stride: int | Sequence[int]) -> tuple[int, int]:
@@ -48,15 +48,18 @@ def pair(stride: int | Sequence[int]) -> tuple[int, int]:
 
 def split_blocks(x: Array, strides: Sequence[int]) -> Array:
     """(batch, height, width, channels) -> (batch, rows, stride, columns, stride, channels)."""
-    batch, height, width, channels = x.shape
-    s, t = strides
-    return x.reshape(batch, height // s, s, width // t, t, channels)
+    return split_axis(split_axis(x, 2, strides[1]), 1, strides[0])
+
+
+def merge_blocks(blocks: Array) -> Array:
+    """(batch, rows, stride, columns, stride, channels) -> (batch, height, width, channels)."""
+    return merge_axis(merge_axis(blocks, 1), 2)
 
 
 def crop_blocks(blocks: Array, size: int | Sequence[int] | None) -> Array:
     """(batch, rows, stride, columns, stride, channels) -> (batch, *size, channels)."""
-    batch, rows, s, columns, t, channels = blocks.shape
-    x = blocks.reshape(batch, rows * s, columns * t, channels)
+    _, rows, s, columns, t, _ = blocks.shape
+    x = merge_blocks(blocks)
     if size is None:
         return x
     height, width = per_axis('size', size, 2)
@@ -94,7 +97,6 @@ def check_select_on(select_on: str) -> None:
         raise ValueError(f"select_on must be 'input' or 'blurred'; got {select_on!r}")
 
 
-@jax.custom_vjp
 def mix_phases(
     x: Float[Array, 'batch height width channels'],
     weights: Float[Array, 'batch row_phases column_phases weighted'],
@@ -107,6 +109,11 @@ def mix_phases(
     >>> mix_phases(x, jnp.array([0.5, 0.5, 0, 0]).reshape(1, 2, 2, 1)).tolist()
     [[[[0.5]]]]
     """
+    (mixed,) = _mix(x, weights)
+    return mixed
+
+
+def _mixed(x: Array, weights: Array) -> Array:
     rows, columns = weights.shape[1:3]
     blocks = split_blocks(x, (rows, columns))
     weights = weights.astype(x.dtype)
@@ -118,22 +125,23 @@ def mix_phases(
     return sum(parts[1:], parts[0])
 
 
-def _mix_forward(x, weights):
-    return mix_phases(x, weights), (x, weights)
+def _mix_tangent(residuals: Arrays, tangents: Arrays) -> Arrays:
+    (x, weights), (dx, dweights) = residuals, tangents
+    return [_mixed(dx, weights) + _mixed(x, dweights)]
 
 
-def _mix_backward(residuals, g):
-    x, weights = residuals
+def _mix_transpose(residuals: Arrays, cotangents: Arrays) -> Arrays:
+    (x, weights), (g,) = residuals, cotangents
     spread = weights.astype(x.dtype)[:, None, :, None]
-    dx = _scaled(spread, g[:, :, None, :, None]).reshape(x.shape)
+    dx = merge_blocks(_scaled(spread, g[:, :, None, :, None]))
     product = wide(split_blocks(x, weights.shape[1:3])) * wide(g)[:, :, None, :, None]
     total = product.sum((1, 3))
     if weights.shape[-1] == 1:
         total = total.sum(-1, keepdims=True)
-    return dx, total.astype(weights.dtype)
+    return [dx, total.astype(weights.dtype)]
 
 
-mix_phases.defvjp(_mix_forward, _mix_backward)
+_mix = with_tangent(lambda *arrays: ([_mixed(*arrays)], arrays), _mix_tangent, _mix_transpose)
 
 
 def _scaled(weights: Array, values: Array) -> Array:

@@ -6,32 +6,29 @@ arithmetic and a reduction over axis 0.
 """
 
 from collections.abc import Sequence
-from functools import partial
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from cnn_jax.ops.axis import pad_axis, spread_taps, taps
+from cnn_jax.ops.axis import merge_axis, pad_axis, spread_taps, taps
+from cnn_jax.ops.linear import Arrays, linear_map
 from cnn_jax.ops.windows import Fill, Windows
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
 def _axis_taps(x: Array, axis: int, window: int, stride: int) -> Array:
-    return jnp.stack(taps(x, axis, window, stride))
+    """(window, ...): the elements of the windows on one axis."""
 
+    def gather(_, arrays: Arrays) -> Arrays:
+        return [jnp.stack(taps(arrays[0], axis, window, stride))]
 
-def _axis_taps_forward(x, axis, window, stride):
-    return _axis_taps(x, axis, window, stride), x.shape[axis]
+    def spread(_, cotangents: Arrays) -> Arrays:
+        (g,) = cotangents
+        return [spread_taps([g[j] for j in range(window)], axis, stride, size)]
 
-
-def _axis_taps_backward(axis, window, stride, size, g):
-    return (spread_taps([g[j] for j in range(window)], axis, stride, size),)
-
-
-_axis_taps.defvjp(_axis_taps_forward, _axis_taps_backward)
+    size = x.shape[axis]
+    return linear_map(gather, spread, (), (x,))[0]
 
 
 def slice_or_fill(
@@ -44,7 +41,7 @@ def slice_or_fill(
 ) -> Array:
     """x[start + stride i] for i < size on each spatial axis, `fill` where that is outside of x.
 
-    Several of these of one array are one loop with a condition each: XLA fuses the pad of a slice,
+    Several calls on one array fuse into one bounds-checked loop: XLA fuses the pad of a slice,
     where a pad that they share would be a copy of the whole map.
 
     >>> slice_or_fill(jnp.arange(1.0, 4.0).reshape(1, 3, 1), [-1], [3], [2])[0, :, 0].tolist()
@@ -62,20 +59,20 @@ def slice_or_fill(
     return lax.pad(x, jnp.asarray(fill, x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
 
 
-def join_phases(x: Array, shape: Sequence[int], strides: Sequence[int]) -> Array:
-    """(batch, blocks, stride, blocks, stride, ..., channels) -> `shape`, cropped at the high ends.
+def join_phases(x: Array, size: Sequence[int], strides: Sequence[int]) -> Array:
+    """(batch, blocks, stride, blocks, stride, ..., channels) -> (batch, *size, channels).
 
-    Axes of `x` may have size 1 where it is to be repeated.
+    Cropped at the high ends. Axes of blocks and phases may have size 1 where they are repeated.
 
     >>> x = jnp.array([[1.0, 2.0], [3.0, 4.0]]).reshape(1, 2, 2, 1)
-    >>> join_phases(x, (1, 3, 1), [2])[0, :, 0].tolist()
+    >>> join_phases(x, [3], [2])[0, :, 0].tolist()
     [1.0, 2.0, 3.0]
     """
-    pairs = [(-(-n // s), s) for n, s in zip(shape[1:-1], strides, strict=True)]
-    split = [n for pair in pairs for n in pair]
-    x = jnp.broadcast_to(x, (shape[0], *split, shape[-1]))
-    x = x.reshape(shape[0], *(blocks * s for blocks, s in pairs), shape[-1])
-    return lax.slice(x, [0] * len(shape), shape)
+    split = [m for n, s in zip(size, strides, strict=True) for m in (-(-n // s), s)]
+    x = jnp.broadcast_to(x, (x.shape[0], *split, x.shape[-1]))
+    for axis in range(1, 1 + len(size)):
+        x = merge_axis(x, axis)
+    return lax.slice(x, [0] * x.ndim, (x.shape[0], *size, x.shape[-1]))
 
 
 def pad_windows(x: Array, windows: Windows, fill: Fill | None, neutral: float) -> Array:
@@ -127,7 +124,7 @@ def window_taps(
     x = pad_windows(x, windows, fill, 0.0)[None]
     for axis, (k, s) in enumerate(zip(windows.window, windows.stride, strict=True), start=2):
         x = _axis_taps(x, axis, k, s)  # (k, taps so far, batch, ...)
-        x = jnp.moveaxis(x, 0, 1).reshape(-1, *x.shape[2:])
+        x = merge_axis(jnp.moveaxis(x, 0, 1), 0)
     if all(mask.all() for mask in masks):
         return x, jnp.ones((1,) * x.ndim, bool)
     inside = np.ones((1,) * x.ndim, bool)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from cnn_jax.ops.axis import pad_axis
+from cnn_jax.ops.axis import merge_axis, pad_axis, split_axis
+from cnn_jax.ops.linear import Arrays, with_tangent
 from cnn_jax.ops.phases import mix_phases, pair
 from cnn_jax.ops.taps import wide
 from cnn_jax.ops.windows import require_2d, require_arrays
@@ -46,7 +47,7 @@ def tips_weights(
     [0.0, 1.0, 0.0, 0.0]
     """
     require_2d('tips_weights', features)
-    batch, height, width, channels = features.shape
+    _, height, width, channels = features.shape
     s, t = pair(stride)
     require_arrays(scale=scale)
     if scale.shape != (channels,):
@@ -56,8 +57,8 @@ def tips_weights(
             f'features must have sizes that are multiples of stride {(s, t)}, as tips_features '
             f'gives them; got {(height, width)}'
         )
-    parts = wide(features).reshape(batch, s, height // s, t, width // t, channels).mean((2, 4))
-    scores = parts.reshape(batch, s * t, channels) * scale.astype(parts.dtype)
+    parts = split_axis(split_axis(wide(features), 2, width // t), 1, height // s).mean((2, 4))
+    scores = merge_axis(parts, 1) * scale.astype(parts.dtype)
     return jax.nn.softmax(scores, axis=1).astype(features.dtype)
 
 
@@ -82,9 +83,8 @@ def tips_pool(
     [[2.5, 4.5], [10.5, 12.5]]
     """
     weights = tips_weights(tips_features(x, kernel, stride=stride), scale, stride=stride)
-    return mix_phases(
-        tips_fill_up(x, stride=stride), weights.reshape(x.shape[0], *pair(stride), x.shape[-1])
-    )
+    weights = split_axis(weights, 1, pair(stride)[1])
+    return mix_phases(tips_fill_up(x, stride=stride), weights)
 
 
 def tips_mixing_loss(weights: Float[Array, 'batch phases channels']) -> Float[Array, '']:
@@ -139,7 +139,6 @@ def tips_fill_up(
     return x
 
 
-@jax.custom_vjp
 def _depthwise(x: Array, kernel: Array) -> Array:
     """Each channel correlated with its own 3x3 kernel, zeros around the map.
 
@@ -148,6 +147,11 @@ def _depthwise(x: Array, kernel: Array) -> Array:
     loop that takes ten times as long. Forward and backward XLA:CPU's grouped convolution takes
     more than ten times as long as this.
     """
+    (y,) = _correlate_each(x, kernel)
+    return y
+
+
+def _correlated(x: Array, kernel: Array) -> Array:
     height, width = x.shape[1:-1]
     padded = _bordered(x)
     y = 0.0
@@ -161,12 +165,13 @@ def _bordered(x: Array) -> Array:
     return jnp.pad(wide(x), ((0, 0), (1, 1), (1, 1), (0, 0)))
 
 
-def _depthwise_forward(x, kernel):
-    return _depthwise(x, kernel), (x, kernel)
+def _depthwise_tangent(residuals: Arrays, tangents: Arrays) -> Arrays:
+    (x, kernel), (dx, dkernel) = residuals, tangents
+    return [_correlated(dx, kernel) + _correlated(x, dkernel)]
 
 
-def _depthwise_backward(residuals, g):
-    x, kernel = residuals
+def _depthwise_transpose(residuals: Arrays, cotangents: Arrays) -> Arrays:
+    (x, kernel), (g,) = residuals, cotangents
     height, width = x.shape[1:-1]
     padded, g_wide = _bordered(x), wide(g)
     sums = []
@@ -176,7 +181,9 @@ def _depthwise_backward(residuals, g):
             part, padded, g_wide = lax.optimization_barrier((part, padded, g_wide))
             sums.append(part.sum((0, 1)))
     dkernel = jnp.stack(sums).reshape(kernel.shape).astype(kernel.dtype)
-    return _depthwise(g, kernel[::-1, ::-1]), dkernel
+    return [_correlated(g, kernel[::-1, ::-1]), dkernel]
 
 
-_depthwise.defvjp(_depthwise_forward, _depthwise_backward)
+_correlate_each = with_tangent(
+    lambda *arrays: ([_correlated(*arrays)], arrays), _depthwise_tangent, _depthwise_transpose
+)

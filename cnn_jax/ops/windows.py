@@ -21,7 +21,9 @@ FILLS: tuple[str, ...] = get_args(Fill)
 
 
 def spatial_rank(x: Array) -> int:
-    """The number of spatial axes of a `(batch, *spatial, channels)` array of floats, none empty.
+    """The number of spatial axes of a `(batch, *spatial, channels)` array of floats.
+
+    The batch may be empty, no other axis.
 
     >>> spatial_rank(jnp.zeros((8, 28, 28, 16)))
     2
@@ -32,8 +34,8 @@ def spatial_rank(x: Array) -> int:
         raise ValueError(f'x must be (batch, *spatial, channels), of rank 3 or more; got {x.shape}')
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f'x must hold floats; got {x.dtype}: convert it first')
-    if 0 in x.shape:
-        raise ValueError(f'x must not be empty; got shape {x.shape}')
+    if 0 in x.shape[1:]:
+        raise ValueError(f'x must not be empty but for its batch; got shape {x.shape}')
     return x.ndim - 2
 
 

@@ -1,0 +1,161 @@
+"""Linear maps that bring their own transpose, under every transformation of JAX.
+
+XLA:CPU runs the transposes that JAX finds for strided slices, pads and maxima many times slower
+than the ones written in this folder. `jax.custom_vjp` would take those too, but it forbids forward
+mode: `jvp`, `jacfwd`, `linearize` and `hessian`. A linear map needs no rule of its own for those:
+its tangent is the map of the tangent. So the primitive here knows a map and its transpose, and JAX
+does the rest. `jax.custom_derivatives.linear_call` is the same idea without `vmap` and without
+derivatives in what the map depends on.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+from jaxtyping import Array
+
+Arrays = Sequence[Array]
+Map = Callable[[Arrays, Arrays], Arrays]  # residuals, linear arguments -> results
+
+
+def linear_map(map: Map, transpose: Map, residuals: Arrays, arguments: Arrays) -> list[Array]:
+    """`map(residuals, arguments)`, linear in `arguments`, with the transpose that is given.
+
+    `transpose(residuals, cotangents)` returns one cotangent for each argument. Both are plain
+    functions of arrays; derivatives with respect to floating `residuals` are found by JAX from
+    their code (`lax.stop_gradient` on those that have none saves that work).
+
+    >>> def double(_, arguments):
+    ...     return [2 * arguments[0]]
+    >>> x, dx = jnp.arange(3.0), jnp.ones(3)
+    >>> y, dy = jax.jvp(lambda x: linear_map(double, double, (), (x,))[0], (x,), (dx,))
+    >>> y.tolist(), dy.tolist()
+    ([0.0, 2.0, 4.0], [2.0, 2.0, 2.0])
+    """
+    return _linear_p.bind(
+        *_equally_varying([*residuals, *arguments]),
+        map=map,
+        transpose=transpose,
+        residuals=len(residuals),
+    )
+
+
+def with_tangent(primal: Callable, tangent: Map, transpose: Map) -> Callable:
+    """A function of arrays whose derivative is the linear map `tangent`, transposed as given.
+
+    `primal(*arrays)` returns its results and the residuals that `tangent` needs.
+
+    >>> square = with_tangent(
+    ...     lambda x: ([x * x], [x]),
+    ...     tangent=lambda residuals, dx: [2 * residuals[0] * dx[0]],
+    ...     transpose=lambda residuals, g: [2 * residuals[0] * g[0]],
+    ... )
+    >>> x = jnp.float32(3)
+    >>> [float(derivative(lambda x: square(x)[0])(x)) for derivative in (jax.grad, jax.hessian)]
+    [6.0, 2.0]
+    """
+
+    @jax.custom_jvp
+    def function(*arrays):
+        return primal(*arrays)[0]
+
+    @function.defjvp
+    def _(arrays, tangents):
+        results, residuals = primal(*arrays)
+        return results, linear_map(tangent, transpose, residuals, tangents)
+
+    return function
+
+
+def _equally_varying(arrays: list[Array]) -> list[Array]:
+    """Inside `shard_map`: all varying over the same axes, so that cotangents are summed there."""
+    over = [getattr(jax.typeof(a), 'vma', frozenset()) for a in arrays]
+    every = frozenset().union(*over)
+    return [
+        lax.pcast(a, tuple(sorted(every - own)), to='varying') if own != every else a
+        for a, own in zip(arrays, over, strict=True)
+    ]
+
+
+_linear_p = Primitive('linear_map')
+_linear_p.multiple_results = True
+
+
+@_linear_p.def_impl
+def _apply(*arrays, map, transpose, residuals):
+    return list(map(arrays[:residuals], arrays[residuals:]))
+
+
+@_linear_p.def_abstract_eval
+def _types(*types, **parameters):
+    return jax.make_jaxpr(functools.partial(_apply, **parameters))(*types).out_avals
+
+
+def _jvp(primals, tangents, *, map, transpose, residuals):
+    apply = functools.partial(_linear_p.bind, map=map, transpose=transpose, residuals=residuals)
+    results = apply(*primals)
+    fixed, arguments = primals[:residuals], primals[residuals:]
+    of_fixed, of_arguments = tangents[:residuals], tangents[residuals:]
+    terms = []
+    if any(type(t) is not ad.Zero for t in of_arguments):
+        terms.append(apply(*fixed, *(ad.instantiate_zeros(t) for t in of_arguments)))
+    moving = [i for i, t in enumerate(of_fixed) if type(t) is not ad.Zero]
+    if moving:
+
+        def of_moving(*values):
+            new = dict(zip(moving, values, strict=True))
+            return list(map([new.get(i, r) for i, r in enumerate(fixed)], arguments))
+
+        _, term = jax.jvp(of_moving, [fixed[i] for i in moving], [of_fixed[i] for i in moving])
+        terms.append(term)
+    if not terms:
+        return results, [ad.Zero.from_primal_value(r) for r in results]
+    return results, [functools.reduce(jnp.add, column) for column in zip(*terms, strict=True)]
+
+
+def _transpose(cotangents, *arrays, map, transpose, residuals):
+    fixed, arguments = arrays[:residuals], arrays[residuals:]
+    cotangents = [ad.instantiate_zeros(c) for c in cotangents]
+    results = _linear_p.bind(*fixed, *cotangents, map=transpose, transpose=map, residuals=residuals)
+    wanted = [
+        r if ad.is_undefined_primal(a) else None for r, a in zip(results, arguments, strict=True)
+    ]
+    return [None] * residuals + wanted
+
+
+@dataclass(frozen=True)
+class _Mapped:
+    """A map over a leading axis of the arguments, and of those residuals that have one."""
+
+    map: Map
+    axes: tuple[int | None, ...]
+
+    def __call__(self, residuals: Arrays, arguments: Arrays) -> Arrays:
+        return jax.vmap(self.map, (list(self.axes), 0))(list(residuals), list(arguments))
+
+
+def _batch(arrays, axes, *, map, transpose, residuals):
+    size = next(a.shape[axis] for a, axis in zip(arrays, axes, strict=True) if axis is not None)
+    moved = []
+    for number, (a, axis) in enumerate(zip(arrays, axes, strict=True)):
+        if axis is not None:
+            a = jnp.moveaxis(a, axis, 0)
+        elif number >= residuals:
+            a = jnp.broadcast_to(a, (size, *a.shape))
+        moved.append(a)
+    over = tuple(None if axis is None else 0 for axis in axes[:residuals])
+    results = _linear_p.bind(
+        *moved, map=_Mapped(map, over), transpose=_Mapped(transpose, over), residuals=residuals
+    )
+    return results, [0] * len(results)
+
+
+ad.primitive_jvps[_linear_p] = _jvp
+ad.primitive_transposes[_linear_p] = _transpose
+batching.primitive_batchers[_linear_p] = _batch
+mlir.register_lowering(_linear_p, mlir.lower_fun(_apply, multiple_results=True))
