@@ -21,8 +21,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from cnn_jax.ops.floats import wide
 from cnn_jax.ops.linear import Arrays, linear_map
-from cnn_jax.ops.taps import join_phases, slice_or_fill, wide
+from cnn_jax.ops.taps import join_phases, slice_or_fill
 from cnn_jax.ops.windows import Fill
 
 _NUMPY_MODE: Mapping[str, Literal['reflect', 'edge', 'wrap']] = {

@@ -8,8 +8,8 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.compiled import computed_once, is_sharded, is_symbolic
+from cnn_jax.ops.floats import wide
 from cnn_jax.ops.linear import Arrays, with_tangent
-from cnn_jax.ops.taps import wide
 
 Map = Float[Array, 'batch *spatial channels']
 Channels = Float[Array, 'channels']
@@ -63,7 +63,9 @@ def normalise(
     >>> normalise(jnp.full((1, 1), 5.0), one, 4 * one, one, 0 * one, 0.0).tolist()
     [[2.0]]
     """
-    return ((wide(x) - mean) * (lax.rsqrt(variance + epsilon) * scale) + bias).astype(x.dtype)
+    mean, variance, scale, bias = (wide(a, x) for a in (mean, variance, scale, bias))
+    y = (wide(x) - mean) * (lax.rsqrt(variance + epsilon) * scale) + bias
+    return y.astype(x.dtype)
 
 
 def _sum(x: Array) -> Array:
@@ -81,8 +83,8 @@ def _folded_sum(x: Array) -> Array:
     return _sum(computed_once(reduce(jnp.add, jnp.split(x, parts))))
 
 
-def _number(x: Array) -> Array | int:
-    """The elements of a channel; 1 for an empty batch, whose sums are 0."""
+def _number(x: Array):
+    """The elements of a channel; 1 for an empty batch, whose sums are 0. A symbol may come out."""
     number = math.prod(x.shape[:-1])
     return number if is_symbolic(x) else max(number, 1)
 
@@ -103,7 +105,8 @@ def _tangent(residuals: Arrays, tangents: Arrays) -> Arrays:
     dy = scale r (dx - d_mean - (x - mean) r^2 d_variance / 2) + (x - mean) r d_scale + d_bias
     """
     (x, scale, _, mean, inverse), (dx, d_scale, d_bias) = residuals, tangents
-    centred, dx, number = wide(x) - mean, wide(dx), _number(x)
+    scale, d_scale, d_bias, dx = (wide(a, x) for a in (scale, d_scale, d_bias, dx))
+    centred, number = wide(x) - mean, _number(x)
     d_mean = _sum(dx) / number
     d_variance = 2 * _sum(centred * dx) / number
     slope = inverse * d_scale - scale * inverse**3 * d_variance / 2
@@ -119,7 +122,7 @@ def _transpose(residuals: Arrays, cotangents: Arrays) -> Arrays:
     values, g, number = wide(x), wide(g), _number(x)
     total = _sum(g)
     along = _folded_sum(g * (values - mean))
-    factor = inverse * scale
+    factor = inverse * wide(scale, x)
     slope = (2 * d_variance - factor * inverse**2 * along) / number
     shift = (d_mean - factor * total) / number
     dx = factor * g + (values - mean) * slope + shift

@@ -8,6 +8,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from cnn_jax.ops.axis import split_axis
+from cnn_jax.ops.floats import wide, wide_dtype
 from cnn_jax.ops.pooling import avg_pool, max_pool
 from cnn_jax.ops.taps import window_taps
 from cnn_jax.ops.windows import Fill, Padding, Windows, place_windows, require_arrays
@@ -79,7 +81,7 @@ def gated_pool(
     taps = int(np.prod(windows.window))
     masks = _against_output('weights', weights, (taps,), windows, x)
     values, _ = window_taps(x, windows, fill)
-    gate = jax.nn.sigmoid((masks * values).sum(0))
+    gate = jax.nn.sigmoid((masks * wide(values, masks)).sum(0))
     return _mix_max_and_mean(x, gate, windows, fill, ceil_mode)
 
 
@@ -120,14 +122,15 @@ def tree_pool(
     leaf_masks = _against_output('filters', filters, (leaves, taps), windows, x)
     gate_masks = _against_output('gates', gates, (leaves - 1, taps), windows, x)
     values, _ = window_taps(x, windows, fill)
+    values = wide(values, leaf_masks, gate_masks)
     nodes = (leaf_masks * values).sum(1)
     shares = jax.nn.sigmoid((gate_masks * values).sum(1))
     while len(nodes) > 1:
-        pairs = nodes.reshape(-1, 2, *nodes.shape[1:])
+        pairs = split_axis(nodes, 0, 2)
         left, right = (lax.index_in_dim(pairs, side, 1, keepdims=False) for side in (0, 1))
         share = lax.slice_in_dim(shares, len(left) - 1, 2 * len(left) - 1)
         nodes = share * left + (1 - share) * right
-    return nodes.reshape(nodes.shape[1:]).astype(x.dtype)
+    return nodes[0].astype(x.dtype)
 
 
 def _against_output(
@@ -150,8 +153,7 @@ def _against_output(
             f'{name} must have shape {leading} followed by axes that broadcast against (*out, '
             f'channels) = {target}; got {array.shape}'
         )
-    dtype = jnp.promote_types(jnp.promote_types(x.dtype, array.dtype), jnp.float32)
-    return jnp.asarray(array, dtype).reshape(*leading, 1, *shared)
+    return jnp.asarray(array, wide_dtype(x, array)).reshape(*leading, 1, *shared)
 
 
 def _mix_max_and_mean(
@@ -162,4 +164,6 @@ def _mix_max_and_mean(
         pool(x, window=window, stride=stride, padding=padding, fill=fill, ceil_mode=ceil_mode)
         for pool in (max_pool, avg_pool)
     )
+    if isinstance(share, jax.Array):
+        highest, mean = wide(highest, share), wide(mean, share)
     return (share * highest + (1 - share) * mean).astype(x.dtype)

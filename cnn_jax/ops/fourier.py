@@ -17,6 +17,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from cnn_jax.ops.floats import wide_dtype
 from cnn_jax.ops.windows import per_axis
 
 Matrices = np.ndarray | Array  # (terms, out, in)
@@ -90,11 +91,6 @@ def real_part(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.nda
     return np.stack([a, -c]), np.stack([b, d])
 
 
-def compute_dtype(x: Array) -> jnp.dtype:
-    """float32 for narrower floats, else the dtype of `x`."""
-    return jnp.promote_types(x.dtype, jnp.float32)
-
-
 def apply_axis_matrices(
     x: Float[Array, 'batch height width channels'], rows: Matrices, columns: Matrices
 ) -> Float[Array, 'batch out_height out_width channels']:
@@ -107,7 +103,7 @@ def apply_axis_matrices(
     >>> apply_axis_matrices(x, mean, same)[0, :, :, 0].tolist()
     [[1.0, 2.0]]
     """
-    dtype = compute_dtype(x)
+    dtype = wide_dtype(x)
     y = jnp.einsum(
         'tph,bhwc->btpwc',
         jnp.asarray(rows, dtype),

@@ -9,7 +9,8 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.conv import conv
-from cnn_jax.ops.taps import number_counted, wide, window_taps
+from cnn_jax.ops.floats import wide, wide_dtype
+from cnn_jax.ops.taps import number_counted, window_taps
 from cnn_jax.ops.weighted import (
     exp_weights,
     per_channel,
@@ -188,7 +189,7 @@ def ada_pool(
         raise ValueError(f'beta must be from 0 to 1; got {beta!r}')
     elif not isinstance(beta, int | float | np.number | np.ndarray | jax.Array):
         raise ValueError(f'beta must be a number from 0 to 1 or an array; got {beta!r}')
-    share = jnp.asarray(beta, jnp.promote_types(x.dtype, jnp.float32))
+    share = jnp.asarray(beta, wide_dtype(x))
     if share.shape not in ((), windows.out):
         raise ValueError(
             f'beta must be a number or one per output location, of shape {windows.out}; '

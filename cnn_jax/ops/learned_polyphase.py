@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from cnn_jax.ops.axis import merge_axis, pad_axis, split_axis
 from cnn_jax.ops.conv import conv
+from cnn_jax.ops.floats import wide
 from cnn_jax.ops.phases import (
     SelectOn,
     blurred,
@@ -21,7 +22,6 @@ from cnn_jax.ops.phases import (
     pair,
     polyphase_components,
 )
-from cnn_jax.ops.taps import wide
 from cnn_jax.ops.windows import Fill, require_2d, require_arrays
 
 Mode = Literal['gumbel', 'convex']

@@ -67,14 +67,16 @@ def with_tangent(primal: Callable, tangent: Map, transpose: Map) -> Callable:
     @function.defjvp
     def _(arrays, tangents):
         results, residuals = primal(*arrays)
-        return results, linear_map(tangent, transpose, residuals, tangents)
+        moved = [jnp.asarray(t) for t in tangents]
+        return results, linear_map(tangent, transpose, residuals, moved)
 
-    return function
+    return lambda *arrays: function(*(jnp.asarray(array) for array in arrays))
 
 
 def _equally_varying(arrays: list[Array]) -> list[Array]:
     """Inside `shard_map`: all varying over the same axes, so that cotangents are summed there."""
-    over = [getattr(jax.typeof(a), 'vma', frozenset()) for a in arrays]
+    arrays = [jnp.asarray(a) for a in arrays]
+    over = [jax.typeof(a).manual_axis_type.varying for a in arrays]
     every = frozenset().union(*over)
     return [
         lax.pcast(a, tuple(sorted(every - own)), to='varying') if own != every else a

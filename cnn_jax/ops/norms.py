@@ -9,7 +9,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from cnn_jax.ops.taps import number_counted, tap_ranks, wide, window_taps
+from cnn_jax.ops.floats import wide
+from cnn_jax.ops.taps import number_counted, tap_ranks, window_taps
 from cnn_jax.ops.windows import Fill, Padding, place_windows
 
 
@@ -75,7 +76,7 @@ def median_pool(
     """
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
     values, counts = window_taps(x, windows, fill)
-    number = number_counted(values, counts)
+    number = number_counted(values, counts).astype(jnp.int32)
     ranks = tap_ranks(values, counts)
     lower = jnp.where(ranks == (number - 1) // 2, values, 0).sum(0)
     upper = jnp.where(ranks == number // 2, values, 0).sum(0)

@@ -12,8 +12,8 @@ from jaxtyping import Array, Float
 from cnn_jax.ops.axis import merge_axis, split_axis
 from cnn_jax.ops.banded import AxisFilter, banded
 from cnn_jax.ops.blur import binomial_filter
+from cnn_jax.ops.floats import wide
 from cnn_jax.ops.linear import Arrays, with_tangent
-from cnn_jax.ops.taps import wide
 from cnn_jax.ops.windows import Fill, check_fill, per_axis, require_2d, same_padding
 
 SelectOn = Literal['input', 'blurred']

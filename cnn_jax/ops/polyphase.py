@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int
 from cnn_jax.ops.axis import merge_axis, split_axis
 from cnn_jax.ops.banded import AxisFilter, banded_choice
 from cnn_jax.ops.blur import binomial_filter
+from cnn_jax.ops.floats import wide
 from cnn_jax.ops.phases import (
     SelectOn,
     blurred,
@@ -25,7 +26,6 @@ from cnn_jax.ops.phases import (
     crop_blocks,
     pair,
 )
-from cnn_jax.ops.taps import wide
 from cnn_jax.ops.windows import Fill, require_2d, require_arrays, same_padding
 
 Norm = Literal['l1', 'l2', 'max']

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnn_jax.ops.taps import tap_ranks, wide, window_taps
+from cnn_jax.ops.floats import wide
+from cnn_jax.ops.taps import tap_ranks, window_taps
 from cnn_jax.ops.windows import Fill, Padding, Windows, place_windows, require_2d, require_arrays
 
 
@@ -108,7 +109,7 @@ def rank_average_pool(
     taps = math.prod(windows.window)
     if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= taps:
         raise ValueError(f'top must be an int from 1 to {taps}, the window size; got {top!r}')
-    total, number = _ranked_sums(x, (jnp.arange(taps) < top) * 1.0, windows, fill)
+    total, number = _ranked_sums(x, (jnp.arange(taps) < top).astype(jnp.float32), windows, fill)
     return (total / number).astype(x.dtype)
 
 

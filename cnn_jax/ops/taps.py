@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from cnn_jax.ops.axis import merge_axis, pad_axis, spread_taps, taps
+from cnn_jax.ops.floats import wide_dtype
 from cnn_jax.ops.linear import Arrays, linear_map
 from cnn_jax.ops.windows import Fill, Windows
 
@@ -137,17 +138,9 @@ def window_taps(
 
 
 def number_counted(values: Array, counts: Array) -> Array:
-    """How many of the taps along axis 0 count."""
-    return jnp.broadcast_to(counts, (len(values), *counts.shape[1:])).sum(0)
-
-
-def wide(x: Array) -> Array:
-    """`x` in float32, or in float64 if it is that already: what nonlinear arithmetic runs in.
-
-    >>> wide(jnp.ones(1, jnp.bfloat16)).dtype.name
-    'float32'
-    """
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    """How many of the taps along axis 0 count, as floats: narrow ones count to 256 only."""
+    every = jnp.broadcast_to(counts, (values.shape[0], *counts.shape[1:]))
+    return every.sum(0, dtype=jnp.int32).astype(wide_dtype(values))
 
 
 def tap_ranks(
@@ -167,5 +160,6 @@ def tap_ranks(
     index = jnp.arange(values.shape[0]).reshape(-1, *(1,) * (values.ndim - 1))
     ranks = jnp.zeros(values.shape, jnp.int32)
     for i, value in enumerate(values):
-        ranks += (value < values) | ((value == values) & (i < index))
+        before = (value < values) | ((value == values) & (i < index))
+        ranks += before.astype(jnp.int32)
     return ranks

@@ -8,9 +8,9 @@ from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from cnn_jax.ops.axis import merge_axis, pad_axis, split_axis
+from cnn_jax.ops.floats import wide
 from cnn_jax.ops.linear import Arrays, with_tangent
 from cnn_jax.ops.phases import mix_phases, pair
-from cnn_jax.ops.taps import wide
 from cnn_jax.ops.windows import require_2d, require_arrays
 
 

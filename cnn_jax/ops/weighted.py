@@ -10,7 +10,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Key
 
-from cnn_jax.ops.taps import number_counted, wide, window_taps
+from cnn_jax.ops.floats import wide, wide_dtype
+from cnn_jax.ops.taps import number_counted, window_taps
 from cnn_jax.ops.windows import Fill, Padding, place_windows
 
 
@@ -34,7 +35,7 @@ def per_channel(
             f'{name} must be a number or one per channel, of shape {x.shape[-1:]}; '
             f'got shape {np.shape(value)}'
         )
-    return jnp.asarray(value, jnp.promote_types(x.dtype, jnp.float32))
+    return jnp.asarray(value, wide_dtype(x))
 
 
 def exp_weights(

@@ -1,0 +1,27 @@
+"""In which floating type the inner arithmetic of an op runs: the one rule of all ops.
+
+It holds under `jax_numpy_dtype_promotion='strict'` too, where `jnp.promote_types` raises.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+
+def wide_dtype(*arrays: Array) -> np.dtype:
+    """float64 if an array is float64, else float32.
+
+    >>> wide_dtype(jnp.ones(1, jnp.bfloat16)).name
+    'float32'
+    """
+    widest = jnp.float64 if any(a.dtype == np.float64 for a in arrays) else jnp.float32
+    return np.dtype(widest)
+
+
+def wide(x: Array, *others: Array) -> Array:
+    """`x` in the `wide_dtype` of all arrays given.
+
+    >>> wide(jnp.ones(1, jnp.bfloat16)).dtype.name
+    'float32'
+    """
+    return x.astype(wide_dtype(x, *others))

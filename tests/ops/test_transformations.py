@@ -1,0 +1,287 @@
+"""Every op under every transformation of JAX: one contract, one table of programs.
+
+`python -m pytest tests/ops/test_transformations.py -v` prints the matrix.
+"""
+
+import re
+from functools import lru_cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import export
+from jax.sharding import AxisType, PartitionSpec
+from jax.test_util import check_grads
+
+from cnn_jax import ops
+from tests.ops.programs import BATCH, NOT_OF_MAPS, PROGRAMS, arrays_of
+
+every_program = pytest.mark.parametrize('name', PROGRAMS)
+DTYPES = ['float16', 'bfloat16', 'float32', 'float64']
+
+
+def test_every_op_is_here():
+    called = {name.partition(',')[0] for name in PROGRAMS}
+    assert called == set(ops.__all__) - NOT_OF_MAPS
+
+
+def loss_of(function):
+    """A scalar with second derivatives, of the results weighted differently."""
+
+    def loss(*arrays):
+        y = function(*arrays)
+        weights = jnp.cos(jnp.arange(y.size, dtype=jnp.float32)).reshape(y.shape)
+        return (weights.astype(y.dtype) * jnp.sin(y)).sum()
+
+    return loss
+
+
+def compiled(function, *arguments):
+    """One compilation without optimisation, which takes longer than these small programs run."""
+    fast = {'xla_backend_optimization_level': 0, 'xla_llvm_disable_expensive_passes': True}
+    return jax.jit(function).lower(*arguments).compile(compiler_options=fast)(*arguments)
+
+
+def close(actual, expected, tolerance=1e-9):
+    jax.tree.map(
+        lambda a, e: np.testing.assert_allclose(
+            np.asarray(a, np.float64), np.asarray(e, np.float64), rtol=tolerance, atol=tolerance
+        ),
+        actual,
+        expected,
+    )
+
+
+def value_and_gradients(function):
+    loss = loss_of(function)
+
+    def both(*arrays):
+        return function(*arrays), jax.grad(loss, argnums=tuple(range(len(arrays))))(*arrays)
+
+    return both
+
+
+@every_program
+def test_derivatives_of_both_modes_and_orders_agree_with_finite_differences(name):
+    """float64: jvp, linearize, vjp, three kinds of Hessian-vector products, remat, nesting."""
+    function = PROGRAMS[name].function
+    with jax.enable_x64(True):
+        arrays = arrays_of(name)
+        directions = [np.cos(np.arange(a.size)).reshape(a.shape) for a in arrays]
+        every = tuple(range(len(arrays)))
+        loss = loss_of(function)
+
+        @jax.custom_vjp
+        def nested(*arrays):
+            return function(*arrays)
+
+        nested.defvjp(lambda *arrays: jax.vjp(function, *arrays), lambda pullback, g: pullback(g))
+
+        def gradient(*arrays):
+            return jax.grad(loss, argnums=every)(*arrays)
+
+        def along(*arrays):
+            return sum(jnp.vdot(g, v) for g, v in zip(gradient(*arrays), directions, strict=True))
+
+        def first(*arrays):
+            return function(*arrays), gradient(*arrays)
+
+        def every_way(*arrays):
+            y, tangent = jax.jvp(function, arrays, tuple(directions))
+            _, pullback = jax.vjp(function, *arrays)
+            return {
+                'first': first(*arrays),
+                'tangents': [tangent, jax.linearize(function, *arrays)[1](*directions)],
+                'products': [
+                    jnp.vdot(tangent, y),
+                    sum(jnp.vdot(a, b) for a, b in zip(pullback(y), directions, strict=True)),
+                ],
+                'gradients': [
+                    jax.grad(loss_of(jax.checkpoint(function)), argnums=every)(*arrays),
+                    jax.grad(loss_of(nested), argnums=every)(*arrays),
+                ],
+                'hessians': [
+                    jax.jvp(gradient, arrays, tuple(directions))[1],
+                    jax.grad(along, argnums=every)(*arrays),
+                    jax.grad(
+                        lambda *arrays: jax.jvp(loss, arrays, tuple(directions))[1], argnums=every
+                    )(*arrays),
+                ],
+            }
+
+        found = compiled(every_way, *arrays)
+        step = 1e-6
+        up, down = (
+            compiled(first, *(a + s * v for a, v in zip(arrays, directions, strict=True)))
+            for s in (step, -step)
+        )
+        difference, difference_of_gradient = jax.tree.map(lambda u, d: (u - d) / 2 / step, up, down)
+        for tangent in found['tangents']:
+            close(tangent, difference, 1e-6)
+        close(*found['products'])
+        for gradients in found['gradients']:
+            close(gradients, found['first'][1])
+        for product in found['hessians']:
+            close(product, difference_of_gradient, 1e-6)
+
+
+@every_program
+def test_vmap_over_any_axis_is_a_loop(name):
+    """Values and gradients, over the last axis of the map and the first of all other arrays."""
+    program = value_and_gradients(PROGRAMS[name].function)
+    arrays = arrays_of(name, np.float32)
+    others = [[a, a[::-1] * 0.9] for a in arrays]
+    stacked = [np.stack(pair, -1 if i == 0 else 0) for i, pair in enumerate(others)]
+    axes = tuple(-1 if i == 0 else 0 for i in range(len(arrays)))
+    together = compiled(jax.vmap(program, axes), *stacked)
+    one = jax.jit(program)
+    looped = [one(*(pair[i] for pair in others)) for i in range(2)]
+    close(together, jax.tree.map(lambda *leaves: np.stack(leaves), *looped), 2e-4)
+    if len(arrays) > 1:  # the map alone, and all but the map: what is mapped may be what is fixed
+        shapes = jax.eval_shape(program, *arrays)
+        for mapped in ((0, *(None,) * (len(arrays) - 1)), (None, *(0,) * (len(arrays) - 1))):
+            given = [
+                a if axis is None else np.stack([a, a])
+                for a, axis in zip(arrays, mapped, strict=True)
+            ]
+            found = jax.eval_shape(jax.vmap(program, mapped), *given)
+            jax.tree.map(
+                lambda f, s: np.testing.assert_equal(f.shape, (2, *s.shape)), found, shapes
+            )
+
+
+@pytest.mark.parametrize('dtype', DTYPES)
+@every_program
+def test_dtypes_are_kept_under_strict_promotion(name, dtype):
+    """Results, tangents and cotangents have the dtype of the map; other arrays may be float32."""
+    function = PROGRAMS[name].function
+    with jax.enable_x64(dtype == 'float64'), jax.numpy_dtype_promotion('strict'):
+        arrays = [jax.ShapeDtypeStruct(a.shape, jnp.dtype(dtype)) for a in arrays_of(name)]
+        mixed = arrays[:1] + [jax.ShapeDtypeStruct(a.shape, jnp.float32) for a in arrays[1:]]
+        for given in (arrays, mixed) if not name.startswith('conv') else (arrays,):
+            y, tangent = jax.eval_shape(lambda *a: jax.jvp(function, a, a), *given)
+            cotangents = jax.eval_shape(lambda *a: jax.vjp(function, *a)[1](function(*a)), *given)
+            assert y.dtype == tangent.dtype == dtype
+            assert [c.dtype for c in cotangents] == [a.dtype for a in given]
+
+
+@pytest.mark.parametrize('dtype', ['float16', 'bfloat16'])
+@every_program
+def test_narrow_floats_round_the_result_of_wide_ones(name, dtype):
+    function = PROGRAMS[name].function
+    arrays = [jnp.asarray(a, dtype) for a in arrays_of(name, np.float32)]
+    y = np.asarray(jax.jit(function)(*arrays), np.float64)
+    exact = np.asarray(jax.jit(function)(*(a.astype(np.float32) for a in arrays)), np.float64)
+    steps = 8 if name.startswith('conv') else 2  # lax adds narrow floats up in their own type
+    unit = float(jnp.finfo(dtype).eps) * max(1.0, np.abs(exact).max())
+    np.testing.assert_allclose(y, exact, atol=steps * unit)
+
+
+@every_program
+def test_an_empty_batch_gives_an_empty_batch(name):
+    program = value_and_gradients(PROGRAMS[name].function)
+    arrays = arrays_of(name, np.float32)
+    empty = arrays_of(name, np.float32, batch=0)
+    (y, gradients), (full, _) = (jax.eval_shape(program, *a) for a in (empty, arrays))
+    axis = full.shape.index(BATCH) if BATCH in full.shape else None
+    assert [g.shape for g in gradients] == [a.shape for a in empty]
+    if axis is not None:
+        assert y.shape == tuple(0 if i == axis else n for i, n in enumerate(full.shape))
+    found = compiled(program, *empty)
+    for gradient in found[1]:
+        assert not np.asarray(gradient).any()  # no example moves a weight
+
+
+@every_program
+def test_an_exported_program_serves_any_batch(name):
+    """Symbolic batch, through bytes and back: values and gradients, the ones of the program."""
+    program = value_and_gradients(PROGRAMS[name].function)
+    (batch,) = export.symbolic_shape('batch')
+    arrays = arrays_of(name, np.float32)
+    shapes = [(batch, *a.shape[1:]) if a.shape[:1] == (BATCH,) else a.shape for a in arrays]
+    symbolic = [jax.ShapeDtypeStruct(s, np.float32) for s in shapes]
+    exported = export.export(jax.jit(program))(*symbolic)
+    back = export.deserialize(exported.serialize())
+    few = arrays_of(name, np.float32, batch=3)
+    close(back.call(*few), jax.jit(program)(*few), 1e-4)
+
+
+@lru_cache
+def mesh(kind: str) -> jax.sharding.Mesh:
+    return jax.make_mesh((2,), ('data',), axis_types=(getattr(AxisType, kind),))
+
+
+@pytest.mark.parametrize('kind', ['Auto', 'Explicit', 'shard_map'])
+@every_program
+def test_a_batch_over_two_devices(name, kind):
+    """Values and gradients of a batch that is split over the devices of a mesh.
+
+    Batch norm and what draws or sums over the batch see one device's share inside shard_map.
+    """
+    function = PROGRAMS[name].function
+    program = value_and_gradients(function)
+    arrays = arrays_of(name, np.float32)
+    over = [PartitionSpec('data') if a.shape[:1] == (BATCH,) else PartitionSpec() for a in arrays]
+    grid = mesh('Explicit' if kind == 'shard_map' else kind)
+    with jax.set_mesh(grid):
+        placed = [
+            jax.device_put(a, jax.NamedSharding(grid, spec))
+            for a, spec in zip(arrays, over, strict=True)
+        ]
+        if kind != 'shard_map':
+            found = jax.jit(program)(*placed)
+            close(found, jax.jit(program)(*arrays), 1e-4)
+            return
+
+        def shares(*arrays):
+            gradients = jax.grad(loss_of(function), argnums=tuple(range(len(arrays))))
+            return gradients(*arrays)
+
+        found = jax.jit(jax.shard_map(shares, in_specs=tuple(over), out_specs=tuple(over)))(*placed)
+    halves = [
+        [
+            a[i * BATCH // 2 : (i + 1) * BATCH // 2] if s else a
+            for a, s in zip(arrays, over, strict=True)
+        ]
+        for i in range(2)
+    ]
+    first, second = (jax.jit(shares)(*half) for half in halves)
+    for place, split in enumerate(over):
+        a, b = np.asarray(first[place]), np.asarray(second[place])
+        close(found[place], np.concatenate([a, b]) if split else a + b, 1e-4)
+
+
+@pytest.mark.parametrize('platform', ['cuda', 'tpu'])
+@every_program
+def test_accelerators_get_no_scatter_and_no_call_to_the_host(name, platform):
+    program = value_and_gradients(PROGRAMS[name].function)
+    traced = jax.jit(program).trace(*arrays_of(name, np.float32))
+    text = traced.lower(lowering_platforms=(platform,)).as_text()
+    assert 'func.func public @main' in text
+    assert not re.search(r'stablehlo\.(select_and_)?scatter|callback', text)
+
+
+def test_the_tangent_of_a_pooled_integer_is_refused_as_ever():
+    with pytest.raises(ValueError, match='x must hold floats'):
+        ops.max_pool(jnp.ones((1, 2, 2, 1), jnp.int32), window=2)
+
+
+@pytest.mark.parametrize('order', [1, 2])
+@pytest.mark.parametrize('name', ['max_pool, apart', 'max_blur_pool', 'blur_pool', 'batch_norm'])
+def test_derivatives_pass_jax_s_own_check(name, order):
+    with jax.enable_x64(True):
+        check_grads(PROGRAMS[name].function, arrays_of(name), order, rtol=1e-4, atol=1e-4)
+
+
+def test_jacobians_of_both_modes_are_one_matrix():
+    with jax.enable_x64(True):
+        (x,) = arrays_of('max_blur_pool')
+        forward, backward = (
+            jax.jit(jacobian(partial(ops.max_blur_pool)))(x[:1])
+            for jacobian in (jax.jacfwd, jax.jacrev)
+        )
+        close(forward, backward)
+        hessian = jax.jit(jax.hessian(loss_of(ops.max_blur_pool)))(x[:1]).reshape(x[0].size, -1)
+        close(hessian, hessian.T)
+        assert np.abs(hessian).max() > 0.1
