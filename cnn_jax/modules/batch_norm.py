@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from cnn_jax import ops
 from cnn_jax.ops.batch_norm import normalise
+from cnn_jax.ops.compiled import is_symbolic
 
 MOMENTUM = 0.9  # of the running statistics
 
@@ -15,7 +16,8 @@ class BatchNorm(nn.Module):
 
     Parameters 'scale' and 'bias' and batch_stats 'mean' and 'var', named as Flax names them, all
     float32. In training, which needs `mutable=['batch_stats']`, the statistics move by a tenth
-    toward those of the batch, the variance being that over the number of elements.
+    toward those of the batch, the variance being that over the number of elements. An empty batch
+    leaves them where they are.
 
     >>> import jax
     >>> import jax.numpy as jnp
@@ -43,7 +45,8 @@ class BatchNorm(nn.Module):
             statistics = running_mean.value, running_variance.value
             return normalise(x, *statistics, scale, bias, self.epsilon)
         y, mean, variance = ops.batch_norm(x, scale, bias, epsilon=self.epsilon)
-        if not self.is_initializing():
+        empty = not is_symbolic(x) and x.shape[0] == 0
+        if not self.is_initializing() and not empty:
             for running, new in ((running_mean, mean), (running_variance, variance)):
                 running.value = MOMENTUM * running.value + (1 - MOMENTUM) * new
         return y

@@ -1,11 +1,15 @@
 """Convolution (correlation, as the field means it) in two dimensions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
+import jax
 from jax import lax
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.axis import pad_axis
+from cnn_jax.ops.compiled import is_sharded
 from cnn_jax.ops.conv_forms import form_for_cpu, forms
 from cnn_jax.ops.windows import (
     Fill,
@@ -56,6 +60,9 @@ def conv(
     if kernel.shape[3] % groups:
         raise ValueError(f'groups must divide the {kernel.shape[3]} features; got {groups}')
     check_fill('fill', fill)
+    if is_sharded(x) or is_sharded(kernel):
+        options = {'stride': stride, 'padding': padding, 'fill': fill, 'groups': groups}
+        return _by_partitioner(partial(conv, **options, strict=strict), x, kernel)
     window = kernel.shape[:2]
     strides = per_axis('stride', stride, 2)
     pairs = padding_pairs(padding, window)
@@ -73,3 +80,14 @@ def conv(
     if name == 'lax':
         return able['lax'](x, kernel)
     return lax.platform_dependent(x, kernel, cpu=able[name], default=able['lax'])
+
+
+def _by_partitioner(form: Callable[[Array, Array], Array], x: Array, kernel: Array) -> Array:
+    """`form` on a mesh with explicit axes: XLA partitions it, as it does where axes are automatic.
+
+    JAX has no rule for a kernel's gradient there, which adds up over a sharded batch. The batch and
+    the features of the result are sharded as those of `x` and `kernel`.
+    """
+    batch, features = jax.typeof(x).sharding.spec[0], jax.typeof(kernel).sharding.spec[-1]
+    over = PartitionSpec(batch, None, None, features)
+    return jax.sharding.auto_axes(form, out_sharding=over)(x, kernel)

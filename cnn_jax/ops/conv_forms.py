@@ -41,7 +41,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from cnn_jax.ops.compiled import is_sharded, is_symbolic
+from cnn_jax.ops.compiled import is_symbolic
 from cnn_jax.ops.taps import slice_or_fill
 from cnn_jax.ops.windows import Pairs
 
@@ -82,7 +82,7 @@ def form_for_cpu(
     out: tuple[int, int],
 ) -> str:
     """The name of the form that is fastest on a CPU for these shapes, as far as is known."""
-    if is_sharded(x) or is_sharded(kernel) or x.shape[0] == 0:
+    if x.shape[0] == 0:
         return 'lax'
     height, width, channels, features = kernel.shape
     places = math.prod(out)
@@ -246,20 +246,20 @@ def _by_tiles(
         y = jnp.stack([jnp.stack([v.reshape(split) for v in o], 2) for o in outputs], 4)
         return y.reshape(images, *even, -1)
 
-    share = _images_at_once(x, math.prod(even) // 4 * x.shape[-1] * x.dtype.itemsize)
-    parts = x.reshape(-1, share, *x.shape[1:])
-    y = lax.map(lambda part: tiled(part, kernels), parts)
-    return y.reshape(x.shape[0], *even, -1)[:, : out[0], : out[1]]
+    if is_symbolic(x):
+        y = tiled(x, kernels)
+    else:
+        share = _images_at_once(len(x), math.prod(even) // 4 * x.shape[-1] * x.dtype.itemsize)
+        parts = x.reshape(-1, share, *x.shape[1:])
+        y = lax.map(lambda part: tiled(part, kernels), parts).reshape(len(x), *even, -1)
+    return y[:, : out[0], : out[1]]
 
 
-def _images_at_once(x: Array, size: int) -> int:
-    """The fewest images that divide `x` and fill an array of `size` bytes an image; or all.
+def _images_at_once(images: int, size: int) -> int:
+    """The fewest that divide `images` and fill an array of `size` bytes an image; or all.
 
     XLA:CPU gives a loop over less than two times 256 KiB to one thread.
     """
-    images = x.shape[0]
-    if is_symbolic(x):
-        return images
     enough = (n for n in range(1, images) if images % n == 0 and n * size >= _SHARE)
     return next(enough, images)
 
