@@ -8,7 +8,7 @@ import optax
 
 from cnn_jax.data import Dataset, Split, channel_statistics, split_validation
 from cnn_jax.errors import require
-from cnn_jax.evaluation import forward_flops
+from cnn_jax.inspection import summarize
 from cnn_jax.models import (
     Classifier,
     Network,
@@ -31,7 +31,7 @@ class Setup:
     optimizer: optax.GradientTransformation
     schedule: optax.Schedule
     step: TrainStep
-    flops: float
+    flops: int
     parameters: int
 
 
@@ -58,7 +58,7 @@ def make_setup(
         optimizer=optimizer,
         schedule=make_schedule(cell.optimizer, **plan),
         step=step,
-        flops=forward_flops(classifier, image_shape),
+        flops=summarize(model, image_shape).flops,
         parameters=count_parameters(check_model(model, image_shape)),
     )
 
