@@ -29,7 +29,8 @@ def summarize(run: Run) -> dict[str, Any]:
     `diverged`). An interval of fewer than 2 seeds is None, and so is what was not measured.
     Intervals of shares end at 0 and 1. `consistent_and_right` is the share of images that get their
     own class under both shifts; `near_chance` says that a strategy's accuracy is (see
-    `near_chance`), so that its consistency says little. Throughput is the median over seeds. Holm's correction is over the strategies that share at
+    `near_chance`), so that its consistency says little. Throughput is the median over seeds. Holm's
+    correction is over the strategies that share at
     least one seed with the baseline, within each metric.
 
     >>> from pathlib import Path

@@ -29,7 +29,8 @@ _COLOURS = {'better': 'bold green', 'worse': 'bold red', 'undecided': 'dim'}
 HOW_TO_READ = (
     'How to read: accuracy is the share of images classified right, consistency the share whose '
     'class is the same under two random shifts, right the share whose class is their own under '
-    'both; images/s is training, FLOPs one image forward. p: paired sign-flip test. Better or worse needs p (Holm) < 0.05 and a 95% t-interval '
+    'both; images/s is training, FLOPs one image forward. p: paired sign-flip test. Better or '
+    'worse needs p (Holm) < 0.05 and a 95% t-interval '
     'without 0; undecided means that these seeds cannot tell.'
 )
 
