@@ -45,10 +45,11 @@ class Classifier:
         self, images: UInt8[Array, 'batch height width channels']
     ) -> Float[Array, 'batch height width channels']:
         """(images / 255 - mean) / std, in float32."""
+        hint = channels_first_hint(images.shape, len(self.mean))
         require(
             images.ndim == 4 and images.dtype == jnp.uint8 and images.shape[-1] == len(self.mean),
             f'images must be uint8 (batch, height, width, {len(self.mean)}); '
-            f'got {images.dtype} {images.shape}{channels_first_hint(images.shape, len(self.mean))}.',
+            f'got {images.dtype} {images.shape}{hint}.',
         )
         scale = 1 / (255 * jnp.array(self.std, jnp.float32))
         offset = jnp.array(self.mean, jnp.float32) / jnp.array(self.std, jnp.float32)

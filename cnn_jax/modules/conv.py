@@ -53,7 +53,7 @@ class Conv(nn.Module):
             known = self.get_variable('params', 'kernel').shape[2] * self.groups
             if known != channels:
                 raise BadInput(
-                    f'{layer} was made for {known} channels; its input {x.shape} has {channels}'
+                    f'{layer} was made for {known} channels; its input has {channels}'
                     f'{channels_first_hint(x.shape, known)}.'
                 )
         shape = (self.window, self.window, channels // self.groups, self.features)

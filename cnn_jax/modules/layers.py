@@ -37,9 +37,10 @@ class Layers:
     """Makes and calls the layers of a network; used inside its compact methods.
 
     `activation` is one of ACTIVATIONS, 'quadratic' being the learned polynomial of alias-free
-    convnets; `norm` one of NORMS, 'map_layer' being the layer norm of alias-free convnets. `fill` says what the padding of convolutions holds: 'circular',
-    with even maps throughout, is what exact consistency under circular shifts needs. `strict`
-    refuses maps over which the windows of a convolution do not fit evenly.
+    convnets; `norm` one of NORMS, 'map_layer' being the layer norm of alias-free convnets. `fill`
+    says what the padding of convolutions holds: 'circular', with even maps throughout, is what
+    exact consistency under circular shifts needs. `strict` refuses maps over which the windows of a
+    convolution do not fit evenly.
     """
 
     strategy: Strategy

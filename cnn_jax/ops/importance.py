@@ -184,8 +184,8 @@ def ada_pool(
         s = 2 |v . m| / (v . v + m . m),
 
     the same for all channels. With likeness='channel' v and m are the single numbers of each
-    channel, as in the authors' code. `beta`, in [0, 1], is one number or one per output location. s is 0
-    where both vectors vanish beside the rounding error of the window's largest value.
+    channel, as in the authors' code. `beta`, in [0, 1], is one number or one per output location. s
+    is 0 where both vectors vanish beside the rounding error of the window's largest value.
 
     Raises ValueError for a Python number outside [0, 1], an array of another shape and an unknown
     likeness.
@@ -218,7 +218,7 @@ def ada_pool(
 
 
 def _likeness(values: Array, mean: Array, kind: Likeness) -> Array:
-    """2 |v . m| / (v . v + m . m) over channels or in each, for values scaled to at most 1 first."""
+    """2 |v . m| / (v . v + m . m) over channels or in each; values are first scaled to 1."""
     across = kind == 'vector'
     largest = lax.stop_gradient(jnp.abs(values).max((0, -1) if across else 0, keepdims=True))
     largest = jnp.where(largest == 0, 1, largest)

@@ -75,8 +75,9 @@ def lps_pool(
 
     `weights` come from `lps_weights`, in the order of `polyphase_components`. n becomes
     ceil(n / stride); a size that is no multiple of the stride is filled up with zeros at its high
-    end, after the blur as in the authors' code. With 'circular' padding, weights that follow the components, and both sizes multiples
-    of the stride, the output for a rolled input is a roll of the output.
+    end, after the blur as in the authors' code. With 'circular' padding, weights that follow the
+    components, and both sizes multiples of the stride, the output for a rolled input is a roll of
+    the output.
 
     Raises ValueError for a map that is not 2-D, for weights of another shape, and for a filter as
     `aps_pool` does.

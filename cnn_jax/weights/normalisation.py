@@ -53,7 +53,9 @@ def expected_normalisation(name: str, naming: Naming = 'torchvision') -> Normali
     """
     if naming not in ('torchvision', 'antialiased_cnns'):
         raise unknown_name('naming', str(naming), ('torchvision', 'antialiased_cnns'))
-    known = (*_LIKE_IMAGENET, *_TRANSFORMED) if naming == 'torchvision' else _LIKE_IMAGENET
+    known = (*_LIKE_IMAGENET, *_TRANSFORMED)
+    if naming == 'antialiased_cnns':
+        known = tuple(one for one in _LIKE_IMAGENET if one != 'convnext_tiny')
     if name not in known:
         raise BadInput(
             f'{name!r} has no pretrained weights in {naming}, so no normalisation that they '

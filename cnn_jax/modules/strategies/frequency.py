@@ -56,8 +56,9 @@ class AFC(Frequency):
     of it is free of aliasing (Michaeli et al. 2023): activation='quadratic', a norm that is linear
     at evaluation or divides by one number a map (norm='batch' or 'map_layer'; not 'layer', which
     ConvNeXt has by default), fill='circular', no stride at the start that the strategy does not
-    take (`small_images` of the ResNets; `unstrided_stem` of ConvNeXt, whose `downsample_first`
-    leaves a stride of 2), maps that the stride divides at every site, and a global average.
+    take (`small_images` or `downsample_first` of ResNets; `unstrided_stem` of ConvNeXt, whose
+    `downsample_first` leaves a stride of 2), maps that the stride divides at every site, and a
+    global average.
     """
 
     def __call__(self, x: Array, *, train: bool) -> Array:
