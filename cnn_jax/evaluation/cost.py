@@ -1,4 +1,4 @@
-"""What a model costs, counted rather than timed."""
+"""What XLA counts for a model."""
 
 import jax
 import jax.numpy as jnp
@@ -6,16 +6,18 @@ import jax.numpy as jnp
 from cnn_jax.models import Classifier
 
 
-def forward_flops(classifier: Classifier, image_shape: tuple[int, int, int]) -> float:
+def xla_flops(classifier: Classifier, image_shape: tuple[int, int, int]) -> float:
     """Floating-point operations of one image's forward pass, as XLA counts them.
 
-    Counted for the portable form of every op, before XLA optimises; a multiply-add is two, and
-    taps on padding are none.
+    Counted for the portable form of every op, before XLA optimises; a multiply-add is two. It is a
+    check on the FLOPs of `cnn_jax.inspection.summarize`, the ones that tables and reports give, and
+    differs: products with the zeros of the padding count there and not here, arithmetic between
+    layers (activations, branches, the input's normalisation) here and not there.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.modules import Max
     >>> classifier = Classifier(ConvNet1(Max(), 10), mean=(0.5,), std=(0.25,))
-    >>> forward_flops(classifier, (28, 28, 1))
+    >>> xla_flops(classifier, (28, 28, 1))
     4910906.0
     """
     variables = jax.eval_shape(lambda: classifier.init(jax.random.key(0), image_shape))

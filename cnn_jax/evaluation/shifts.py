@@ -44,6 +44,34 @@ def draw_shift_pairs(
     return np.stack([shifts[first], shifts[(first + step) % len(shifts)]], 1)
 
 
+def shifted_answers(
+    classifier: Classifier,
+    variables: Mapping,
+    images: UInt8[np.ndarray, 'images height width channels'],
+    pairs: Int[np.ndarray, 'images 2 2'],
+    *,
+    border: str,
+    batch_size: int,
+) -> Integer[np.ndarray, 'images 2']:
+    """The top-1 answer to each image under each of its two shifts.
+
+    Where both are the image's label it is consistent and right: a network that always gives one
+    answer is consistent everywhere, and right by chance.
+    """
+    answers = [
+        predict_logits(
+            classifier,
+            variables,
+            images,
+            batch_size=batch_size,
+            shifts=pairs[:, which],
+            border=border,
+        ).argmax(1)
+        for which in (0, 1)
+    ]
+    return np.stack(answers, 1)
+
+
 def shift_consistent(
     classifier: Classifier,
     variables: Mapping,
@@ -54,18 +82,10 @@ def shift_consistent(
     batch_size: int,
 ) -> Bool[np.ndarray, 'images']:
     """Whether each image gets the same top-1 answer under both of its shifts."""
-    first, second = (
-        predict_logits(
-            classifier,
-            variables,
-            images,
-            batch_size=batch_size,
-            shifts=pairs[:, which],
-            border=border,
-        ).argmax(1)
-        for which in (0, 1)
+    answers = shifted_answers(
+        classifier, variables, images, pairs, border=border, batch_size=batch_size
     )
-    return first == second
+    return answers[:, 0] == answers[:, 1]
 
 
 def correct_under_all_shifts(

@@ -11,7 +11,7 @@ from cnn_jax.inspection.pictures import plot_filters, plot_heat, plot_images, pl
 from cnn_jax.inspection.response import filter_response, plot_responses, strategy_response
 from cnn_jax.inspection.summary import summarize
 from cnn_jax.inspection.table import Layer, Summary, summary_dict
-from cnn_jax.inspection.work import Work, least_step_work
+from cnn_jax.inspection.work import Work, direct_step_work
 
 __all__ = [
     'HAND_FILTERS',
@@ -21,6 +21,7 @@ __all__ = [
     'Work',
     'apply_filter',
     'deep_dream',
+    'direct_step_work',
     'effective_receptive_field',
     'equivariance_maps',
     'filter_response',
@@ -29,7 +30,6 @@ __all__ = [
     'house',
     'layer_output',
     'layer_outputs',
-    'least_step_work',
     'maximise_activation',
     'plot_equivariance',
     'plot_filters',

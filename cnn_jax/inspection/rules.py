@@ -6,12 +6,28 @@ from typing import Any
 from flax import linen as nn
 
 from cnn_jax.inspection.fields import POINT, Window
-from cnn_jax.modules import Average, BatchNorm, Conv, Downsample, DownsampleBranches, Strategy
+from cnn_jax.modules import (
+    Average,
+    BatchNorm,
+    Conv,
+    Downsample,
+    DownsampleBranches,
+    MapLayerNorm,
+    Strategy,
+)
 from cnn_jax.modules.strategies import MAX_POOL, SHORTCUT, STRIDED_CONV
 from cnn_jax.ops.windows import padding_pairs, per_axis
 
 ATOMS = (Downsample, DownsampleBranches)  # layers whose own submodules are not shown
-NORMS = (BatchNorm, nn.BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm, nn.RMSNorm)
+NORMS = (
+    BatchNorm,
+    MapLayerNorm,
+    nn.BatchNorm,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.InstanceNorm,
+    nn.RMSNorm,
+)
 
 
 def layer_strategies(

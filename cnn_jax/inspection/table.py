@@ -64,7 +64,9 @@ class Summary:
         layers: One for each output of a layer.
         parameters: All trainable numbers.
         multiply_adds: The sum over the layers.
-        flops: The sum over the layers; activations and the additions of branches do not count.
+        flops: The sum over the layers: `flops_per_example` wherever a file or a report gives it. As
+            in the tables of papers and of other libraries, convolutions count their padding;
+            activations, the additions of branches and other arithmetic between layers do not count.
         memory_bytes: The sum over the outputs of the layers.
         parameter_bytes: Of all trainable numbers.
     """

@@ -1,4 +1,4 @@
-"""What one training step cannot do without: arithmetic and bytes."""
+"""The arithmetic and the bytes of a training step whose layers are computed as they are defined."""
 
 from dataclasses import dataclass
 
@@ -15,17 +15,19 @@ class Work:
     bytes: int
 
 
-def least_step_work(model: nn.Module, image_shape: tuple[int, int, int], batch_size: int) -> Work:
-    """The least work of a training step with Adam.
+def direct_step_work(model: nn.Module, image_shape: tuple[int, int, int], batch_size: int) -> Work:
+    """The work of a training step with Adam, each layer computed directly.
 
-    Arithmetic: every multiply-add of a convolution or dense layer, two operations each, forward,
-    for the gradient of the weights and, but for the first layer, for that of its input. Bytes:
+    Arithmetic: every multiply-add of a convolution or dense layer, two operations each as in
+    `summarize`, forward, for the gradient of the weights and, but for the first layer, for that of
+    its input. It is a yardstick and no lower bound: a program may leave out the products with the
+    zeros of the padding, or use Winograd's form. Bytes:
     every layer's output and its gradient are written once and read once; Adam reads weights,
     gradient and two moments, and writes all but the gradient.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.modules import Max
-    >>> work = least_step_work(ConvNet1(Max(), 10), (28, 28, 1), batch_size=128)
+    >>> work = direct_step_work(ConvNet1(Max(), 10), (28, 28, 1), batch_size=128)
     >>> round(work.flops / 1e9, 2), round(work.bytes / 1e6, 1)
     (2.1, 87.5)
     """

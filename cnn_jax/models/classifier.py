@@ -11,6 +11,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float, Key, UInt8
 
 from cnn_jax.errors import require
+from cnn_jax.modules.conv import channels_first_hint
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,11 @@ class Classifier:
         self, images: UInt8[Array, 'batch height width channels']
     ) -> Float[Array, 'batch height width channels']:
         """(images / 255 - mean) / std, in float32."""
+        hint = channels_first_hint(images.shape, len(self.mean))
         require(
             images.ndim == 4 and images.dtype == jnp.uint8 and images.shape[-1] == len(self.mean),
             f'images must be uint8 (batch, height, width, {len(self.mean)}); '
-            f'got {images.dtype} {images.shape}.',
+            f'got {images.dtype} {images.shape}{hint}.',
         )
         scale = 1 / (255 * jnp.array(self.std, jnp.float32))
         offset = jnp.array(self.mean, jnp.float32) / jnp.array(self.std, jnp.float32)
@@ -73,7 +75,9 @@ class Classifier:
     ) -> tuple[Float[Array, 'batch classes'], Mapping, Float[Array, '']]:
         """Logits for training, the updated batch statistics, and what layers add to the loss.
 
-        A layer adds a term with `self.sow('losses', name, scalar)`.
+        A layer adds a term with `self.sow('losses', name, scalar)`. Of terms whose name begins with
+        'mean_' the mean over the layers that sow one of that name is added, so that it does not
+        grow with the depth.
         """
         applied = self.model.apply(
             variables,
@@ -83,5 +87,20 @@ class Classifier:
             rngs={'dropout': key, 'downsample': jax.random.fold_in(key, 1)},
         )
         logits, updates = cast(tuple[Array, Mapping], applied)
-        added = sum(jax.tree.leaves(updates.get('losses', {})), jnp.zeros(()))
-        return logits, updates.get('batch_stats', {}), added
+        return logits, updates.get('batch_stats', {}), _added(updates.get('losses', {}))
+
+
+def _added(losses: Mapping) -> Float[Array, '']:
+    """The sum of the sown terms; of those named 'mean_...' one mean for each name.
+
+    >>> pool1, pool2 = {'mean_undo': (1.0,)}, {'mean_undo': (2.0,), 'size': (0.5,)}
+    >>> float(_added({'pool1': pool1, 'pool2': pool2}))
+    2.0
+    """
+    named: dict[str, list] = {}
+    for path, term in jax.tree_util.tree_flatten_with_path(losses)[0]:
+        named.setdefault(path[-2].key, []).append(term)
+    added = jnp.zeros(())
+    for name, terms in named.items():
+        added += sum(terms) / (len(terms) if name.startswith('mean_') else 1)
+    return added

@@ -1,5 +1,6 @@
 """ConvNeXt (Liu et al., CVPR 2022)."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -40,7 +41,10 @@ class ConvNeXt(Network):
 
     A stage starts with norm and a 2x2 convolution of stride 2; where a strategy takes that stride,
     the convolution keeps the size and the strategy follows it. `small_images` (28 or 32 pixels)
-    starts with 2x2 of stride 2. `downsample_first` gives half of the first stride to the strategy.
+    starts with 2x2 of stride 2. `downsample_first` gives half of the first stride to the strategy,
+    `unstrided_stem` all of it, of 4 in two steps: with 'afc', whose two steps are one filter of a
+    quarter of the frequencies, the stem of alias-free ConvNeXt (Michaeli et al., CVPR 2023), which
+    also has activation='quadratic', norm='map_layer' and fill='circular'.
 
     Attributes:
         depths: Blocks of each stage.
@@ -59,6 +63,7 @@ class ConvNeXt(Network):
     drop_path: float = 0.0
     small_images: bool = False
     downsample_first: bool = False
+    unstrided_stem: bool = False
 
     @nn.compact
     def __call__(
@@ -71,11 +76,14 @@ class ConvNeXt(Network):
             f'{self.features}.',
         )
         patch = 2 if self.small_images else 4
-        stride = layers.conv_stride(STRIDED_CONV, published=patch)
-        stride = stride if self.downsample_first else patch
+        steps = 2 if self.unstrided_stem and patch == 4 else 1
+        first = self.downsample_first or self.unstrided_stem
+        stride = layers.conv_stride(STRIDED_CONV, published=patch // steps)
+        stride = stride if first else patch
         x = _strided(layers, x, self.features[0], patch, stride, name='first_conv')
-        if self.downsample_first:
-            x = layers.downsample(x, STRIDED_CONV, name='first')
+        for step in range(steps if first else 0):
+            site = replace(STRIDED_CONV, after_conv=step == 0)
+            x = layers.downsample(x, site, name='first' if step == 0 else 'first_again')
         x = layers.normalise(x, name='first_norm')
         block, blocks = 0, sum(self.depths)
         for stage, (depth, features) in enumerate(zip(self.depths, self.features, strict=True)):

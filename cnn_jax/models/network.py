@@ -48,10 +48,12 @@ class Network(nn.Module):
     def start(self, images: Array, *, train: bool) -> tuple[Array, Layers]:
         """The images in the network's dtype and the layers to build from; in a compact method.
 
-        Raises BadInput for a field that is not of its kind.
+        Raises BadInput for a field that is not of its kind and for images that are not
+        (batch, height, width, channels). The first convolution refuses, likewise in a line, images
+        of other channels than those it was initialised with.
         """
         _check_fields(self)
-        require_2d(type(self).__name__, images)
+        _check_images(type(self).__name__, images)
         shared = Downsample(self.downsample, name='pool') if self.downsample.one_for_all else None
         layers = Layers(
             self.downsample,
@@ -70,6 +72,16 @@ class Network(nn.Module):
         return layers.dense(x.astype(jnp.float32), self.num_classes, name=name)
 
 
+def _check_images(name: str, images: Array) -> None:
+    hint = {3: ': give one image as images[None]', 2: ': give one grey image as x[None, ..., None]'}
+    require(
+        images.ndim == 4,
+        f'{name}: images must be (batch, height, width, channels); got {images.shape}'
+        f'{hint.get(images.ndim, "")}.',
+    )
+    require_2d(name, images)
+
+
 def _check_fields(model: Network) -> None:
     """BadInput that names the first field of `model` that is not of its kind."""
     name, given = type(model).__name__, vars(model)
@@ -82,7 +94,7 @@ def _check_fields(model: Network) -> None:
     check_floats(model, norm_epsilon=(POSITIVE, 1))
     for field in {'dropout', 'drop_path'} & given.keys():
         check_floats(model, **{field: (0, BELOW_ONE)})
-    for field in {'strict', 'small_images', 'downsample_first'} & given.keys():
+    for field in {'strict', 'small_images', 'downsample_first', 'unstrided_stem'} & given.keys():
         require(
             isinstance(given[field], bool),
             f'{name}: {field} must be True or False; got {given[field]!r}.',

@@ -12,6 +12,7 @@ from cnn_jax.modules.downsample import (
     strategy_to_dict,
 )
 from cnn_jax.modules.layers import ACTIVATIONS, NORMS, Layers
+from cnn_jax.modules.map_norm import MapLayerNorm
 from cnn_jax.modules.strategies import (
     AFC,
     APS,
@@ -86,6 +87,7 @@ __all__ = [
     'LSE',
     'LearnedBlur',
     'Lp',
+    'MapLayerNorm',
     'Max',
     'MaxBlur',
     'Median',

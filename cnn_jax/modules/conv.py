@@ -10,6 +10,19 @@ from cnn_jax.errors import BadInput
 from cnn_jax.ops.windows import Fill, Padding
 
 
+def channels_first_hint(shape: Sequence[int], channels: int) -> str:
+    """What to do with an array of (batch, channels, height, width); '' for another one.
+
+    >>> channels_first_hint((8, 3, 32, 32), 3)
+    ': if it is (batch, channels, height, width), give jnp.transpose(x, (0, 2, 3, 1))'
+    >>> channels_first_hint((8, 32, 32, 1), 3)
+    ''
+    """
+    if len(shape) != 4 or shape[1] != channels:
+        return ''
+    return ': if it is (batch, channels, height, width), give jnp.transpose(x, (0, 2, 3, 1))'
+
+
 class Conv(nn.Module):
     """`ops.conv` with a kernel (He initialisation) and, unless `use_bias` is false, a bias.
 
@@ -39,7 +52,10 @@ class Conv(nn.Module):
         if self.has_variable('params', 'kernel'):
             known = self.get_variable('params', 'kernel').shape[2] * self.groups
             if known != channels:
-                raise BadInput(f'{layer} was made for {known} channels; its input has {channels}.')
+                raise BadInput(
+                    f'{layer} was made for {known} channels; its input has {channels}'
+                    f'{channels_first_hint(x.shape, known)}.'
+                )
         shape = (self.window, self.window, channels // self.groups, self.features)
         kernel = self.param('kernel', nn.initializers.he_normal(), shape).astype(x.dtype)
         options = {'stride': self.stride, 'padding': self.padding, 'fill': self.fill}

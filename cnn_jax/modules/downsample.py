@@ -122,6 +122,11 @@ class Downsample(nn.Module):
     lps, tips), and `mutable=['batch_stats', 'losses']` for ddac, which updates statistics, and
     tips, whose sown losses are to be added to the loss.
 
+    Strategies that work on any number of axes take an image without its batch axis, (height, width,
+    channels), for a batch of maps with one axis, and (batch, channels, height, width) for maps of
+    channels by height: give `x[None]`, and `jnp.transpose(x, (0, 2, 3, 1))`. Strategies of two axes
+    and networks refuse the first, and networks the second once they are initialised.
+
     >>> import jax, jax.numpy as jnp
     >>> layer = Downsample(strategies.GeM())
     >>> x = jnp.ones((2, 8, 8, 3))
@@ -184,7 +189,11 @@ def _named_errors(layer: Downsample | DownsampleBranches, x: Array) -> Iterator[
     try:
         yield
     except ValueError as error:
-        raise BadInput(f'{name}: input {getattr(x, "shape", ())[1:-1]}: {error}') from error
+        shape = getattr(x, 'shape', ())
+        alone = (
+            ': give one image as x[None]' if len(shape) == 3 and '2-D only' in str(error) else ''
+        )
+        raise BadInput(f'{name}: input {shape[1:-1]}: {error}{alone}') from error
     except InvalidRngError as error:
         raise BadInput(
             f"{name}: this strategy draws in training: give apply rngs={{'downsample': key}}."

@@ -14,6 +14,7 @@ from cnn_jax.modules.batch_norm import BatchNorm
 from cnn_jax.modules.conv import Conv
 from cnn_jax.modules.downsample import Downsample, DownsampleBranches
 from cnn_jax.modules.frequency import PolynomialActivation
+from cnn_jax.modules.map_norm import MapLayerNorm
 from cnn_jax.modules.strategies import SHORTCUT, STRIDED_CONV, Site, Strategy
 from cnn_jax.ops.compiled import computed_once
 from cnn_jax.ops.windows import FILLS, Fill, Padding
@@ -28,7 +29,7 @@ _ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
     'silu': jax.nn.silu,
 }
 ACTIVATIONS = (*_ACTIVATIONS, 'quadratic')
-NORMS = ('batch', 'layer', 'group', 'none')
+NORMS = ('batch', 'layer', 'map_layer', 'group', 'none')
 _GROUPS = 32  # of 'group': Wu & He 2018, or one group where that does not divide the channels
 
 
@@ -37,9 +38,10 @@ class Layers:
     """Makes and calls the layers of a network; used inside its compact methods.
 
     `activation` is one of ACTIVATIONS, 'quadratic' being the learned polynomial of alias-free
-    convnets; `norm` one of NORMS. `fill` says what the padding of convolutions holds: 'circular',
-    with even maps throughout, is what exact consistency under circular shifts needs. `strict`
-    refuses maps over which the windows of a convolution do not fit evenly.
+    convnets; `norm` one of NORMS, 'map_layer' being the layer norm of alias-free convnets. `fill`
+    says what the padding of convolutions holds: 'circular', with even maps throughout, is what
+    exact consistency under circular shifts needs. `strict` refuses maps over which the windows of a
+    convolution do not fit evenly.
     """
 
     strategy: Strategy
@@ -89,6 +91,8 @@ class Layers:
         """The network's norm, of statistics in float32."""
         if self.norm == 'batch':
             return BatchNorm(not self.train, self.norm_epsilon, name=name)(x)
+        if self.norm == 'map_layer':
+            return MapLayerNorm(self.norm_epsilon, name=name)(x)
         options = {'epsilon': self.norm_epsilon, 'dtype': x.dtype, 'name': name}
         if self.norm == 'layer':
             return nn.LayerNorm(**options)(x)

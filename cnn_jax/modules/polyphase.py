@@ -12,13 +12,20 @@ from cnn_jax.ops.windows import Fill
 _TIPS_INIT = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
 
 
+MIXING_WEIGHT, UNDO_WEIGHT = 1 / 0.65, 0.35 / 0.65  # of TIPS, to a task of weight one
+
+
 class LPSWeights(nn.Module):
     """`lps_weights` of a scorer of the components (Rojas-Gomez et al., NeurIPS 2022).
 
     The scorer is conv 3x3, ReLU, conv 3x3 with circular borders and `hidden` features, shared by
     all components, then the mean. Its second bias is left out: it moves all logits alike. With
-    `mode='gumbel'` training draws from the 'downsample' stream. `temperature` is constant; the
-    paper lowers it while it trains.
+    `mode='gumbel'` training draws from the 'downsample' stream.
+
+    Unlike the authors' code: the kernels start by He's rule (there torch's default, whose logits
+    are 5 to 6 times closer together); `hidden` is one number (there 8, 16, 32, 64 from stage to
+    stage, or the channels of the map); and `temperature` is constant (there it falls in training,
+    to 0.01 on ImageNet).
 
     >>> import jax
     >>> x = jax.numpy.ones((2, 8, 8, 3))
@@ -68,10 +75,13 @@ class TIPSPool(nn.Module):
     """`tips_pool` with its kernels (Saha & Gokhale, WACV 2025).
 
     In training it sows into the collection 'losses', where that is mutable, `mixing_weight` times
-    `tips_mixing_loss` and `undo_weight` times `tips_undo_loss`; the second draws from the
-    'downsample' stream. They count only where the training step adds 'losses' to its loss. The
-    authors' code adds the first with weight 1, the mean of the second over all layers with weight
-    0.35 (after a number of epochs), and takes the task's loss times 0.65.
+    `tips_mixing_loss` as 'mean_mixing' and `undo_weight` times `tips_undo_loss` as 'mean_undo'; the
+    second draws from the 'downsample' stream. They count only where the training step adds
+    'losses' to its loss, of which `Classifier.train_logits` takes the mean over all layers. The
+    authors' loss is 0.65 task + 1 mean mixing + 0.35 mean undo; the default weights are theirs over
+    0.65, so that the task keeps weight one. Theirs starts the second after a number of epochs, ours
+    at once; and their networks have no max before it, which a max pool's place here has unless
+    `TIPS(window=1)`.
 
     >>> import jax
     >>> x = jax.numpy.ones((2, 8, 8, 3))
@@ -81,8 +91,8 @@ class TIPSPool(nn.Module):
     """
 
     stride: int = 2
-    mixing_weight: float = 1.0
-    undo_weight: float = 0.35
+    mixing_weight: float = MIXING_WEIGHT
+    undo_weight: float = UNDO_WEIGHT
 
     @nn.compact
     def __call__(
@@ -99,8 +109,8 @@ class TIPSPool(nn.Module):
         features = tips.tips_features(x, kernel, stride=self.stride)
         if self.mixing_weight:
             weights = tips.tips_weights(features, scale, stride=self.stride)
-            self.sow('losses', 'mixing', self.mixing_weight * tips.tips_mixing_loss(weights))
+            self.sow('losses', 'mean_mixing', self.mixing_weight * tips.tips_mixing_loss(weights))
         if self.undo_weight:
             filled, key = tips.tips_fill_up(x, stride=self.stride), self.make_rng('downsample')
             loss = tips.tips_undo_loss(features, filled, key)
-            self.sow('losses', 'undo', self.undo_weight * loss)
+            self.sow('losses', 'mean_undo', self.undo_weight * loss)

@@ -28,12 +28,18 @@ def diffstride_pool(
     R = `smoothness` bins. `strides` holds the learned S of height and width, taken as 1 where it
     is less. The gradient reaches S through the bins on the ramp; at 1 and below there are none.
 
-    Deviation from the paper. There the output grows and shrinks with S: it holds exactly the bins
-    where the mask is not 0, about n / S + 2 R per axis, which no compiled program can. Here it has
-    m = ceil(n / stride) elements per axis, or `size` (up to the map's), n / m apart, whatever S
-    is. Where m is at least n / S + 2 R nothing else changes. Where it is less, the bins beyond the
-    grid fold back (alias) as far as the mask lets them through, and S decides how far that is; if
-    they were cut off instead, S would have next to no gradient at its start S = `stride`.
+    Another layer than the authors' code. There the output grows and shrinks with S: it holds the
+    bins where the mask is not 0, about n / S + 2 R per axis, which no compiled program can. Here it
+    has m = ceil(n / stride) elements per axis, or `size` (up to the map's), n / m apart, whatever S
+    is. Where m is less than n / S + 2 R, the bins beyond the grid fold back (alias) as far as the
+    mask lets them through, and S decides how far that is; if they were cut off instead, S would
+    have next to no gradient at its start S = `stride`. On a 14x14 map at S = `stride` = 2 and R = 4
+    bin 6 folds onto bin 1 with the amplitude of its mask; the authors' output does not shrink there
+    and does not alias. Where m is at least n / S + 2 R nothing folds, and still the outputs differ:
+    their mask is one bin wider along the width and asymmetric along the height (here it is the same
+    for k and -k on both axes), and their values carry a gain of (n / m)^2 (here constants stay).
+    They use one such layer for each residual block, before its norm and ReLU.
+
     A constant stays the same constant; the mean of any map is kept where n / (2 S) + R is at most
     m, so that nothing folds onto bin 0.
 

@@ -1,6 +1,7 @@
 """Means of windows weighted by importance: learned logits, detail, likeness to the mean."""
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +19,11 @@ from cnn_jax.ops.weighted import (
 )
 from cnn_jax.ops.windows import Fill, Padding, per_axis, place_windows, require_2d, require_arrays
 
+Likeness = Literal['vector', 'channel']
 LARGEST_LOGIT = 12.0
 _INSTANCE_NORM_EPS = 1e-5
 _DETAIL_EPS = 1e-3
+_LARGE, _TINY = 1e9, 1e-21  # a difference, and _DETAIL_EPS beside its square
 
 
 def lip_pool(
@@ -38,7 +41,8 @@ def lip_pool(
     Gao, Wang & Wu, ICCV 2019, "LIP: Local Importance-based Pooling". `logits` has the shape of `x`,
     or one channel for all. l = x is `soft_pool`, constant l average pooling. Padding does not count
     unless `fill` says what it holds, which then holds for both arrays ('zero': x = 0, l = 0). The
-    largest logit of each window is subtracted, so nothing overflows.
+    largest logit of each window is subtracted, so no exponential overflows; the sums do where
+    values come near 3e38 over the size of the window.
 
     Raises ValueError where the shapes do not fit.
 
@@ -68,7 +72,8 @@ def lip_logits(
 
     Gao, Wang & Wu, ICCV 2019. The norm subtracts the mean and divides by sqrt(variance + 1e-5) of
     each image and channel, then applies `scale` and `bias`. With `kernel` at zero all logits of a
-    channel are equal, so `lip_pool` starts as average pooling. In float32 (float64 if x is).
+    channel are equal, so `lip_pool` starts as average pooling. In float32 (float64 if x is), where
+    the norm's squares hold for convolutions up to 1e18.
 
     Raises ValueError for arrays of other shapes.
 
@@ -114,6 +119,7 @@ def detail_preserving_pool(
     `power` and `bias` are the paper's lambda and alpha, at least 0, one number or one per channel.
     Power 0 is average pooling. Size ceil(n / stride): the last window of an odd axis holds the
     elements that exist. The full form pads with zeros, centred on each window's first element.
+    Differences above 1e9 are divided out of q, so values and gradients are finite up to 1e36.
 
     Raises ValueError for a negative number and for shapes that do not fit.
 
@@ -137,7 +143,10 @@ def detail_preserving_pool(
     difference = values - surroundings
     if not symmetric:
         difference = jnp.maximum(difference, 0)
-    detail = jnp.where(counts, difference**2 + _DETAIL_EPS, 0)
+    largest = lax.stop_gradient(jnp.where(counts, jnp.abs(difference), 0).max(0))
+    scale = jnp.where(largest > _LARGE, largest, 1)  # 1, so that common values keep their bits
+    floor = jnp.where(scale > 1, _TINY, _DETAIL_EPS)
+    detail = jnp.where(counts, (difference / scale) ** 2 + floor, 0)
     relative = jnp.where(counts, detail / (detail.sum(0) / number), 1)
     weights = jnp.where(counts, relative**exponent + offset, 0)
     return weighted_mean(values, weights).astype(x.dtype)
@@ -165,6 +174,7 @@ def ada_pool(
     fill: Fill | None = None,
     ceil_mode: bool = False,
     beta: int | float | Float[Array, ''] | Float[Array, 'out_height out_width'] = 0.5,
+    likeness: Likeness = 'vector',
 ) -> Float[Array, 'batch out_height out_width channels']:
     """beta * eDSCW + (1 - beta) * EM, a mean of two weighted means (adaPool).
 
@@ -174,16 +184,20 @@ def ada_pool(
 
         s = 2 |v . m| / (v . v + m . m),
 
-    the same for all channels. `beta`, in [0, 1], is one number or one per output location. s is 0
-    where both vectors vanish beside the rounding error of the window's largest value.
+    the same for all channels. With likeness='channel' v and m are the single numbers of each
+    channel, as in the authors' code. `beta`, in [0, 1], is one number or one per output location. s
+    is 0 where both vectors vanish beside the rounding error of the window's largest value.
 
-    Raises ValueError for a Python number outside [0, 1] and for an array of another shape.
+    Raises ValueError for a Python number outside [0, 1], an array of another shape and an unknown
+    likeness.
 
     >>> x = jnp.arange(4.0).reshape(1, 2, 2, 1)
     >>> [round(float(ada_pool(x, window=2, beta=b)[0, 0, 0, 0]), 4) for b in (0, 0.5, 1)]
     [2.4927, 2.1092, 1.7257]
     """
     require_2d('ada_pool', x)
+    if likeness not in get_args(Likeness):
+        raise ValueError(f"likeness must be 'vector' or 'channel'; got {likeness!r}")
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
     if isinstance(beta, int | float | np.number) and not 0 <= beta <= 1:
         raise ValueError(f'beta must be from 0 to 1; got {beta!r}')
@@ -198,18 +212,22 @@ def ada_pool(
     values, counts = window_taps(x, windows, fill)
     values = wide(values)
     mean = values.sum(0) / number_counted(values, counts)
-    by_likeness = weighted_mean(values, exp_weights(_likeness(values, mean), counts))
+    by_likeness = weighted_mean(values, exp_weights(_likeness(values, mean, likeness), counts))
     by_size = weighted_mean(values, exp_weights(values, counts))
     share = share[..., None]
     return (share * by_likeness + (1 - share) * by_size).astype(x.dtype)
 
 
-def _likeness(values: Array, mean: Array) -> Array:
-    """2 |v . m| / (v . v + m . m) over channels, for values scaled to at most 1 first."""
-    largest = lax.stop_gradient(jnp.abs(values).max((0, -1), keepdims=True))
+def _likeness(values: Array, mean: Array, kind: Likeness) -> Array:
+    """2 |v . m| / (v . v + m . m) over channels or in each; values are first scaled to 1."""
+    across = kind == 'vector'
+    largest = lax.stop_gradient(jnp.abs(values).max((0, -1) if across else 0, keepdims=True))
     largest = jnp.where(largest == 0, 1, largest)
     v, m = values / largest, mean / largest
-    dot = jnp.abs((v * m).sum(-1, keepdims=True))
-    squares = (v**2).sum(-1, keepdims=True) + (m**2).sum(-1, keepdims=True)
+    if across:
+        dot = jnp.abs((v * m).sum(-1, keepdims=True))
+        squares = (v**2).sum(-1, keepdims=True) + (m**2).sum(-1, keepdims=True)
+    else:
+        dot, squares = jnp.abs(v * m), v**2 + m**2
     vanish = squares <= jnp.finfo(values.dtype).eps ** 2
     return jnp.where(vanish, 0, 2 * dot / jnp.where(vanish, 1, squares))

@@ -74,9 +74,10 @@ def lps_pool(
     """The components of the blurred map, mixed: y = sum_i weights_i component_i.
 
     `weights` come from `lps_weights`, in the order of `polyphase_components`. n becomes
-    ceil(n / stride); a size that is no multiple of the stride is first filled up with zeros at its
-    high end. With 'circular' padding, weights that follow the components, and both sizes multiples
-    of the stride, the output for a rolled input is a roll of the output.
+    ceil(n / stride); a size that is no multiple of the stride is filled up with zeros at its high
+    end, after the blur as in the authors' code. With 'circular' padding, weights that follow the
+    components, and both sizes multiples of the stride, the output for a rolled input is a roll of
+    the output.
 
     Raises ValueError for a map that is not 2-D, for weights of another shape, and for a filter as
     `aps_pool` does.
@@ -160,7 +161,7 @@ def lps_unpool(
 def _filled_and_blurred(
     x: Array, strides: tuple[int, int], filter_size: int, padding: Fill
 ) -> Array:
-    return blurred(blurred(x, 1, 'zero', strides), filter_size, padding, strides)
+    return blurred(blurred(x, filter_size, padding, (1, 1)), 1, 'zero', strides)
 
 
 def _check_weights(x: Array, weights: Array, strides: tuple[int, int]) -> None:

@@ -59,12 +59,15 @@ def soft_pool(
     padding: Padding = 'valid',
     fill: Fill | None = None,
     ceil_mode: bool = False,
+    weight_gradient: bool = True,
 ) -> Float[Array, 'batch *out channels']:
     """sum e^x x / sum e^x of each window and channel (SoftPool).
 
     Stergiou, Poppe & Kalliatakis, ICCV 2021, "Refining activation downsampling with SoftPool". The
-    window's maximum is subtracted in the exponent, so nothing overflows. Not monotonic: raising a
-    small element can lower the result.
+    window's maximum is subtracted in the exponent, so that none overflows. Not monotonic: raising a
+    small element can lower the result, and its derivative is then negative. With
+    `weight_gradient=False` the weights e^x / sum e^x are held constant in the derivative, which is
+    then these weights: that is what the authors' CUDA code computes.
 
     >>> x = jnp.arange(4.0).reshape(1, 2, 2, 1)
     >>> round(float(soft_pool(x, window=2)[0, 0, 0, 0]), 4)
@@ -73,7 +76,9 @@ def soft_pool(
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
     values, counts = window_taps(x, windows, fill)
     values = wide(values)
-    return weighted_mean(values, exp_weights(values, counts)).astype(x.dtype)
+    weights = exp_weights(values, counts)
+    weights = weights if weight_gradient else lax.stop_gradient(weights)
+    return weighted_mean(values, weights).astype(x.dtype)
 
 
 def lse_pool(

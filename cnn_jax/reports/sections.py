@@ -14,6 +14,7 @@ from cnn_jax.reports.words import (
     NONE,
     answer,
     cells_note,
+    chance_note,
     count,
     interval_points,
     listing,
@@ -43,8 +44,8 @@ def build_page(run: Run, summary: Mapping[str, Any]) -> Page:
     """
     lead: list[Block] = [Paragraph(answer(summary), 'answer')]
     lead += [Paragraph(text) for text in (measured(summary), power_note(summary)) if text]
-    note = cells_note(summary)
-    lead += [Paragraph(note, 'warning')] if note else []
+    notes = (chance_note(summary), cells_note(summary))
+    lead += [Paragraph(note, 'warning') for note in notes if note]
     if (run.folder / GALLERY).is_file():
         lead.append(Link('What the networks do inside: filters, maps, shifts', GALLERY))
     sections = [_results(run, summary)]
@@ -66,6 +67,7 @@ def _results(run: Run, summary: Mapping[str, Any]) -> Section:
                 f'{done}' if done == total else f'{done} of {total}',
                 percent(row['accuracy']),
                 percent(row['consistency']),
+                percent(row['consistent_and_right']),
                 percent(row['consistency_circular']),
                 percent(row['worst_case_accuracy']),
                 count(row['examples_per_second']),
@@ -73,14 +75,16 @@ def _results(run: Run, summary: Mapping[str, Any]) -> Section:
                 short(row['flops_per_example']),
             )
         )
-    shares = ('accuracy', 'consistency', 'circular consistency', 'worst-shift accuracy')
+    shares = ('accuracy', 'consistency', 'consistent and right')
+    shares += ('circular consistency', 'worst-shift accuracy')
     head = ('strategy', 'seeds', *(f'{share}\N{NO-BREAK SPACE}%' for share in shares))
     head += ('images/s', 'parameters', 'FLOPs/image')
     measurements = Table(
         head,
         tuple(rows),
         numeric=frozenset(range(1, len(head))),
-        caption='Mean over seeds ± half of the 95% t-interval; shares are in percent.',
+        caption='Mean over seeds ± half of the 95% t-interval, or its two ends where it would pass '
+        '0 or 100 and is cut there; shares are in percent.',
     )
     if not pair_counts(summary):
         text = (
@@ -221,13 +225,19 @@ def _how_to_read(run: Run) -> Section:
             'consistency what leaves at one side enters at the other.',
         ),
         (
+            'Consistent and right',
+            'share of the test images that get their own class under both of these shifts. '
+            'A network that always gives one answer is consistent everywhere, and right by chance.',
+        ),
+        (
             'Worst-shift accuracy',
             'share of images classified right under every one of the shifts'
             f'{_worst_case_images(run)}.',
         ),
         (
             '± and intervals',
-            '95% t-intervals over seeds. They speak of seeds, not of other data sets.',
+            '95% t-intervals over seeds, cut at 0 and 100%. They speak of seeds, not of other data '
+            'sets.',
         ),
         (
             'Difference',

@@ -47,6 +47,19 @@ def mean_interval(values: Sequence[float]) -> Estimate:
     return Estimate(mean, (mean - half, mean + half))
 
 
+def share_interval(values: Sequence[float]) -> Estimate:
+    """`mean_interval` of shares, from 0 to 1, with its ends kept there.
+
+    >>> share_interval([0.9, 1.0]).ci95[1]
+    1.0
+    """
+    estimate = mean_interval(values)
+    if estimate.ci95 is None:
+        return estimate
+    low, high = estimate.ci95
+    return Estimate(estimate.mean, (max(0.0, low), min(1.0, high)))
+
+
 def paired_differences(
     strategy: Mapping[int, float], baseline: Mapping[int, float]
 ) -> tuple[float, ...]:

@@ -1,18 +1,21 @@
 """What a comparison found, as plain JSON values: the content of `summary.json`."""
 
 import statistics as stdlib_statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cnn_jax.reports.run import Cell, Run
 from cnn_jax.reports.statistics import (
     holm,
-    mean_interval,
     paired_difference,
     paired_differences,
+    share_interval,
     sign_flip_p_value,
     verdict,
 )
+
+NEAR_CHANCE = 3.0, 0.25, 0.5
+"""Times chance; share of the way from chance to all right; share of that to the best strategy."""
 
 METRICS = ('accuracy', 'consistency')
 """The metrics in which strategies are compared with the baseline; higher is better in both."""
@@ -24,7 +27,10 @@ def summarize(run: Run) -> dict[str, Any]:
     Shares (accuracy, consistency) are in [0, 1]. Only completed cells enter; every strategy lists
     the seeds that do (`seeds`, in the order of `values`) and those that do not (`missing`,
     `diverged`). An interval of fewer than 2 seeds is None, and so is what was not measured.
-    Throughput is the median over seeds. Holm's correction is over the strategies that share at
+    Intervals of shares end at 0 and 1. `consistent_and_right` is the share of images that get their
+    own class under both shifts; `near_chance` says that a strategy's accuracy is (see
+    `near_chance`), so that its consistency says little. Throughput is the median over seeds. Holm's
+    correction is over the strategies that share at
     least one seed with the baseline, within each metric.
 
     >>> from pathlib import Path
@@ -37,12 +43,37 @@ def summarize(run: Run) -> dict[str, Any]:
     []
     """
     finished = [cell for cell in run.cells if cell.status == 'completed']
+    strategies = {name: _strategy(run, name) for name in run.strategies}
+    means = {name: row['accuracy']['mean'] for name, row in strategies.items()}
+    for name, row in strategies.items():
+        row['near_chance'] = near_chance(means[name], means.values(), len(run.class_names))
     return {
         'config': dict(run.config),
         'environment': dict(finished[0].environment) if finished else {},
-        'strategies': {name: _strategy(run, name) for name in run.strategies},
+        'strategies': strategies,
         'comparisons': [row for metric in METRICS for row in _comparisons(run, metric)],
     }
+
+
+def near_chance(accuracy: float | None, all_: Iterable[float | None], classes: int) -> bool:
+    """Whether a network of that accuracy, among those of `all_`, learned too little to be judged.
+
+    It did where its accuracy is below three times chance, 1 / `classes`, and at most a quarter of
+    the way from there to 1; or not half as far above chance as the best of `all_`. With `classes`
+    0, not known, chance is taken as 0 and only the second holds.
+
+    >>> near_chance(0.29, [0.29, 0.9], 10), near_chance(0.29, [0.29], 10)
+    (True, True)
+    >>> near_chance(0.6, [0.6, 0.9], 10), near_chance(0.6, [0.6], 2), near_chance(0.2, [0.2], 1000)
+    (False, True, False)
+    """
+    if accuracy is None:
+        return False
+    times, of_all, of_best = NEAR_CHANCE
+    chance = 1 / classes if classes else 0.0
+    best = max(other for other in all_ if other is not None)
+    low = accuracy < times * chance and accuracy - chance <= of_all * (1 - chance)
+    return low or accuracy - chance < of_best * (best - chance)
 
 
 def _strategy(run: Run, name: str) -> dict[str, Any]:
@@ -54,6 +85,7 @@ def _strategy(run: Run, name: str) -> dict[str, Any]:
         'examples_per_second': stdlib_statistics.median(speeds) if speeds else None,
         'parameters': _first(completed + diverged, 'parameters'),
         'flops_per_example': _first(completed + diverged, 'flops_per_example'),
+        'consistent_and_right': _spread(_numbers(completed, 'consistent_and_right')),
         'consistency_circular': _spread(_numbers(completed, 'consistency_circular')),
         'worst_case_accuracy': _spread(_numbers(completed, 'worst_case_accuracy')),
         'seeds': [cell.seed for cell in completed],
@@ -75,7 +107,7 @@ def _first(cells: Sequence[Cell], key: str) -> int | float | None:
 def _spread(values: list[float]) -> dict[str, Any]:
     if not values:
         return {'mean': None, 'ci95': None, 'values': []}
-    estimate = mean_interval(values)
+    estimate = share_interval(values)
     return {'mean': estimate.mean, 'ci95': _ends(estimate.ci95), 'values': values}
 
 

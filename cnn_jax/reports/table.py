@@ -12,6 +12,7 @@ from cnn_jax.reports.summary import METRICS
 from cnn_jax.reports.words import (
     answer,
     cells_note,
+    chance_note,
     count,
     interval_points,
     measured,
@@ -27,8 +28,9 @@ _COLOURS = {'better': 'bold green', 'worse': 'bold red', 'undecided': 'dim'}
 
 HOW_TO_READ = (
     'How to read: accuracy is the share of images classified right, consistency the share whose '
-    'class is the same under two random shifts; images/s is training, FLOPs one image forward. '
-    'p: paired sign-flip test. Better or worse needs p (Holm) < 0.05 and a 95% t-interval '
+    'class is the same under two random shifts, right the share whose class is their own under '
+    'both; images/s is training, FLOPs one image forward. p: paired sign-flip test. Better or '
+    'worse needs p (Holm) < 0.05 and a 95% t-interval '
     'without 0; undecided means that these seeds cannot tell.'
 )
 
@@ -48,7 +50,8 @@ def print_table(summary: Mapping[str, Any], console: Console) -> None:
     if pair_counts(summary):
         for metric in METRICS:
             console.print(_differences(summary, metric, printer))
-    for sentence in (answer(summary), measured(summary), power_note(summary), cells_note(summary)):
+    for say in (answer, measured, chance_note, power_note, cells_note):
+        sentence = say(summary)
         if sentence:
             console.print(printer.text(sentence))
     if any(row['seeds'] for row in summary['strategies'].values()):
@@ -84,7 +87,13 @@ def _table(title: str, head: dict[str, bool], printer: _Printer) -> Table:
 
 
 def _measurements(summary: Mapping[str, Any], printer: _Printer) -> Table:
-    head = {'strategy': False, 'seeds': True, 'accuracy': True, 'consistency': True}
+    head = {
+        'strategy': False,
+        'seeds': True,
+        'accuracy': True,
+        'consistency': True,
+        'right': True,
+    }
     head |= {'images/s': True, 'params': True, 'FLOPs': True}
     title = 'Measured: shares in %, mean ± half of the 95% interval over seeds'
     table = _table(title, head, printer)
@@ -96,6 +105,7 @@ def _measurements(summary: Mapping[str, Any], printer: _Printer) -> Table:
             f'{done}' if done == total else f'{done}/{total}',
             percent(row['accuracy']),
             percent(row['consistency']),
+            percent({'mean': row['consistent_and_right']['mean'], 'ci95': None}),
             count(row['examples_per_second']),
             count(row['parameters']),
             short(row['flops_per_example']),

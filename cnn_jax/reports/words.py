@@ -20,8 +20,12 @@ _CLAIMS = {
 def percent(spread: Mapping[str, Any]) -> str:
     """A mean share in percent, with the half-width of its 95% interval where it has one.
 
+    An interval that ends at 0 or 100 lies to one side of the mean, so it is given by its ends.
+
     >>> percent({'mean': 0.8921, 'ci95': [0.8871, 0.8971]}), percent({'mean': 0.5, 'ci95': None})
     ('89.21 ± 0.50', '50.00')
+    >>> percent({'mean': 0.9653, 'ci95': [0.9024, 1.0]})
+    '96.53 [90.24, 100]'
     """
     if spread['mean'] is None:
         return NONE
@@ -29,6 +33,9 @@ def percent(spread: Mapping[str, Any]) -> str:
     if spread['ci95'] is None:
         return mean
     low, high = spread['ci95']
+    if low < high and (low <= 0 or high >= 1):
+        ends = (f'{100 * end:.2f}' if 0 < end < 1 else f'{100 * end:.0f}' for end in (low, high))
+        return f'{mean} [{", ".join(ends)}]'
     return f'{mean} ± {50 * (high - low):.2f}'
 
 
@@ -169,12 +176,39 @@ def measured(summary: Mapping[str, Any]) -> str | None:
     rows = {name: row for name, row in summary['strategies'].items() if row['seeds']}
     if len(rows) < 2:
         return None
-    best = {m: max(rows, key=lambda name: rows[name][m]['mean']) for m in METRICS}
-    accuracy, consistency = best['accuracy'], best['consistency']
+    names = {
+        'accuracy': 'mean accuracy',
+        'consistency': 'mean shift consistency',
+        'consistent_and_right': 'share of images that are both consistent and right',
+    }
+    found = []
+    for metric, said in names.items():
+        able = [
+            name
+            for name, row in rows.items()
+            if row.get(metric, {}).get('mean') is not None
+            and (metric == 'accuracy' or not row.get('near_chance'))
+        ]
+        if able:
+            best = max(able, key=lambda name: rows[name][metric]['mean'])
+            found.append(f'Highest measured {said}: {best}, {percent(rows[best][metric])}%.')
+    return ' '.join(found)
+
+
+def chance_note(summary: Mapping[str, Any]) -> str | None:
+    """Names the strategies whose networks learned too little for their consistency to count.
+
+    >>> row = {'seeds': [0], 'near_chance': True, 'accuracy': {'mean': 0.29, 'ci95': None}}
+    >>> chance_note({'strategies': {'sum': row}}).split(': ')[0]
+    'Hardly learned anything, so that their consistency says little'
+    """
+    low = {n: r for n, r in summary['strategies'].items() if r['seeds'] and r.get('near_chance')}
+    if not low:
+        return None
+    accuracies = [f'{name} (accuracy {percent(row["accuracy"])}%)' for name, row in low.items()]
     return (
-        f'Highest measured mean accuracy: {accuracy}, {percent(rows[accuracy]["accuracy"])}%. '
-        'Highest measured mean shift consistency: '
-        f'{consistency}, {percent(rows[consistency]["consistency"])}%.'
+        f'Hardly learned anything, so that their consistency says little: {listing(accuracies)}. '
+        'A network that always gives one answer is consistent everywhere.'
     )
 
 

@@ -13,8 +13,8 @@ from cnn_jax.evaluation import (
     draw_shift_pairs,
     mean_loss,
     predict_logits,
-    shift_consistent,
     shift_map,
+    shifted_answers,
 )
 from cnn_jax.files import write_atomically
 from cnn_jax.models import Classifier
@@ -26,13 +26,13 @@ from cnn_jax.training import TrainState
 def final_evaluation(
     classifier: Classifier, cell: Cell, folder: Path, test: Split, state: TrainState
 ) -> dict:
-    """Writes `predictions.npz`; returns accuracy, shift consistency and worst-case accuracy."""
+    """Writes `predictions.npz`; returns accuracies and shift consistencies."""
     judged, variables = cell.evaluation, state.variables
     logits = predict_logits(classifier, variables, test.images, batch_size=judged.batch_size)
     key = stream_key(jax.random.key(cell.seed), Stream.SHIFTS, 0)
     pairs = draw_shift_pairs(key, len(test.labels), max_shift=judged.max_shift)
-    consistent = {
-        border: shift_consistent(
+    answers = {
+        border: shifted_answers(
             classifier,
             variables,
             test.images,
@@ -42,6 +42,8 @@ def final_evaluation(
         )
         for border in ('zero', 'circular')
     }
+    consistent = {border: both[:, 0] == both[:, 1] for border, both in answers.items()}
+    right = (answers[judged.border] == test.labels[:, None]).all(1)
     tried = min(judged.worst_case_images or len(test.labels), len(test.labels))
     spread = np.arange(tried) * len(test.labels) // tried  # even if sorted by class
     worst = correct_under_all_shifts(
@@ -72,6 +74,7 @@ def final_evaluation(
         predictions=logits.argmax(1).astype(np.int32),
         consistent_zero=consistent['zero'],
         consistent_circular=consistent['circular'],
+        consistent_and_right=right,
         correct_under_all_shifts=worst,
         shift_maps=np.array(maps, np.float32).reshape(-1, side, side),
         shift_images=test.images[: judged.maps],
@@ -84,6 +87,7 @@ def final_evaluation(
         'consistency': float(consistent[judged.border].mean()),
         'consistency_zero': float(consistent['zero'].mean()),
         'consistency_circular': float(consistent['circular'].mean()),
+        'consistent_and_right': float(right.mean()),
         'worst_case_accuracy': float(worst.mean()),
         'worst_case_images': len(worst),
     }

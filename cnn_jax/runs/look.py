@@ -1,4 +1,4 @@
-"""A look at one training step of each strategy: what it costs, what it must cost, and a trace."""
+"""A look at one training step of each strategy: what it costs, the work that it is, and a trace."""
 
 import multiprocessing
 import statistics
@@ -15,7 +15,7 @@ from rich.table import Table
 
 from cnn_jax.data import load
 from cnn_jax.data.batches import epoch_order
-from cnn_jax.inspection import least_step_work
+from cnn_jax.inspection import direct_step_work
 from cnn_jax.runs.comparison import make_folder
 from cnn_jax.runs.config import Cell, Comparison, cells_of
 from cnn_jax.runs.pool import environment
@@ -38,20 +38,21 @@ class StepCost:
 
     Attributes:
         milliseconds: Median of several steps.
-        least_flops: Multiply-adds of convolutions and dense layers, two operations each.
-        least_bytes: Every output and gradient written and read once, and the optimiser's.
+        direct_flops: Multiply-adds of convolutions and dense layers, two operations each, padding
+            included. What is compiled may do with fewer.
+        direct_bytes: Every output and gradient written and read once, and the optimiser's.
         flops: As XLA counts the compiled step.
         bytes: As XLA counts the compiled step; what stays in a cache counts too.
-        floor: Milliseconds of the least work at the measured speed of a matrix product or a copy,
-            whichever takes longer.
+        direct_milliseconds: Of the direct work at the measured speed of a matrix product or a
+            copy, whichever takes longer.
     """
 
     milliseconds: float
-    least_flops: int
-    least_bytes: int
+    direct_flops: int
+    direct_bytes: int
     flops: float
     bytes: float
-    floor: float
+    direct_milliseconds: float
 
 
 def look(comparison: Comparison, *, profile: Path | None = None) -> dict[str, StepCost]:
@@ -107,15 +108,15 @@ def step_cost(cell: Cell, profile: Path | None = None) -> StepCost:
         with jax.profiler.trace(str(profile), create_perfetto_trace=True):
             for _ in range(_TRACED):
                 step()
-    least = least_step_work(setup.classifier.model, dataset.image_shape, cell.batch_size)
+    direct = direct_step_work(setup.classifier.model, dataset.image_shape, cell.batch_size)
     flops_per_ms, bytes_per_ms = _speeds()
     return StepCost(
         milliseconds,
-        least.flops,
-        least.bytes,
+        direct.flops,
+        direct.bytes,
         counted.get('flops', 0.0),
         counted.get('bytes accessed', 0.0),
-        floor=max(least.flops / flops_per_ms, least.bytes / bytes_per_ms),
+        direct_milliseconds=max(direct.flops / flops_per_ms, direct.bytes / bytes_per_ms),
     )
 
 
@@ -141,21 +142,22 @@ def _speeds() -> tuple[float, float]:
 def cost_table(costs: Mapping[str, StepCost]) -> Table:
     """The costs for the terminal."""
     table = Table(
-        caption='least: of the layers and the optimiser; XLA: as compiled; share: floor / ms'
+        caption='direct: layers as they are defined, padding included, and the optimiser; '
+        'XLA: as compiled, which may do with less; share: direct, ms / ms'
     )
     table.add_column('a step of')
-    heads = ('ms', 'GFLOP, least', 'XLA', 'MB, least', 'XLA', 'floor, ms', 'share')
+    heads = ('ms', 'GFLOP, direct', 'XLA', 'MB, direct', 'XLA', 'direct, ms', 'share')
     for head in heads:
         table.add_column(head, justify='right')
     for name, cost in costs.items():
         table.add_row(
             name,
             f'{cost.milliseconds:.2f}',
-            f'{cost.least_flops / 1e9:.2f}',
+            f'{cost.direct_flops / 1e9:.2f}',
             f'{cost.flops / 1e9:.2f}',
-            f'{cost.least_bytes / 1e6:.0f}',
+            f'{cost.direct_bytes / 1e6:.0f}',
             f'{cost.bytes / 1e6:.0f}',
-            f'{cost.floor:.2f}',
-            f'{cost.floor / cost.milliseconds:.0%}',
+            f'{cost.direct_milliseconds:.2f}',
+            f'{cost.direct_milliseconds / cost.milliseconds:.0%}',
         )
     return table

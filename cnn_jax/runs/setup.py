@@ -8,7 +8,7 @@ import optax
 
 from cnn_jax.data import Dataset, Split, channel_statistics, split_validation
 from cnn_jax.errors import require
-from cnn_jax.evaluation import forward_flops
+from cnn_jax.inspection import summarize
 from cnn_jax.models import (
     Classifier,
     Network,
@@ -19,7 +19,7 @@ from cnn_jax.models import (
 )
 from cnn_jax.runs.config import Cell
 from cnn_jax.runs.process import usable_cores
-from cnn_jax.training import make_optimizer, make_schedule, make_train_step
+from cnn_jax.training import make_optimizer, make_schedule, make_train_step, strategy_paths
 from cnn_jax.training.step import TrainStep
 
 
@@ -31,7 +31,7 @@ class Setup:
     optimizer: optax.GradientTransformation
     schedule: optax.Schedule
     step: TrainStep
-    flops: float
+    flops: int
     parameters: int
 
 
@@ -48,7 +48,8 @@ def make_setup(
     model = _model(cell, image_shape, num_classes)
     classifier = Classifier(model, mean, std)
     plan = {'epochs': cell.epochs, 'steps_per_epoch': steps_per_epoch}
-    optimizer = make_optimizer(cell.optimizer, **plan)
+    paths = strategy_paths(model, image_shape)
+    optimizer = make_optimizer(cell.optimizer, **plan, strategies=paths)
     step = make_train_step(
         classifier, optimizer, augment=cell.augment, label_smoothing=cell.label_smoothing
     )
@@ -57,7 +58,7 @@ def make_setup(
         optimizer=optimizer,
         schedule=make_schedule(cell.optimizer, **plan),
         step=step,
-        flops=forward_flops(classifier, image_shape),
+        flops=summarize(model, image_shape).flops,
         parameters=count_parameters(check_model(model, image_shape)),
     )
 

@@ -1,5 +1,6 @@
 """State, optimiser, train step and loop. Pure except the loop."""
 
+from cnn_jax.training.kernels import strategy_paths
 from cnn_jax.training.loop import train_epoch
 from cnn_jax.training.optimizer import Optimizer, make_optimizer, make_schedule
 from cnn_jax.training.state import EpochSums, TrainState, create_state, zero_sums
@@ -14,6 +15,7 @@ __all__ = [
     'make_optimizer',
     'make_schedule',
     'make_train_step',
+    'strategy_paths',
     'train_epoch',
     'zero_sums',
 ]

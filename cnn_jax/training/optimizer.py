@@ -1,12 +1,15 @@
 """Optimiser and learning-rate schedule from plain values, by Optax."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import optax
 from optax import contrib
 
 from cnn_jax.errors import is_number, require, unknown_name
+from cnn_jax.training.kernels import Path, convolutions, kernels
 
 OPTIMIZERS = ('sgd', 'momentum', 'nesterov', 'adam', 'adamw', 'muon')
 SCHEDULES = ('constant', 'step', 'warmup_cosine')
@@ -18,18 +21,21 @@ class Optimizer:
 
     Attributes:
         name: 'sgd', 'momentum', 'nesterov', 'adam', 'adamw' or 'muon'. Muon (Jordan et al. 2024)
-            takes the momentum of each convolution's kernel, as a matrix of inputs by features, to
-            the nearest orthogonal one, scaled as large as Adam's updates (Liu et al. 2025,
-            arXiv:2502.16982, equation 4); Adam, with Nesterov's momentum, updates the rest.
+            takes the momentum of each kernel of the network's convolutions, as a matrix of inputs
+            by features, to the nearest orthogonal one, scaled as large as Adam's updates (Liu et
+            al. 2025, arXiv:2502.16982, equation 4); Adam, with Nesterov's momentum, updates the
+            rest, a strategy's parameters among it.
         learning_rate: The constant, or the largest, learning rate.
         momentum: Of 'momentum', 'nesterov' and 'muon'.
-        weight_decay: Decoupled for 'adamw' and 'muon', added to the gradient (L2) for the others;
-            applied to kernels only, not to biases and batch-norm scales.
+        weight_decay: Decoupled for 'adamw' and 'muon', added to the gradient (L2) for the others.
+            It is for the kernels of the network's convolutions and dense layers; biases, the scales
+            of norms and the parameters of a strategy do not decay, whatever their shape.
         schedule: 'constant'; 'step' multiplies by step_factor after each of step_epochs;
             'warmup_cosine' rises linearly over warmup_epochs, then falls to 0 along half a cosine.
         warmup_epochs: Of 'warmup_cosine'.
         step_epochs: Of 'step'.
         step_factor: Of 'step'.
+        decay_strategies: Whether every parameter of a strategy decays too.
     """
 
     name: str = 'adam'
@@ -40,6 +46,7 @@ class Optimizer:
     warmup_epochs: float = 0.0
     step_epochs: tuple[float, ...] = ()
     step_factor: float = 0.1
+    decay_strategies: bool = False
 
     def __post_init__(self):
         if self.name not in OPTIMIZERS:
@@ -61,6 +68,10 @@ class Optimizer:
             f'optimizer.step_epochs must be different numbers above 0; got {epochs!r}.',
         )
         object.__setattr__(self, 'step_epochs', tuple(float(e) for e in epochs))
+        require(
+            isinstance(self.decay_strategies, bool),
+            f'optimizer.decay_strategies must be True or False; got {self.decay_strategies!r}.',
+        )
         require(self.learning_rate > 0, 'optimizer.learning_rate must be above 0; got 0.')
         require(self.momentum < 1, f'optimizer.momentum must be below 1; got {self.momentum}.')
 
@@ -89,19 +100,18 @@ def make_schedule(optimizer: Optimizer, *, epochs: int, steps_per_epoch: int) ->
     )
 
 
-def _kernels(params: optax.Params) -> optax.Params:
-    return jax.tree.map(lambda p: p.ndim > 1, params)
-
-
-def _convolutions(params: optax.Params) -> optax.Params:
-    matrix = contrib.MuonDimensionNumbers(reduction_axis=(0, 1, 2), output_axis=3)
-    return jax.tree.map(lambda p: matrix if p.ndim == 4 else None, params)
-
-
 def make_optimizer(
-    optimizer: Optimizer, *, epochs: int, steps_per_epoch: int
+    optimizer: Optimizer,
+    *,
+    epochs: int,
+    steps_per_epoch: int,
+    strategies: Collection[Path] = (),
 ) -> optax.GradientTransformation:
     """The Optax transformation that `optimizer` describes.
+
+    What decays and what Muon takes goes by the paths of the parameters. `strategies` are those that
+    `strategy_paths` finds in the model; they are needed only for strategies of one's own whose
+    modules have a 'kernel', since those of this package are known by name.
 
     >>> params = {'kernel': jax.numpy.ones((2, 2))}
     >>> tx = make_optimizer(Optimizer(name='sgd', learning_rate=0.5), epochs=1, steps_per_epoch=1)
@@ -110,16 +120,17 @@ def make_optimizer(
     -0.5
     """
     rate = make_schedule(optimizer, epochs=epochs, steps_per_epoch=steps_per_epoch)
+    decayed = partial(kernels, strategies=strategies, with_strategies=optimizer.decay_strategies)
     if optimizer.name == 'adamw':
-        return optax.adamw(rate, weight_decay=optimizer.weight_decay, mask=_kernels)
+        return optax.adamw(rate, weight_decay=optimizer.weight_decay, mask=decayed)
     if optimizer.name == 'muon':
         ascent = contrib.muon(
             -1.0,
             beta=optimizer.momentum,
             consistent_rms=0.2,
-            muon_weight_dimension_numbers=_convolutions,
+            muon_weight_dimension_numbers=partial(_matrices, strategies=strategies),
         )
-        decay = optax.add_decayed_weights(optimizer.weight_decay, _kernels)
+        decay = optax.add_decayed_weights(optimizer.weight_decay, decayed)
         return optax.chain(ascent, decay, optax.scale_by_learning_rate(rate))
     if optimizer.name == 'adam':
         update = optax.adam(rate)
@@ -130,4 +141,11 @@ def make_optimizer(
         update = optax.sgd(rate, momentum=optimizer.momentum, nesterov=nesterov)
     if not optimizer.weight_decay:
         return update
-    return optax.chain(optax.add_decayed_weights(optimizer.weight_decay, _kernels), update)
+    return optax.chain(optax.add_decayed_weights(optimizer.weight_decay, decayed), update)
+
+
+def _matrices(params: optax.Params, *, strategies: Collection[Path]) -> optax.Params:
+    """How Muon reads each kernel of a convolution as a matrix; None at all other parameters."""
+    matrix = contrib.MuonDimensionNumbers(reduction_axis=(0, 1, 2), output_axis=3)
+    chosen = convolutions(params, strategies=strategies)
+    return jax.tree.map(lambda chosen: matrix if chosen else None, chosen)

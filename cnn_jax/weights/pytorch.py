@@ -33,6 +33,9 @@ def from_torch(
     with window=2 for a ResNet and, if the first convolution is blurred too (AlexNet, by default),
     `downsample_first`. The variables then fit the same model with another strategy as well.
 
+    The images must be normalised as the weights expect: `expected_normalisation` of the model's
+    name says how for pretrained ones. GoogLeNet's differs from all others'.
+
     Raises BadInput, naming up to ten differences, unless the state dict holds exactly the model's
     tensors, and for models that have no names in PyTorch. float16, bfloat16 and float64 become
     float32, with one warning.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnn_jax.data.augment import Augment, augment_images
-from cnn_jax.inspection import least_step_work
+from cnn_jax.inspection import direct_step_work
 from cnn_jax.models import Classifier, build_model, for_images
 from cnn_jax.modules import strategy_named
 from cnn_jax.streams import Stream, stream_key
@@ -135,9 +135,9 @@ def _inputs(classifier: Classifier, step, images, labels, order, key):
 def least_work(
     model: str, downsample: str, batch: int, shape: tuple[int, int, int]
 ) -> dict[str, float]:
-    """What a step cannot do without, and what the two speed tests do."""
+    """The work of a step whose layers are computed directly, and of the two speed tests."""
     network = build_model(model, downsample=strategy_named(downsample), num_classes=10)
-    work = least_step_work(for_images(network, shape), shape, batch)
+    work = direct_step_work(for_images(network, shape), shape, batch)
     m, k, n = PRODUCT
     return {
         'flops': work.flops,

@@ -10,6 +10,8 @@ from cnn_jax.errors import BadInput
 from cnn_jax.models import Classifier, ConvNet1, build_model, check_model, count_parameters
 from cnn_jax.modules import Max, Stride, strategy_named, strategy_names
 
+MEANS = ('mean_mixing', 'mean_undo')
+
 
 @pytest.mark.parametrize('name', strategy_names())
 def test_every_strategy_fits_convnet1_and_its_gradient(name):
@@ -68,3 +70,44 @@ def test_images_of_another_type_or_shape_are_refused(images, unchecked):
     classifier = Classifier(ConvNet1(Max(), 10), mean=(0.5,), std=(0.5,))
     with pytest.raises(BadInput, match=r'images must be uint8 \(batch, height, width, 1\); got'):
         classifier.normalise(images)
+
+
+def test_the_losses_of_tips_are_means_over_its_layers():
+    """ResNet-18 has six TIPS layers: the undo term does not grow with their number."""
+    model = build_model(
+        'resnet18', downsample=strategy_named('tips'), num_classes=4, small_images=True
+    )
+    classifier = Classifier(model, mean=(0.5,) * 3, std=(0.25,) * 3)
+    images = jnp.asarray(np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3)), jnp.uint8)
+    variables = classifier.init(jax.random.key(0), (16, 16, 3))
+    key = jax.random.key(1)
+    rngs = {'dropout': key, 'downsample': jax.random.fold_in(key, 1)}
+    _, state = model.apply(
+        variables,
+        classifier.normalise(images),
+        train=True,
+        mutable=['batch_stats', 'losses'],
+        rngs=rngs,
+    )
+    _, _, added = classifier.train_logits(variables, images, key)
+    terms = jax.tree_util.tree_flatten_with_path(state['losses'])[0]
+    named = {name: [float(t) for path, t in terms if path[-2].key == name] for name in MEANS}
+    assert [len(terms) for terms in named.values()] == [6, 6]
+    expected = sum(np.mean(terms) for terms in named.values())
+    assert float(added) == pytest.approx(expected, rel=1e-5) and added > 0
+    assert 0 < np.mean(named['mean_mixing']) <= 0.5 / 0.65  # 1 - |tau| is at most a half
+
+
+def test_every_other_sown_loss_is_added():
+    class Sowing(ConvNet1):
+        def logits(self, layers, x, *, name='dense'):
+            self.sow('losses', 'one', jnp.float32(1.0))
+            self.sow('losses', 'mean_two', jnp.float32(1.0))
+            self.sow('losses', 'one', jnp.float32(1.0))
+            self.sow('losses', 'mean_two', jnp.float32(3.0))
+            return super().logits(layers, x, name=name)
+
+    classifier = Classifier(Sowing(Max(), 3), mean=(0.5,), std=(0.25,))
+    variables = classifier.init(jax.random.key(0), (8, 8, 1))
+    images = jnp.zeros((2, 8, 8, 1), jnp.uint8)
+    assert float(classifier.train_logits(variables, images, jax.random.key(0))[2]) == 2 + 2

@@ -14,7 +14,17 @@ from cnn_jax.models import (
     for_images,
 )
 from cnn_jax.models.resnet import ResidualBlock
-from cnn_jax.modules import ACTIVATIONS, NORMS, Avg, Layers, Max, MaxBlur, Mixed, strategy_named
+from cnn_jax.modules import (
+    ACTIVATIONS,
+    NORMS,
+    Avg,
+    Downsample,
+    Layers,
+    Max,
+    MaxBlur,
+    Mixed,
+    strategy_named,
+)
 
 PARAMETERS = {
     'lenet5': 61_706,
@@ -250,3 +260,31 @@ def test_a_shared_layer_stands_at_the_sites_of_a_block_too():
             x,
         )
         assert kept['intermediates']['layer2_0']['__call__'][0].shape[1] == 4
+
+
+@pytest.mark.parametrize(
+    'shape, said',
+    [
+        ((28, 28, 3), r'got \(28, 28, 3\): give one image as images\[None\]'),
+        ((28, 28), r'give one grey image as x\[None, ..., None\]'),
+        ((1, 2, 28, 28, 3), r'images must be \(batch, height, width, channels\); got \(1, 2, 28'),
+    ],
+)
+def test_images_of_another_rank_are_refused(shape, said, unchecked):
+    model = build_model('convnet1', downsample=Max(), num_classes=2)
+    with pytest.raises(BadInput, match=said):
+        model.init(jax.random.key(0), jnp.zeros(shape), train=False)
+
+
+@pytest.mark.parametrize('name', ['convnet1', 'resnet20', 'lenet5', 'convnext_tiny'])
+def test_channels_first_is_refused_with_the_transpose(name, unchecked):
+    model = build_model(name, downsample=Max(), num_classes=2)
+    variables = check_model(model, (32, 32, 3))
+    images = jax.ShapeDtypeStruct((8, 3, 32, 32), jnp.float32)
+    with pytest.raises(BadInput, match=r'for 3 channels; its input has 32.*\(0, 2, 3, 1\)'):
+        jax.eval_shape(lambda v, x: model.apply(v, x, train=False), variables, images)
+    classifier = Classifier(model, mean=(0.5,) * 3, std=(0.5,) * 3)
+    with pytest.raises(BadInput, match=r'give jnp.transpose\(x, \(0, 2, 3, 1\)\)'):
+        classifier.normalise(jnp.zeros((8, 3, 32, 32), jnp.uint8))
+    with pytest.raises(BadInput, match=r'layer Downsample .*2-D only.*give one image as x\[None\]'):
+        Downsample(strategy_named('flc')).apply({}, jnp.ones((8, 8, 3)), train=False)

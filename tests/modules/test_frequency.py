@@ -128,3 +128,27 @@ def test_parameters_stay_float32_and_the_map_its_dtype(module, dtype):
     y, variables = module.init_with_output(jax.random.key(0), jnp.ones((1, 4, 4, 2), dtype))
     assert y.dtype == dtype
     assert all(p.dtype == jnp.float32 for p in jax.tree.leaves(variables))
+
+
+@pytest.mark.parametrize('size', [8, 7])
+@pytest.mark.parametrize('start', [0.9, 0.3, -1.0])
+def test_diffstride_does_not_stick_below_one(start, size):
+    """The loss asks for a blur; the strides pass over 1 and go on up."""
+    x = normal(1, size, size, 2)
+    layer = DiffStridePool(stride=1, smoothness=2.0)
+    strides = jnp.array([start, start])
+
+    @jax.jit
+    @jax.grad
+    def gradient(strides):
+        return (layer.apply({'params': {'strides': strides}}, x) ** 2).mean()
+
+    assert (gradient(strides) > 0).all()  # down is up on the other side
+    for _ in range(60):
+        strides = strides - 0.5 * gradient(strides)
+    mirrored = layer.apply({'params': {'strides': strides}}, x)
+    first = layer.apply({'params': {'strides': jnp.array([start, start])}}, x)
+    assert (mirrored**2).mean() < 0.9 * (first**2).mean()
+    least = size / (2 * (size // 2))
+    above = diffstride_pool(x, 2 * least - strides, stride=1, smoothness=2.0)
+    np.testing.assert_allclose(mirrored, above, atol=1e-6)

@@ -119,8 +119,8 @@ def test_tips_is_its_op_and_sows_its_losses_in_training():
     _, state = module.apply(variables, x, train=True, rngs=rngs, mutable=['losses'])
     sown = {name: float(jnp.asarray(value[0])) for name, value in state['losses'].items()}
     tau = tips.tips_weights(tips.tips_features(x, kernel), scale)
-    assert sown['mixing'] == pytest.approx(2 * float(tips.tips_mixing_loss(tau)))
-    assert sown['undo'] > 0
+    assert sown['mean_mixing'] == pytest.approx(2 * float(tips.tips_mixing_loss(tau)))
+    assert sown['mean_undo'] > 0
     _, state = module.apply(variables, x, train=False, mutable=['losses'])
     assert not state.get('losses')
     silent = TIPSPool(mixing_weight=0.0, undo_weight=0.0)

@@ -184,3 +184,10 @@ def test_bad_arguments_say_what_is_allowed(call, said, unchecked):
     with pytest.raises(ValueError, match=said) as error:
         call()
     assert '\n' not in str(error.value)
+
+
+def test_odd_maps_are_filled_after_the_blur():
+    """Nine ones stay ones under a blur; then zeros fill up the fourth row and column."""
+    ones, quarters = jnp.ones((1, 3, 3, 1)), jnp.full((1, 4), 0.25)
+    y = lps_pool(ones, quarters, filter_size=3)[0, :, :, 0]
+    np.testing.assert_allclose(y, [[1, 0.5], [0.5, 0.25]], atol=1e-6)

@@ -256,3 +256,51 @@ def test_bad_input_says_what_is_allowed(pool, said, unchecked):
     with pytest.raises(ValueError, match=said) as raised:
         pool(jnp.ones((1, 4, 4, 2)))
     assert '\n' not in str(raised.value)
+
+
+def test_the_gradient_of_soft_pool_with_and_without_that_of_its_weights():
+    """w = .032 .087 .237 .644 for 0 1 2 3; the derivative of the mean y is w (1 + x - y)."""
+    x = jnp.arange(4.0).reshape(1, 2, 2, 1)
+
+    def gradient(weight_gradient):
+        pool = lambda x: soft_pool(x, window=2, weight_gradient=weight_gradient).sum()  # noqa: E731
+        return jax.grad(pool)(x).ravel()
+
+    w = np.exp([0, 1, 2, 3]) / np.exp([0, 1, 2, 3]).sum()
+    np.testing.assert_allclose(gradient(False), w, atol=1e-6)
+    np.testing.assert_allclose(w, [0.032, 0.087, 0.237, 0.644], atol=5e-4)
+    np.testing.assert_allclose(gradient(True), [-0.048, -0.043, 0.120, 0.971], atol=5e-4)
+
+
+def test_likeness_of_vectors_and_of_channels():
+    """Two elements (1, 0) and (1, 2): m = (1, 1), so s = 2/3, 6/7, and by channel 1 1, 0 4/5."""
+    x = jnp.array([[1.0, 0.0], [1.0, 2.0]]).reshape(1, 1, 2, 2)
+
+    def pool(likeness):
+        return ada_pool(x, window=(1, 2), beta=1.0, likeness=likeness)[0, 0, 0]
+
+    vector = np.exp(6 / 7) / (np.exp(6 / 7) + np.exp(2 / 3))
+    channel = np.exp(4 / 5) / (np.exp(4 / 5) + 1)
+    np.testing.assert_allclose(pool('vector'), [1, 2 * vector], rtol=1e-5)
+    np.testing.assert_allclose(pool('channel'), [1, 2 * channel], rtol=1e-5)
+    with pytest.raises(ValueError, match="likeness must be 'vector' or 'channel'; got 'dice'"):
+        ada_pool(x, window=(1, 2), likeness='dice')  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize('symmetric', [True, False])
+@pytest.mark.parametrize('full', [True, False])
+def test_detail_preserving_pool_holds_large_values(symmetric, full):
+    """q is d^2 beside 1e-3, so the pool of c x is c times that of x once d is large."""
+    x = jnp.asarray(normal(3, 1, 6, 6, 2), jnp.float32)
+    kernel = jnp.full((3, 3, 2), 1 / 9) if full else None
+
+    def pool(x):
+        return detail_preserving_pool(x, power=1.5, symmetric=symmetric, kernel=kernel)
+
+    expected = pool(x * 1e6) / 1e6
+    for scale in (1e10, 1e19, 1e30, 1e36):
+        np.testing.assert_allclose(pool(x * scale) / scale, expected, rtol=2e-4, atol=1e-5)
+        gradient = jax.grad(lambda x: pool(x).sum())(x * scale)
+        np.testing.assert_allclose(
+            gradient, jax.grad(lambda x: pool(x).sum())(x * 1e6), rtol=2e-3, atol=2e-3
+        )

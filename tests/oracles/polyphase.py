@@ -51,10 +51,11 @@ def aps_pool(x, stride, filter_size, fill, index):
 
 
 def lps_components(x, stride, filter_size, fill):
-    """(batch, phases, ...) in row-major order, of the map filled up with zeros."""
+    """(batch, phases, ...) in row-major order, of the blurred map filled up with zeros."""
     height, width = full_size(x, stride)
+    x = blurred(x, filter_size, fill, x.shape[1:3])
     x = pad(x, [(0, height - x.shape[1]), (0, width - x.shape[2])], 'zero')
-    found = components(blurred(x, filter_size, fill, (height, width)), stride)
+    found = components(x, stride)
     return np.stack([found[o] for o in itertools.product(*map(range, stride))], 1)
 
 

@@ -78,6 +78,7 @@ def _write_cell(cell: Path, index: int, seed: int, epochs: int, state: str) -> N
             'accuracy': accuracy,
             'consistency': consistency,
             'consistency_zero': consistency,
+            'consistent_and_right': consistency - 0.05,
             'consistency_circular': consistency - 0.03,
             'worst_case_accuracy': accuracy - 0.4,
             'worst_case_images': 1000,

@@ -10,6 +10,7 @@ from scipy import stats
 from cnn_jax.reports.run import Cell, Run, read_run
 from cnn_jax.reports.statistics import sign_flip_p_value
 from cnn_jax.reports.summary import summarize
+from cnn_jax.reports.words import chance_note, measured, percent
 from tests.reports.fake_run import fake_run
 
 
@@ -36,6 +37,7 @@ def test_the_form_is_the_agreed_one(tmp_path: Path):
     assert list(summary) == ['config', 'environment', 'strategies', 'comparisons']
     agreed = {'accuracy', 'consistency', 'examples_per_second', 'parameters', 'flops_per_example'}
     extra = {'consistency_circular', 'worst_case_accuracy', 'seeds', 'missing', 'diverged'}
+    extra |= {'consistent_and_right', 'near_chance'}
     assert set(summary['strategies']['avg']) == agreed | extra
     assert set(summary['strategies']['avg']['accuracy']) == {'mean', 'ci95', 'values'}
     keys = ['baseline', 'strategy', 'metric', 'difference', 'ci95', 'p_value', 'p_holm', 'verdict']
@@ -143,3 +145,36 @@ def test_speed_is_the_median_so_that_one_slow_cell_does_not_count():
     ]
     summary = summarize(Run(Path(), {}, (), tuple(cells)))
     assert summary['strategies']['max']['examples_per_second'] == 100.0
+
+
+def test_an_interval_of_shares_ends_where_shares_do():
+    """96.53 +- 6.29 would pass 100%: mean .9653, spread .0253, t(.975, 2) = 4.3027."""
+    values = {0: 0.9400, 1: 0.9653, 2: 0.9906}
+    run = run_of({'max': {seed: (value, 1 - value) for seed, value in values.items()}})
+    row = summarize(run)['strategies']['max']
+    assert row['accuracy']['mean'] == pytest.approx(0.9653)
+    assert row['accuracy']['ci95'] == [pytest.approx(0.9653 - 0.0628, abs=1e-4), 1.0]
+    assert row['consistency']['ci95'] == [0.0, pytest.approx(0.0347 + 0.0628, abs=1e-4)]
+    assert percent(row['accuracy']) == '96.53 [90.25, 100]'
+    assert percent(row['consistency']) == '3.47 [0, 9.75]'
+
+
+@pytest.mark.parametrize(('classes', 'flags'), [(10, ['sum']), (0, ['sum'])])
+def test_a_network_near_chance_is_flagged_and_not_praised(classes: int, flags: list[str]):
+    strategies = {'max': (0.90, 0.7), 'blur': (0.6, 0.8), 'sum': (0.29, 0.99)}
+    run = run_of({name: {0: pair} for name, pair in strategies.items()}, consistent_and_right=0.5)
+    run = Run(run.folder, run.config, tuple('c' * classes), run.cells)
+    summary = summarize(run)
+    assert [n for n, row in summary['strategies'].items() if row['near_chance']] == flags
+    assert 'mean shift consistency: blur, 80.00%' in str(measured(summary))
+    assert 'both consistent and right: max, 50.00%' in str(measured(summary))
+    assert 'sum (accuracy 29.00%)' in str(chance_note(summary))
+
+
+def test_where_all_are_near_chance_none_is_called_consistent():
+    run = run_of({'max': {0: (0.12, 0.99)}, 'avg': {0: (0.1, 1.0)}})
+    summary = summarize(Run(run.folder, run.config, tuple('0123456789'), run.cells))
+    assert 'consistency' not in str(measured(summary))
+    assert 'max (accuracy 12.00%) and avg' in str(chance_note(summary))
+    fine = run_of({'max': {0: (0.9, 0.7)}, 'avg': {0: (0.8, 0.7)}})
+    assert chance_note(summarize(fine)) is None

@@ -12,6 +12,8 @@ import pytest
 from cnn_jax.data import Split, load
 from cnn_jax.data.augment import Augment
 from cnn_jax.errors import BadInput
+from cnn_jax.inspection import summarize
+from cnn_jax.models import build_model
 from cnn_jax.modules import Max, MaxBlur
 from cnn_jax.runs import Cell, Evaluation
 from cnn_jax.runs.cell import run_cell
@@ -73,10 +75,14 @@ def stop_at(steps):
 def test_the_result_holds_every_figure(straight, dataset):
     folder, result = straight
     assert result['status'] == 'completed' and result['parameters'] > 20_000
-    assert result['flops_per_example'] > 1e6 and result['examples_per_second'] > 0
+    model = build_model(CELL.model, downsample=CELL.strategy, num_classes=dataset.num_classes)
+    assert result['flops_per_example'] == summarize(model, dataset.image_shape).flops
+    assert result['examples_per_second'] > 0
     stored = np.load(folder / 'predictions.npz', allow_pickle=False)
     assert result['accuracy'] == np.mean(stored['predictions'] == dataset.test.labels)
     assert result['consistency'] == stored['consistent_zero'].mean()
+    assert result['consistent_and_right'] == stored['consistent_and_right'].mean()
+    assert (stored['consistent_and_right'] <= stored['consistent_zero']).all()
     assert result['worst_case_images'] == 20 and stored['shift_maps'].shape == (2, 3, 3)
     rows = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
     assert [row['epoch'] for row in rows] == [1, 2, 3] and rows[-1]['step'] == result['step']

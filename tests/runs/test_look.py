@@ -18,8 +18,8 @@ def test_costs_and_traces_of_every_strategy(tmp_path):
     costs = look(comparison, profile=tmp_path / 'new')
     assert list(costs) == ['max', 'average']
     for name, cost in costs.items():
-        assert min(cost.floor, cost.milliseconds) > 0
-        assert 0.5 < cost.flops / cost.least_flops < 3 and cost.bytes > cost.least_bytes / 2
+        assert min(cost.direct_milliseconds, cost.milliseconds) > 0
+        assert 0.5 < cost.flops / cost.direct_flops < 3 and cost.bytes > cost.direct_bytes / 2
         (trace,) = (tmp_path / 'new' / name).rglob('perfetto_trace.json.gz')
         with gzip.open(trace) as file:
             events = json.load(file)

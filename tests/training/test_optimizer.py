@@ -2,6 +2,7 @@
 
 from typing import cast
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -45,13 +46,16 @@ def test_muon_takes_a_kernel_to_the_nearest_orthogonal_matrix():
     Its elements are as large as Adam's: 0.2 of the learning rate, as a root mean square.
     """
     rng = np.random.default_rng(0)
-    params = {'conv': jnp.full((3, 3, 2, 8), 2.0), 'dense': jnp.full((4, 3), 2.0)}
-    grads = {k: jnp.asarray(rng.normal(size=v.shape), jnp.float32) for k, v in params.items()}
+    shapes = {'conv': (3, 3, 2, 8), 'dense': (4, 3)}
+    params = {name: {'kernel': jnp.full(shape, 2.0)} for name, shape in shapes.items()}
+    grads = jax.tree.map(lambda p: jnp.asarray(rng.normal(size=p.shape), jnp.float32), params)
     tx = make_optimizer(
         Optimizer(name='muon', learning_rate=0.1, weight_decay=0.5), epochs=1, steps_per_epoch=10
     )
     updated, _ = tx.update(grads, tx.init(params), params)
-    got = cast(dict, updated)
+    got, grads = (
+        {n: layer['kernel'] for n, layer in cast(dict, t).items()} for t in (updated, grads)
+    )
     u, _, v = np.linalg.svd(np.asarray(grads['conv']).reshape(18, 8), full_matrices=False)
     moved = -(np.asarray(got['conv']).reshape(18, 8) / 0.1 + 0.5 * 2.0)
     spread = np.linalg.svd(moved, compute_uv=False) / (0.2 * 18**0.5)

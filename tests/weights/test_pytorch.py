@@ -9,7 +9,13 @@ from flax.traverse_util import flatten_dict
 from cnn_jax.errors import BadInput
 from cnn_jax.models import check_model, model_names
 from cnn_jax.modules import GeM, Max, MaxBlur
-from cnn_jax.weights import from_torch, read_tensors, to_torch, write_tensors
+from cnn_jax.weights import (
+    expected_normalisation,
+    from_torch,
+    read_tensors,
+    to_torch,
+    write_tensors,
+)
 from cnn_jax.weights.names import torch_names
 from cnn_jax.weights.slots import slots
 from tests.weights.made import IMAGE, network, variables
@@ -226,3 +232,31 @@ def test_bad_arguments(unchecked, blurred):
         from_torch(model, {'conv1.weight': [1.0]}, IMAGE)
     with pytest.raises(BadInput, match='tensors of the variables do not fit this VGG'):
         to_torch(network('vgg11'), made, IMAGE)
+
+
+@pytest.mark.parametrize('naming', ['torchvision', 'antialiased_cnns'])
+def test_every_network_with_weights_has_its_normalisation(naming):
+    """All that have names there, but LeNet-5, of which nobody gives weights."""
+    for name in model_names():
+        model = network(name)
+        try:
+            torch_names(model, naming)
+        except BadInput:
+            with pytest.raises(BadInput, match='no pretrained weights'):
+                expected_normalisation(name, naming)
+            continue
+        if name == 'lenet5':
+            continue
+        found = expected_normalisation(name, naming)
+        half = name == 'googlenet'
+        assert found.mean == ((0.5,) * 3 if half else (0.485, 0.456, 0.406))
+        assert found.std == ((0.5,) * 3 if half else (0.229, 0.224, 0.225))
+
+
+def test_transform_input_takes_one_normalisation_to_the_other():
+    """Torchvision's GoogLeNet: x * std / 0.5 + (mean - 0.5) / 0.5 of an ImageNet-normalised x."""
+    ours, theirs = expected_normalisation('googlenet'), expected_normalisation('resnet50')
+    pixels = np.random.default_rng(0).uniform(size=(5, 3))
+    x = (pixels - theirs.mean) / theirs.std
+    inside = x * (np.array(theirs.std) / 0.5) + (np.array(theirs.mean) - 0.5) / 0.5
+    np.testing.assert_allclose(inside, (pixels - ours.mean) / ours.std, rtol=1e-12)

@@ -52,9 +52,13 @@ class ASAP(Frequency):
 class AFC(Frequency):
     """Ideal low-pass filter and subsampling, the downsampling of alias-free convolutional networks.
 
-    A network is free of aliasing only if its activations are too: see
-    `cnn_jax.modules.frequency.PolynomialActivation`; and its convolutions must be circular and its
-    maps divisible by the stride (Michaeli et al. 2023).
+    A network's logits stay the same under circular shifts, also by parts of a pixel, only if all
+    of it is free of aliasing (Michaeli et al. 2023): activation='quadratic', a norm that is linear
+    at evaluation or divides by one number a map (norm='batch' or 'map_layer'; not 'layer', which
+    ConvNeXt has by default), fill='circular', no stride at the start that the strategy does not
+    take (`small_images` or `downsample_first` of ResNets; `unstrided_stem` of ConvNeXt, whose
+    `downsample_first` leaves a stride of 2), maps that the stride divides at every site, and a
+    global average.
     """
 
     def __call__(self, x: Array, *, train: bool) -> Array:

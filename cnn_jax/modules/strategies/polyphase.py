@@ -6,7 +6,7 @@ from typing import TypeVar, get_args
 
 from jaxtyping import Array
 
-from cnn_jax.modules.polyphase import LPSWeights, TIPSPool
+from cnn_jax.modules.polyphase import MIXING_WEIGHT, UNDO_WEIGHT, LPSWeights, TIPSPool
 from cnn_jax.modules.strategies.base import (
     FILTER,
     STRIDE,
@@ -36,7 +36,8 @@ class APS(Strategy):
 
     At a max pool's place it follows a stride-1 max over `window` that keeps the size, with the
     border that `padding` names; elsewhere there is no max. A shortcut takes the component that was
-    chosen on the main branch.
+    chosen on the main branch. `select_on` is 'input' in the authors' networks for CIFAR and
+    'blurred' in those for ImageNet.
     """
 
     window: int | None = None
@@ -119,13 +120,14 @@ class LPS(Strategy):
 class TIPS(Strategy):
     """Translation invariant polyphase sampling (Saha & Gokhale, WACV 2025).
 
-    At a max pool's place it follows a stride-1 max over `window` that keeps the size.
+    At a max pool's place it follows a stride-1 max over `window` that keeps the size. The weights
+    are those of its two losses, of which the mean over all layers counts, to the task's loss.
     """
 
     window: int | None = None
     stride: int = 2
-    mixing_weight: float = 1.0
-    undo_weight: float = 0.35
+    mixing_weight: float = MIXING_WEIGHT
+    undo_weight: float = UNDO_WEIGHT
 
     def __post_init__(self):
         check_window(self, padding=None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from jaxtyping import Array
 
@@ -29,6 +29,7 @@ from cnn_jax.modules.weighted import (
     OrdinalPool,
     StochasticPool,
 )
+from cnn_jax.ops.importance import Likeness
 from cnn_jax.ops.ranked import rank_average_pool, rank_pool
 from cnn_jax.ops.weighted import soft_pool
 from cnn_jax.ops.windows import Pairs
@@ -47,10 +48,19 @@ def _check_flags(strategy: object, *names: str) -> None:
 
 @dataclass(frozen=True)
 class Soft(Pool):
-    """Each window's mean, weighted by the exponential of its elements (Stergiou 2021)."""
+    """Each window's mean, weighted by the exponential of its elements (Stergiou 2021).
+
+    `weight_gradient=False` is the gradient of the authors' CUDA code: see `soft_pool`.
+    """
+
+    weight_gradient: bool = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check_flags(self, 'weight_gradient')
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return soft_pool(x, **self.windows)
+        return soft_pool(x, **self.windows, weight_gradient=self.weight_gradient)
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,11 @@ class Stochastic(Pool):
 
 @dataclass(frozen=True)
 class LIP(Pool):
-    """Local importance-based pooling with learned logits (Gao 2019); ceil(n / stride)."""
+    """Local importance-based pooling with learned logits (Gao 2019); ceil(n / stride).
+
+    The logits are those of the paper's simplest form, a 3x3 convolution of all channels at every
+    site: see `LIPPool` for what the authors' ResNet-50 has instead.
+    """
 
     window: int | None = 3
     padding: WindowPadding | None = field(default='same', kw_only=True)
@@ -131,16 +145,22 @@ class DetailPreserving(Strategy):
 
 @dataclass(frozen=True)
 class Ada(Pool):
-    """adaPool: a learned mix of a mean by likeness and a soft mean (Stergiou & Poppe 2022)."""
+    """adaPool: a learned mix of a mean by likeness and a soft mean (Stergiou & Poppe 2022).
+
+    `likeness` is that of the channel vectors, or 'channel' as in the authors' code.
+    """
 
     per_location: bool = True
+    likeness: Likeness = 'vector'
 
     def __post_init__(self):
         super().__post_init__()
         _check_flags(self, 'per_location')
+        check_choice(self, likeness=get_args(Likeness))
 
     def __call__(self, x: Array, *, train: bool) -> Array:
-        return AdaPool(**self.windows, per_location=self.per_location)(x)
+        options = {'per_location': self.per_location, 'likeness': self.likeness}
+        return AdaPool(**self.windows, **options)(x)
 
 
 @dataclass(frozen=True)

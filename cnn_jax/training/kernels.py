@@ -1,0 +1,109 @@
+"""Which parameters are kernels of the network, and which belong to a downsampling strategy.
+
+Decided by the path of a parameter, never by how many axes it has: that of a strategy depends on
+what shares it.
+"""
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from cnn_jax.modules import (
+    Downsample,
+    DownsampleBranches,
+    adaptive_blur,
+    combined,
+    frequency,
+    polyphase,
+    weighted,
+)
+
+Path = tuple[str, ...]
+_POOLS = (
+    Downsample,
+    DownsampleBranches,
+    adaptive_blur.AdaptiveBlurPool,
+    adaptive_blur.LearnedBlurPool,
+    combined.GatedPool,
+    combined.MixedPool,
+    combined.TreePool,
+    frequency.DiffStridePool,
+    polyphase.LPSWeights,
+    polyphase.TIPSPool,
+    weighted.AdaPool,
+    weighted.DetailPreservingPool,
+    weighted.GeMPool,
+    weighted.LIPPool,
+    weighted.LSEPool,
+    weighted.OrdinalPool,
+)
+_POOL_NAME = re.compile(rf'(?:{"|".join(pool.__name__ for pool in _POOLS)})_\d+')
+
+
+def strategy_paths(model: nn.Module, image_shape: tuple[int, int, int]) -> frozenset[Path]:
+    """The paths of a model's downsampling layers, below which all parameters are a strategy's.
+
+    Traces shapes and computes nothing.
+
+    >>> from cnn_jax.models import ConvNet1
+    >>> from cnn_jax.modules import GeM
+    >>> sorted(strategy_paths(ConvNet1(GeM(), 10), (28, 28, 1)))
+    [('pool1',), ('pool2',)]
+    """
+    found: set[Path] = set()
+
+    def note(next_fun, args, kwargs, context):
+        if isinstance(context.module, Downsample | DownsampleBranches):
+            found.add(context.module.path)
+        return next_fun(*args, **kwargs)
+
+    def init(images):
+        with nn.intercept_methods(note):
+            return model.init(jax.random.key(0), images, train=False)
+
+    jax.eval_shape(init, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32))
+    return frozenset(found)
+
+
+def is_strategys(path: Path, strategies: Collection[Path] = ()) -> bool:
+    """Whether the parameter at `path` belongs to a strategy.
+
+    It does in a pooling module of `cnn_jax.modules` that has the name that Flax gives it, and below
+    one of the paths `strategies`, which the modules of one's own strategies need.
+
+    >>> is_strategys(('pool1', 'LIPPool_0', 'kernel')), is_strategys(('conv1', 'kernel'))
+    (True, False)
+    >>> is_strategys(('pool1', 'Conv_0', 'kernel'), {('pool1',)})
+    True
+    """
+    known = any(_POOL_NAME.fullmatch(name) for name in path)
+    return known or any(path[: len(below)] == below for below in strategies)
+
+
+def kernels(params: Any, *, strategies: Collection[Path], with_strategies: bool = False) -> Any:
+    """A tree like `params`: True at the kernels of the network's convolutions and dense layers.
+
+    `with_strategies` adds every parameter of a strategy.
+    """
+
+    def decide(keys, _) -> bool:
+        path = _names(keys)
+        if is_strategys(path, strategies):
+            return with_strategies
+        return path[-1] == 'kernel'
+
+    return jax.tree_util.tree_map_with_path(decide, params)
+
+
+def convolutions(params: Any, *, strategies: Collection[Path]) -> Any:
+    """A tree like `params`: True at the kernels of the network's convolutions."""
+    chosen = kernels(params, strategies=strategies)
+    return jax.tree.map(lambda chosen, p: chosen and p.ndim == 4, chosen, params)
+
+
+def _names(keys: tuple) -> Path:
+    return tuple(str(getattr(key, 'key', getattr(key, 'name', key))) for key in keys)
