@@ -20,15 +20,16 @@ _Options = TypeVar('_Options')
 
 
 @contextlib.contextmanager
-def exit_codes() -> Iterator[None]:
+def exit_codes(*, flags: bool = True) -> Iterator[None]:
     """Ends the program with 2 for bad input and 75 for an interruption: "run it again".
 
-    SIGTERM counts as Ctrl-C. Other exceptions are bugs and keep their traceback. Sets XLA's flags,
-    for the processes that the program starts too: see `cnn_jax.xla_flags`.
+    SIGTERM counts as Ctrl-C. Other exceptions are bugs and keep their traceback. With
+    `flags`, XLA's are set, for the processes that the program starts too: see `cnn_jax.xla_flags`.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        set_xla_flags()
+        if flags:
+            set_xla_flags()
         yield
     except BadInput as error:
         _end(f'error: {error}', BAD_INPUT)
