@@ -111,7 +111,8 @@ def _strategy(name: str) -> Build:
 
 def _model(name: str) -> Build:
     built = for_images(build_model(name, downsample=Max(), num_classes=10), IMAGES[1:])
-    built = built.clone(**{k: 0.0 for k in ('dropout', 'drop_path') if k in vars(built)})
+    off: dict[str, Any] = {k: 0.0 for k in ('dropout', 'drop_path') if k in vars(built)}
+    built = built.clone(**off)
     x, weights = _draw(IMAGES), _draw((len(_draw(IMAGES)), 10))
     variables = jax.jit(lambda x: built.init(jax.random.key(0), x, train=False))(x)
 

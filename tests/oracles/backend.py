@@ -58,7 +58,7 @@ def batch_norm_gradients(x, scale, bias, g):
         for position in np.ndindex(out.shape):
             moved = [array.astype(complex) for array in inputs]
             moved[index][position] += 1e-30j
-            out[position] = (batch_norm(*moved) * g).sum().imag / 1e-30
+            out[position] = (batch_norm(moved[0], moved[1], moved[2]) * g).sum().imag / 1e-30
         return out
 
     return [gradient(index, (x, scale, bias)) for index in range(3)]
