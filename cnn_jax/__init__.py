@@ -8,3 +8,20 @@ global setting.
 """
 
 __version__ = '0.1.0'
+
+from cnn_jax.checks import Check
+
+
+def check_backend(*, raise_if_wrong: bool = True) -> list[Check]:
+    """Whether JAX computes right numbers on the device at hand: known answers, in two seconds.
+
+    Raises `cnn_jax.errors.WrongBackend`, which says what is wrong and what to set, unless
+    `raise_if_wrong` is False; `BadInput` where there is no device. XLA:CPU does compute wrong
+    numbers, silently, unless a flag is set: see `cnn_jax.xla_flags`.
+
+    >>> [check.name for check in check_backend() if not check.ok]
+    []
+    """
+    from cnn_jax.backend import check_backend
+
+    return check_backend(raise_if_wrong=raise_if_wrong)

@@ -12,6 +12,10 @@ class BadInput(ValueError):
     """
 
 
+class WrongBackend(BadInput):
+    """JAX computes wrong numbers on the device at hand: see `cnn_jax.check_backend`."""
+
+
 class Interrupted(Exception):
     """The run was asked to stop, or lost a worker; what is done is saved."""
 

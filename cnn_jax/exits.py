@@ -12,19 +12,24 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from cnn_jax.errors import BadInput, Interrupted
+from cnn_jax.platforms import no_device
+from cnn_jax.xla_flags import set_xla_flags
 
 BAD_INPUT, TRY_AGAIN = 2, 75
 _Options = TypeVar('_Options')
 
 
 @contextlib.contextmanager
-def exit_codes() -> Iterator[None]:
+def exit_codes(*, flags: bool = True) -> Iterator[None]:
     """Ends the program with 2 for bad input and 75 for an interruption: "run it again".
 
-    SIGTERM counts as Ctrl-C. Other exceptions are bugs and keep their traceback.
+    SIGTERM counts as Ctrl-C. Other exceptions are bugs and keep their traceback. With
+    `flags`, XLA's are set, for the processes that the program starts too: see `cnn_jax.xla_flags`.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        if flags:
+            set_xla_flags()
         yield
     except BadInput as error:
         _end(f'error: {error}', BAD_INPUT)
@@ -38,6 +43,11 @@ def exit_codes() -> Iterator[None]:
         reason = error.strerror or str(error)
         where = f' at {error.filename}' if error.filename else ''
         _end(f'error: {reason}{where}. What was there is kept: mend it, run again.', BAD_INPUT)
+    except (RuntimeError, AssertionError) as error:
+        message = no_device(error)
+        if message is None:
+            raise
+        _end(f'error: {message}', BAD_INPUT)
 
 
 def parse_options(

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from cnn_jax.errors import BadInput
+
 
 def cache_folder() -> Path:
     """Where what can be made again is kept: `$XDG_CACHE_HOME/cnn_jax`, else `~/.cache/cnn_jax`.
@@ -10,8 +12,7 @@ def cache_folder() -> Path:
     >>> cache_folder().name
     'cnn_jax'
     """
-    base = os.environ.get('XDG_CACHE_HOME')
-    return (Path(base).expanduser() if base else Path.home() / '.cache') / 'cnn_jax'
+    return _expanded(os.environ.get('XDG_CACHE_HOME') or '~/.cache') / 'cnn_jax'
 
 
 def data_dir() -> Path:
@@ -25,4 +26,14 @@ def data_dir() -> Path:
     >>> del os.environ['CNN_JAX_DATA_DIR']
     """
     named = os.environ.get('CNN_JAX_DATA_DIR')
-    return Path(named).expanduser() if named else cache_folder() / 'data'
+    return _expanded(named) if named else cache_folder() / 'data'
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise BadInput(
+            f'{path}: there is no such home folder. Set HOME, or CNN_JAX_DATA_DIR and '
+            f'XDG_CACHE_HOME, to folders that can be written.'
+        ) from None

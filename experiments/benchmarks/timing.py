@@ -69,9 +69,15 @@ def cache_variables(folder: str) -> dict[str, str]:
 @contextmanager
 def library_process(allocator: str, threads: int) -> Iterator[ProcessPoolExecutor]:
     """A process to time one library in: submit `best_ms` to it."""
-    changes = {**preloaded(allocator), 'OMP_NUM_THREADS': str(threads)}
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
+    with process_with({**preloaded(allocator), 'OMP_NUM_THREADS': str(threads)}) as process:
+        yield process
+
+
+@contextmanager
+def process_with(variables: Mapping[str, str]) -> Iterator[ProcessPoolExecutor]:
+    """A new process with these environment variables."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     context = multiprocessing.get_context('spawn')
     try:
         with ProcessPoolExecutor(1, context) as process:

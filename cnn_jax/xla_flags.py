@@ -1,0 +1,134 @@
+"""The XLA flag that every process of this project sets, and why.
+
+XLA:CPU of jaxlib 0.10.2 to 0.12.0 hands some programs to a library of fused kernels (YNN), and one
+of these fusions returns wrong numbers without a word:
+
+    jax.jit(lambda x: jnp.sum((x @ jnp.full_like(x, 1.7)) * x, -1))
+
+is off by 0.9 of the largest value for x of shape (32, 16, 16), and by 1e14 and more for
+(128, 64, 64), in float32, float64 and bfloat16; without jit it is right. XLA_FLAGS with the flag
+below switch these fusions off. XLA reads them once, before the first computation. Importing cnn_jax
+sets nothing: `set_xla_flags()` does, and every experiment, benchmark and test calls it first;
+`cnn_jax.check_backend()` tells whether it is needed. `experiments.check_compiler` measures which of
+this project's own programs the fusions touch. Look at all this again at each release of JAX.
+
+Imports next to nothing, so that it can stand before JAX.
+"""
+
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from cnn_jax.errors import BadInput
+from cnn_jax.platforms import jax_has_started
+
+NAME = 'xla_cpu_experimental_ynn_fusion_type'
+FLAG = f'--{NAME}='  # no fusion at all; f'--{NAME}=-reduce' leaves out the wrong one only
+_KNOWN = ((0, 10), (0, 12))  # the first and the last jaxlib that are known to have the flag
+_PROBE = 'from jaxlib import xla_client; xla_client.make_cpu_client()'  # reads XLA_FLAGS
+_SAYS = (  # how XLA refuses what it is given, as it dies
+    r'Unknown flags? in XLA_FLAGS: .*',
+    r"Couldn't interpret value .*",
+    r'Illegal value for .*',
+    r'Could not open file "[^"]*"',
+    r'(?<=^F)\d{4} .*?\] (.*)',
+)
+
+
+def set_xla_flags() -> None:
+    """Adds `FLAG` to the environment variable XLA_FLAGS, for this process and its children.
+
+    What the user put there stays, and if it names this very flag, its value too. A jaxlib that does
+    not have the flag is left alone. Call it before JAX computes anything. Raises BadInput where JAX
+    has started without the flag, where XLA_FLAGS names a file that cannot be read, and, rather than
+    let XLA end the process, where this jaxlib does not understand what the user put there.
+
+    >>> set_xla_flags()  # again: the tests have called it
+    >>> NAME in os.environ['XLA_FLAGS']
+    True
+    """
+    given = os.environ.get('XLA_FLAGS', '')
+    if given.strip() == FLAG:
+        return
+    if given.strip():
+        check_xla_flags(given)
+    wanted = with_flag(given)
+    if wanted == given or not _has_flag():
+        return
+    if jax_has_started():
+        raise BadInput(
+            f'JAX has computed in this process without XLA_FLAGS={FLAG}: set it where the process '
+            f'starts, or call cnn_jax.xla_flags.set_xla_flags() before anything else.'
+        )
+    os.environ['XLA_FLAGS'] = wanted
+
+
+def with_flag(given: str) -> str:
+    """The value of XLA_FLAGS that keeps what is given and has `FLAG`, or the user's value of it.
+
+    As in XLA, a value that does not begin with a dash is the name of a file that holds the flags.
+
+    >>> with_flag('')
+    '--xla_cpu_experimental_ynn_fusion_type='
+    >>> with_flag('--xla_dump_to=here')
+    '--xla_dump_to=here --xla_cpu_experimental_ynn_fusion_type='
+    >>> with_flag('--xla_cpu_experimental_ynn_fusion_type=dot')
+    '--xla_cpu_experimental_ynn_fusion_type=dot'
+    """
+    flags = given
+    if given.strip() and not given.lstrip().startswith('-'):
+        try:
+            flags = Path(given).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput(
+                f'XLA_FLAGS names the file {given!r}, which cannot be read ({error}): correct it, '
+                f'or unset XLA_FLAGS.'
+            ) from None
+    if re.search(rf'(^|\s)--{NAME}=', flags):
+        return given
+    return f'{flags.strip()} {FLAG}'.lstrip()
+
+
+def check_xla_flags(given: str) -> None:
+    """BadInput where XLA refuses these flags, by trying them in a process of their own (0.5 s)."""
+    complaint = xla_complaint(given)
+    if complaint is not None:
+        version = importlib.metadata.version('jaxlib')
+        raise BadInput(
+            f'XLA_FLAGS is not understood by jaxlib {version}: {complaint}. Correct it, or unset '
+            f'XLA_FLAGS.'
+        )
+
+
+def xla_complaint(given: str) -> str | None:
+    """What XLA says against the flags, in a line; None where it takes them, or cannot be tried."""
+    try:
+        done = subprocess.run(
+            [sys.executable, '-P', '-c', _PROBE],
+            env={**os.environ, 'XLA_FLAGS': given},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors='replace',
+            timeout=60,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    if done.returncode == 0:
+        return None
+    for pattern in _SAYS:
+        found = re.search(pattern, done.stderr, flags=re.MULTILINE)
+        if found:
+            return (found[1] if found.lastindex else found[0]).strip().rstrip('.')
+    return None
+
+
+def _has_flag() -> bool:
+    """Whether this jaxlib has the flag: known of some, tried for others."""
+    version = re.match(r'(\d+)\.(\d+)', importlib.metadata.version('jaxlib'))
+    if version and _KNOWN[0] <= (int(version[1]), int(version[2])) <= _KNOWN[1]:
+        return True
+    return xla_complaint(FLAG) is None

@@ -1,0 +1,48 @@
+"""Is everything here that experiments need, does it work, and what is to be mended?
+
+python -m experiments.doctor
+
+Versions, flags, devices, known answers computed on them, allocator, cores, data, cache and disk.
+Ends with 0 where all is well and with 2 where something is not; each line then says what to do.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnn_jax.exits import exit_codes, parse_options
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where to write."""
+
+    json: Path | None = None
+    """File for the checks as JSON: {"checks": [{"name", "ok", "message"}]}."""
+
+
+def main() -> None:
+    """Every check, one line each."""
+    options = parse_options(
+        Options,
+        sys.argv[1:],
+        program='python -m experiments.doctor',
+        description='Checks what experiments need and says how to mend what is wrong.',
+    )
+    from cnn_jax.errors import require
+    from cnn_jax.files import write_json
+    from cnn_jax.runs.doctor import as_json, diagnose
+
+    checks = []
+    for check in diagnose():
+        checks.append(check)
+        print(f'{"ok" if check.ok else "WRONG":5} {check.name}: {check.message}', flush=True)
+    if options.json:
+        write_json(options.json, as_json(checks))
+    wrong = [check.name for check in checks if not check.ok]
+    require(not wrong, f'{len(wrong)} of {len(checks)} checks found a fault: {", ".join(wrong)}.')
+
+
+if __name__ == '__main__':
+    with exit_codes(flags=False):  # a flag that XLA refuses is one of the checks
+        main()

@@ -1,0 +1,5 @@
+"""The fault of the compiler under the oldest JAX too, whose tests are these: see tests/peers."""
+
+from tests.test_backend import test_right_here, test_the_fault_of_the_compiler_is_gone_with_the_flag
+
+__all__ = ['test_right_here', 'test_the_fault_of_the_compiler_is_gone_with_the_flag']
