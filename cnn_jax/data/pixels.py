@@ -45,7 +45,7 @@ def decode_picture(data: bytes, channels: int) -> UInt8[np.ndarray, 'height widt
             elif picture.mode not in _EIGHT_BITS:
                 raise BadInput(f'pixels of the kind {picture.mode!r} have no range to scale from')
             elif picture.mode == 'P':
-                picture = picture.convert('RGBA')  # with the transparency of its palette
+                picture = picture.convert('RGBA')  # straight to RGB, Pillow warns of transparency
             pixels = np.asarray(picture.convert(wanted), np.uint8)
     except BadInput:
         raise
