@@ -64,7 +64,7 @@ def main() -> None:
         if variant not in VARIANTS:
             raise unknown_name('variant', variant, VARIANTS)
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise BadInput('PyTorch is not installed: run this after `make oracles`.') from None
     from experiments.benchmarks import twin
@@ -95,49 +95,53 @@ def main() -> None:
 
 
 def summary(rows: Sequence[dict]) -> list[dict]:
-    """For each strategy and variant, means with their standard errors, and Welch's test for
-    its consistency against that of 'ours'.
+    """For each strategy and variant the means with their standard errors.
+
+    'difference' is that of its consistency to that of 'ours', with the p-value of Welch's t-test.
 
     >>> rows = [
-    ...     {'strategy': 'max', 'variant': v, 'accuracy': 0.5, 'consistency': c}
-    ...     for v, c in (('ours', 0.5), ('ours', 0.7), ('torch', 0.8), ('torch', 0.8))
+    ...     {'strategy': 'max', 'variant': variant, 'accuracy': 0.5, 'consistency': value}
+    ...     for variant, value in (('ours', 0.5), ('ours', 0.7), ('torch', 0.7), ('torch', 0.9))
     ... ]
-    >>> summary(rows)[1]['consistency'], summary(rows)[1]['difference']
-    ({'mean': 0.8, 'standard_error': 0.0}, {'mean': 0.2, 'standard_error': 0.1, 'p_value': 0.295})
+    >>> summary(rows)[1]['difference']
+    {'mean': 0.2, 'standard_error': 0.1414, 'p_value': 0.2929}
     """
-    from scipy.stats import ttest_ind
+    from scipy.stats import ttest_ind_from_stats
 
+    values: dict[tuple[str, str], list[dict]] = {}
+    for row in rows:
+        values.setdefault((row['strategy'], row['variant']), []).append(row)
     table = []
-    for strategy, variant in dict.fromkeys((row['strategy'], row['variant']) for row in rows):
-
-        def values(measure: str, variant: str = variant, strategy: str = strategy) -> list[float]:
-            mine = (row for row in rows if (row['strategy'], row['variant']) == (strategy, variant))
-            return [row[measure] for row in mine]
-
-        line: dict = {'strategy': strategy, 'variant': variant, 'networks': len(values('accuracy'))}
+    for (strategy, variant), mine in values.items():
+        line: dict = {'strategy': strategy, 'variant': variant, 'networks': len(mine)}
         for measure in ('accuracy', 'consistency'):
-            line[measure] = _mean(values(measure))
-        ours = values('consistency', variant='ours')
-        if variant != 'ours' and min(len(ours), line['networks']) > 1:
-            base = _mean(ours)
+            line[measure] = mean_and_error([row[measure] for row in mine])
+        ours = values.get((strategy, 'ours'), [])
+        if variant != 'ours' and min(len(ours), len(mine)) > 1:
+            theirs, base = ([row['consistency'] for row in some] for some in (mine, ours))
+            spreads = statistics.stdev(theirs), statistics.stdev(base)
+            means = statistics.fmean(theirs), statistics.fmean(base)
+            _, p_value = ttest_ind_from_stats(
+                means[0], spreads[0], len(theirs), means[1], spreads[1], len(base), equal_var=False
+            )
+            error = (spreads[0] ** 2 / len(theirs) + spreads[1] ** 2 / len(base)) ** 0.5
             line['difference'] = {
-                'mean': round(line['consistency']['mean'] - base['mean'], 4),
-                'standard_error': round(
-                    (line['consistency']['standard_error'] ** 2 + base['standard_error'] ** 2)
-                    ** 0.5,
-                    4,
-                ),
-                'p_value': round(
-                    float(ttest_ind(values('consistency'), ours, equal_var=False).pvalue), 4
-                ),
+                'mean': round(means[0] - means[1], 4),
+                'standard_error': round(error, 4),
+                'p_value': float(f'{p_value:.4g}'),
             }
         table.append(line)
     return table
 
 
-def _mean(values: Sequence[float]) -> dict:
-    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
-    return {'mean': round(statistics.fmean(values), 4), 'standard_error': round(error, 4)}
+def mean_and_error(values: Sequence[float]) -> dict:
+    """Mean and standard error; the latter is None for a single value.
+
+    >>> mean_and_error([0.5, 0.7])
+    {'mean': 0.6, 'standard_error': 0.1}
+    """
+    error = round(statistics.stdev(values) / len(values) ** 0.5, 4) if len(values) > 1 else None
+    return {'mean': round(statistics.fmean(values), 4), 'standard_error': error}
 
 
 if __name__ == '__main__':

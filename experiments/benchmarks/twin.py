@@ -81,8 +81,7 @@ def run_twin(variant: Variant, strategy: str, cell: Cell, dataset: Dataset) -> d
     net = twin_network(strategy)
     ours = flat(fresh.variables)
     theirs = flat(to_ours(net, ours))
-    kept = {path for part in variant.our_start for path in PARTS[part]}
-    start = {path: ours[path] if path in kept else theirs[path] for path in ours}
+    start = first_weights(ours, theirs, variant.our_start)
     if variant.engine == 'jax':
         state = replace(fresh, params=jax.tree.map(jnp.asarray, nested(start)['params']))
         variables = _train_jax(setup, state, cell, dataset)
@@ -91,7 +90,13 @@ def run_twin(variant: Variant, strategy: str, cell: Cell, dataset: Dataset) -> d
         carry(nested(start), net)
         _train_torch(net, setup, _orders(variant, cell, dataset), dataset)
         variables = to_ours(net, ours)
-    return _judged(setup, variables, net, cell, dataset)
+    return judged(setup, variables, net, cell, dataset)
+
+
+def first_weights(ours: Mapping, theirs: Mapping, our_parts: Iterable[str]) -> dict:
+    """These parts of `PARTS` of the flat tree `ours`, and the rest of `theirs`."""
+    kept = {path for part in our_parts for path in PARTS[part]}
+    return {path: ours[path] if path in kept else theirs[path] for path in ours}
 
 
 def twin_network(strategy: str) -> nn.Sequential:
@@ -118,7 +123,7 @@ def to_ours(net: nn.Module, like: Mapping) -> dict:
     """The network's weights as variables of ours; `like` is a flat tree of the same shapes."""
     tensors = net.state_dict()
     return nested(
-        {slot.path: np.array(slot.to_ours(tensors[slot.name].numpy())) for slot in _slots(like)}
+        {slot.path: jnp.array(slot.to_ours(tensors[slot.name].numpy())) for slot in _slots(like)}
     )
 
 
@@ -196,18 +201,18 @@ def _sliced(images: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     return np.stack(moved)
 
 
-def _judged(setup: Setup, variables: Mapping, net: nn.Module, cell: Cell, dataset: Dataset) -> dict:
-    test, judged = dataset.test, cell.evaluation
+def judged(setup: Setup, variables: Mapping, net: nn.Module, cell: Cell, dataset: Dataset) -> dict:
+    test, how = dataset.test, cell.evaluation
     key = stream_key(jax.random.key(cell.seed), Stream.SHIFTS, 0)
-    pairs = draw_shift_pairs(key, len(test), max_shift=judged.max_shift)
-    ours = predict_logits(setup.classifier, variables, test.images, batch_size=judged.batch_size)
+    pairs = draw_shift_pairs(key, len(test), max_shift=how.max_shift)
+    ours = predict_logits(setup.classifier, variables, test.images, batch_size=how.batch_size)
     consistent = shift_consistent(
         setup.classifier,
         variables,
         test.images,
         pairs,
         border='zero',
-        batch_size=judged.batch_size,
+        batch_size=how.batch_size,
     )
     theirs = _torch_logits(net, setup, test.images)
     first, second = (
