@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cnn_jax.data.dataset import Dataset
+from cnn_jax.data.intact import require_metadata, require_unchanged, set_folders
 from cnn_jax.data.prepared import read_prepared
 from cnn_jax.data.quiet import quiet_tfds
 from cnn_jax.data.resize import ImageSize
@@ -36,17 +37,17 @@ def load_from_tfds(
     for folder in folders:
         if not (folder / base).is_dir():
             continue
-        builder = _find(name, folder, command)
+        remedy = _elsewhere(name, folder, folders[0])
+        builder = _find(name, folder, remedy)
         if builder is not None:
             log(f'{name}: reading {builder.data_dir}')
-            remedy = f'delete that folder and prepare it again: {command}'
-            return read_prepared(builder, name=name, remedy=remedy, size=size)
+            return read_prepared(builder, name=name, remedy=remedy, size=size, log=log)
     known = _tfds_names()
     require(base in known, _unknown(name, [*ours, *known]))
     places = ' or '.join(str(folder) for folder in folders)
     raise BadInput(
         f'data set {name!r} is not prepared in {places}. Prepare it once, where there is a '
-        f"network: pip install 'cnn_jax[tf]' && {command}"
+        f"network, from a checkout of cnn_jax: pip install -e '.[tf]' && {command}"
     )
 
 
@@ -66,22 +67,45 @@ def prepare_command(name: str, folder: Path) -> str:
     return f'python -c {shlex.quote(code)}'
 
 
-def _find(name: str, folder: Path, command: str):
+def _elsewhere(name: str, found: Path, preferred: Path) -> str:
+    """What to do about a set in the data folder `found` that cannot be read as it is.
+
+    It never asks to delete the set: it may be the only one, and of a form that others read.
+    """
+    same = found.absolute() == preferred.absolute()
+    folder = preferred.with_name(f'{preferred.name}_array_record') if same else preferred
+    after = f', then set CNN_JAX_DATA_DIR={shlex.quote(str(folder))}' if same else ''
+    if name.partition('/')[0] not in _tfds_names():
+        return (
+            f'leave it there, and have the program that made it write it as array_record into '
+            f'another data folder, {folder}{after}.'
+        )
+    return (
+        f'leave it there and prepare it as array_record in another data folder{after}: '
+        f'{prepare_command(name, folder)}'
+    )
+
+
+def _find(name: str, folder: Path, remedy: str):
     """TFDS' builder for the newest version of the set in `folder`, or None."""
     import tensorflow_datasets as tfds
 
+    builder, failed = None, None
     try:
         with quiet_tfds():
             builder = tfds.builder(name, data_dir=folder, version='*.*.*')
     except Exception as error:  # from a damaged dataset_info.json to a name without code
-        damaged = any((folder / name.partition('/')[0]).rglob('dataset_info.json'))
-        if not damaged:
-            return None
-        raise BadInput(
-            f'data set {name!r} in {folder} cannot be opened ({type(error).__name__}): '
-            f'delete its folder there and prepare it again: {command}'
-        ) from error
-    return builder if builder.info.splits else None
+        failed = error
+    if builder is not None and builder.info.splits:
+        return builder
+    for place in set_folders(folder / name):
+        require_metadata(place, remedy=remedy)
+        require_unchanged(place, remedy=remedy)
+        if failed is not None:
+            raise BadInput(
+                f'data set {name!r} in {place} cannot be opened ({type(failed).__name__}): {remedy}'
+            ) from failed
+    return None
 
 
 def _tfds_names() -> list[str]:

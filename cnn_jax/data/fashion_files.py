@@ -63,7 +63,7 @@ def read_files(
     folder: Path,
     hashes: Mapping[str, str] = PUBLISHED,
     *,
-    remedy: str = 'Delete it, or put the published file in its place.',
+    remedy: str = 'Put the published file in its place, or move it away.',
 ) -> Arrays | None:
     """Reads the four files in `folder`, gzipped or raw; None if any is missing.
 

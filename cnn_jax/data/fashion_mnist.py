@@ -1,4 +1,4 @@
-"""Fashion-MNIST: from wherever it can be had to arrays, prepared once by TFDS on the way."""
+"""Fashion-MNIST: finds its files, verifies them, and has TFDS prepare them once."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +20,7 @@ from cnn_jax.data.fashion_files import (
 )
 from cnn_jax.data.fashion_sources import FETCHERS, SYSTEM_FOLDER, Fetcher
 from cnn_jax.data.fetch import SourceFailed
+from cnn_jax.data.intact import read_class_names, require_metadata, require_unchanged
 from cnn_jax.data.prepared import read_prepared
 from cnn_jax.data.quiet import quiet_tfds
 from cnn_jax.data.workspace import exclusive, remove_leftovers, require_space, scratch
@@ -46,7 +47,7 @@ def load_fashion_mnist(
     prepared = folder / 'fashion_mnist_idx' / '1.0.0'
     if prepared.is_dir():
         log(f'fashion_mnist: (a) prepared in {prepared}')
-        return _read_back(prepared, hashes)
+        return _read_back(prepared, hashes, log)
     with exclusive(folder, log):
         if not prepared.is_dir():  # another process may have done it while we waited
             log(f'fashion_mnist: (a) not prepared yet in {folder}')
@@ -55,31 +56,39 @@ def load_fashion_mnist(
             arrays = _obtain(folder, log, hashes, system_folder, fetchers)
             _prepare(folder, arrays)
             log(f'fashion_mnist: now prepared in {prepared}')
-    return _read_back(prepared, hashes)
+    return _read_back(prepared, hashes, log)
 
 
-def _read_back(prepared: Path, hashes: Mapping[str, str]) -> Dataset:
+def _read_back(prepared: Path, hashes: Mapping[str, str], log: Callable[[str], None]) -> Dataset:
     import tensorflow_datasets as tfds
 
-    remedy = 'delete that folder and run again.'
+    remedy = f'move {prepared} away and run again: it is made anew.'
+    require_metadata(prepared, remedy=remedy)
+    require_unchanged(prepared, remedy=remedy)
     try:
         with quiet_tfds():
             builder: Any = tfds.builder_from_directory(str(prepared))
-            class_names = builder.info.features['label'].names
     except Exception as error:
         raise BadInput(
             f'fashion_mnist: the prepared set in {prepared} cannot be opened '
             f'({type(error).__name__}): {remedy}'
         ) from error
-    altered = f'fashion_mnist: the prepared set in {prepared} is not the published data: {remedy}'
-    require(class_names == list(CLASS_NAMES), altered)
-    dataset = read_prepared(builder, name='fashion_mnist', remedy=remedy)
-    for split, prefix in ((dataset.train, PREFIXES['train']), (dataset.test, PREFIXES['test'])):
+    names = prepared / 'label.labels.txt'
+    require(
+        read_class_names(prepared, 'label', len(CLASS_NAMES), remedy=remedy) == CLASS_NAMES,
+        f'fashion_mnist: {names} is missing or does not hold the published names: {remedy}',
+    )
+    dataset = read_prepared(builder, name='fashion_mnist', remedy=remedy, log=log)
+    for name, split in (('train', dataset.train), ('test', dataset.test)):
         found = {
-            f'{prefix}-images-idx3-ubyte': array_hash(split.images[..., 0]),
-            f'{prefix}-labels-idx1-ubyte': array_hash(split.labels.astype(np.uint8)),
+            f'{PREFIXES[name]}-images-idx3-ubyte': array_hash(split.images[..., 0]),
+            f'{PREFIXES[name]}-labels-idx1-ubyte': array_hash(split.labels.astype(np.uint8)),
         }
-        require(all(hashes[name] == value for name, value in found.items()), altered)
+        require(
+            all(hashes[file] == value for file, value in found.items()),
+            f'fashion_mnist: {builder.info.splits[name].filepaths[0]} does not hold the published '
+            f'data: {remedy}',
+        )
     return dataset
 
 
@@ -92,8 +101,12 @@ def _obtain(
 ) -> Arrays:
     own = folder / 'fashion-mnist'
     places = (folder, own, system_folder)
+    remedies = {
+        system_folder: f'Put the four published files into {folder}.'
+    }  # root's: not to mend
     for place in places:
-        if arrays := read_files(place, hashes):
+        given = {'remedy': remedies[place]} if place in remedies else {}
+        if arrays := read_files(place, hashes, **given):
             log(f'fashion_mnist: (b) IDX files in {place}')
             return arrays
     log(f'fashion_mnist: (b) no IDX files in {folder} or {system_folder}')

@@ -1,15 +1,24 @@
 """Reads an image-classification set that TFDS has prepared on disk into arrays.
 
-TensorFlow is not needed: records come through TFDS' data source, and images are decoded by
-Pillow (or OpenCV, where that is installed).
+TensorFlow is not needed: records come through TFDS' data source, and pictures are decoded here,
+always by Pillow, into the channels that the set declares.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from cnn_jax.data.dataset import Dataset, Split
+from cnn_jax.data.intact import (
+    damaged_records,
+    read_class_names,
+    remember,
+    require_metadata,
+    require_unchanged,
+)
+from cnn_jax.data.pixels import decode_picture
 from cnn_jax.data.quiet import quiet_tfds
 from cnn_jax.data.resize import ImageSize, fit_image
 from cnn_jax.errors import BadInput, require
@@ -28,26 +37,36 @@ class Source(Protocol):
 class _Layout(NamedTuple):
     image_key: str
     label_key: str
+    encoded: bool  # whether images are stored as picture files
+    channels: int
     class_names: tuple[str, ...]
     splits: tuple[str, str]  # what serves as train and as test
 
 
 def read_prepared(
-    builder: Any, *, name: str, remedy: str, size: ImageSize | None = None
+    builder: Any,
+    *,
+    name: str,
+    remedy: str,
+    size: ImageSize | None = None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> Dataset:
     """The train and test splits behind a TFDS builder whose data is on disk.
 
     builder: a `tfds.core.DatasetBuilder`. The test split is 'test', or 'validation' where the set
-    has no 'test'. size: every image is fitted to it (see `fit_image`). Raises `BadInput` when the
-    set is not one of uint8 images with one class each, when images differ in size and no `size` is
-    given, and, ending in `remedy`, when its files are damaged or of a kind without random access.
+    has no 'test'. size: every image is fitted to it (see `fit_image`). log: see
+    `remember`. Raises `BadInput` when the set is not one of uint8 images with one class
+    each, when images differ in size and no `size` is given, and, naming the file or the image, when
+    one is damaged; where the set must be prepared anew it ends in `remedy`.
     """
-    layout = _layout(builder, name)
+    folder = Path(builder.data_dir)
+    require_metadata(folder, remedy=remedy)
+    require_unchanged(folder, remedy=remedy)
+    layout = _layout(builder, name, remedy)
     try:
         with quiet_tfds():
             train, test = (
-                _read_split(builder.as_data_source(split), layout, name, size)
-                for split in layout.splits
+                _read_split(builder, split, layout, name, size) for split in layout.splits
             )
     except NotImplementedError as error:
         raise BadInput(
@@ -57,14 +76,16 @@ def read_prepared(
     except (BadInput, ImportError, MemoryError):
         raise
     except Exception as error:  # ArrayRecord raises all kinds, some of them without a message
-        raise BadInput(
-            f'data set {name!r}: the prepared files in {builder.data_dir} are damaged '
-            f'({_one_line(error)}): {remedy}'
-        ) from error
-    return Dataset(name, train=train, test=test, class_names=layout.class_names)
+        with quiet_tfds():
+            which = damaged_records(builder, layout.splits)
+        reason = which or f'the files in {folder} cannot be read ({_one_line(error)})'
+        raise BadInput(f'data set {name!r}: {reason}: {remedy}') from error
+    dataset = Dataset(name, train=train, test=test, class_names=layout.class_names)
+    remember(folder, log=log)
+    return dataset
 
 
-def _layout(builder: Any, name: str) -> _Layout:
+def _layout(builder: Any, name: str, remedy: str) -> _Layout:
     import tensorflow_datasets as tfds
 
     image_key, label_key = builder.info.supervised_keys or ('image', 'label')
@@ -85,10 +106,32 @@ def _layout(builder: Any, name: str) -> _Layout:
         f'data set {name!r} has the splits {", ".join(splits) or "none"}: '
         "'train' and 'test' (or 'validation') are needed.",
     )
-    return _Layout(image_key, label_key, tuple(features[label_key].names or ()), ('train', test))
+    classes = features[label_key].num_classes or 0
+    names = read_class_names(Path(builder.data_dir), label_key, classes, remedy=remedy)
+    return _Layout(
+        image_key,
+        label_key,
+        encoded=isinstance(image, tfds.features.Image),
+        channels=features[image_key].shape[-1],
+        class_names=names or tuple(features[label_key].names or ()),
+        splits=('train', test),
+    )
 
 
-def _read_split(source: Source, layout: _Layout, name: str, size: ImageSize | None) -> Split:
+def _source(builder: Any, split: str, layout: _Layout) -> Source:
+    """The records of a split, with picture files as they are stored."""
+    import tensorflow_datasets as tfds
+
+    source = builder.as_data_source(split)
+    if layout.encoded:  # not as an argument, with which TFDS' mock of a set asks for TensorFlow
+        source.decoders = {layout.image_key: tfds.decode.SkipDecoding()}
+    return source
+
+
+def _read_split(
+    builder: Any, split: str, layout: _Layout, name: str, size: ImageSize | None
+) -> Split:
+    source = _source(builder, split, layout)
     count = len(source)
     require(count > 0, f'data set {name!r} has an empty split.')
     labels = np.empty(count, np.int32)
@@ -97,6 +140,8 @@ def _read_split(source: Source, layout: _Layout, name: str, size: ImageSize | No
         chunk = source.__getitems__(list(range(start, min(start + _CHUNK, count))))
         for index, example in enumerate(chunk, start):
             image = example[layout.image_key]
+            if isinstance(image, bytes):
+                image = _decoded(image, layout.channels, f'{split} image {index} of {name!r}')
             if size is not None:
                 image = fit_image(image, size)
             if index == 0:
@@ -110,6 +155,16 @@ def _read_split(source: Source, layout: _Layout, name: str, size: ImageSize | No
             images[index] = image
             labels[index] = example[layout.label_key]
     return Split(images, labels)
+
+
+def _decoded(data: bytes, channels: int, which: str) -> np.ndarray:
+    try:
+        return decode_picture(data, channels)
+    except BadInput as error:
+        raise BadInput(
+            f'{which} cannot be decoded: {error}. Prepare the set without it, or with a whole '
+            f'8-bit or 16-bit PNG or JPEG in its place.'
+        ) from error
 
 
 def _one_line(error: Exception) -> str:

@@ -126,7 +126,7 @@ def test_a_set_that_is_not_prepared_comes_with_the_command(tmp_path: Path):
         load('cifar10', [spaced, tmp_path / 'default'])
     assert str(error.value) == (
         f"data set 'cifar10' is not prepared in {spaced} or {tmp_path / 'default'}. Prepare it "
-        "once, where there is a network: pip install 'cnn_jax[tf]' && "
+        "once, where there is a network, from a checkout of cnn_jax: pip install -e '.[tf]' && "
         f"python -c 'import tensorflow_datasets as t; t.builder("
         f'"cifar10", data_dir="{spaced}", file_format="array_record").download_and_prepare()\''
     )
@@ -163,8 +163,72 @@ def test_a_name_like_no_other(tmp_path: Path):
         load('zzzzzzzzzz', [tmp_path])
 
 
-def test_damaged_metadata_is_named(tmp_path: Path):
-    place = Path(prepare(TinyPictures, tmp_path).data_dir)
-    (place / 'dataset_info.json').write_text('{"name": ')
-    with pytest.raises(BadInput, match='cannot be opened .*delete .* python -c .*"tiny_pictures"'):
+@pytest.mark.parametrize('damage', ['cut', 'bytes', 'gone'])
+@pytest.mark.parametrize('file', ['dataset_info.json', 'features.json'])
+@pytest.mark.parametrize('read_before', [False, True])
+def test_damaged_metadata_is_named(tmp_path: Path, file: str, damage: str, read_before: bool):
+    path = Path(prepare(TinyPictures, tmp_path).data_dir) / file
+    if read_before:
         load('tiny_pictures', [tmp_path])
+    if damage == 'gone':
+        path.unlink()
+    else:
+        path.write_bytes(b'{"name": ' if damage == 'cut' else b'\xff' + path.read_bytes())
+    with pytest.raises(
+        BadInput, match=r'(missing|damaged .*): leave it there .* python -c'
+    ) as error:
+        load('tiny_pictures', [tmp_path])
+    assert str(error.value).startswith(f'{path} is ') and '\n' not in str(error.value)
+
+
+def test_a_half_written_set_is_as_good_as_none(tmp_path: Path):
+    place = Path(prepare(TinyPictures, tmp_path).data_dir)
+    place.rename(place.with_name('incomplete.X_1.2.0'))
+    with pytest.raises(BadInput, match="'tiny_pictures' is not prepared"):
+        load('tiny_pictures', [tmp_path])
+
+
+def test_a_set_in_another_form_is_left_and_prepared_elsewhere(tmp_path: Path):
+    """The advice is followed to the letter: run the command, set the variable, read."""
+    folder = tmp_path / 'my data'
+    place = Path(prepare(TinyPictures, folder).data_dir)
+    info = place / 'dataset_info.json'
+    info.write_text(info.read_text().replace('array_record', 'tfrecord'))
+    before = {path: path.read_bytes() for path in place.iterdir()}
+    with pytest.raises(BadInput, match='as tfrecord, which needs TensorFlow: leave it') as error:
+        load('tiny_pictures', [folder, tmp_path / 'default'])
+    assert 'delete' not in str(error.value)
+    words = shlex.split(
+        str(error.value).replace("'tiny_pictures'", '').replace(': python', ' python')
+    )
+    (folder_named,) = (word for word in words if word.startswith('CNN_JAX_DATA_DIR='))
+    exec(words[-1])
+    assert {path: path.read_bytes() for path in place.iterdir()} == before
+    other = Path(folder_named.partition('=')[2])
+    assert other != folder and len(load('tiny_pictures', [other, folder]).train) == 520
+
+
+def test_a_set_in_the_folder_of_tfds_is_prepared_in_ours(tmp_path: Path):
+    place = Path(prepare(TinyPictures, tmp_path / 'theirs').data_dir)
+    info = place / 'dataset_info.json'
+    info.write_text(info.read_text().replace('array_record', 'tfrecord'))
+    with pytest.raises(BadInput) as error:
+        load('tiny_pictures', [tmp_path / 'ours', tmp_path / 'theirs'])
+    assert 'CNN_JAX_DATA_DIR' not in str(error.value)
+    exec(shlex.split(str(error.value).partition(': python -c ')[2])[0])
+    folders = [tmp_path / 'ours', tmp_path / 'theirs']
+    assert len(load('tiny_pictures', folders).train) == 520
+
+
+def test_a_set_that_tfds_cannot_make_gets_no_command(tmp_path: Path):
+    place = Path(prepare(TinyPictures, tmp_path).data_dir)
+    for file in ('dataset_info.json', 'features.json'):
+        text = (place / file).read_text()
+        text = text.replace('tiny_pictures', 'private_set').replace('array_record', 'tfrecord')
+        (place / file).write_text(text)
+    (tmp_path / 'tiny_pictures').rename(tmp_path / 'private_set')
+    with pytest.raises(
+        BadInput, match='leave it there, and have the program that made it'
+    ) as error:
+        load('private_set', [tmp_path])
+    assert 'python' not in str(error.value)

@@ -65,7 +65,7 @@ def test_a_damaged_file_is_named(
     with pytest.raises(BadInput, match=message) as error:
         read_files(tmp_path, fashion.hashes)
     assert str(error.value).startswith(f'{path} is not the published Fashion-MNIST file')
-    assert str(error.value).endswith('Delete it, or put the published file in its place.')
+    assert str(error.value).endswith('Put the published file in its place, or move it away.')
     assert '\n' not in str(error.value)
 
 

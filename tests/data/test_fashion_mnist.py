@@ -12,6 +12,7 @@ from cnn_jax.data import Dataset
 from cnn_jax.data.fashion_mnist import load_fashion_mnist
 from cnn_jax.data.fashion_sources import Fetcher
 from cnn_jax.data.fetch import SourceFailed
+from cnn_jax.data.intact import CHECKSUMS
 from cnn_jax.errors import BadInput
 from tests.data.conftest import FakeFashion
 
@@ -146,9 +147,14 @@ def test_a_damaged_file_is_an_error_and_not_passed_over(
         for other in set((tmp_path / where).iterdir()) - {bad}:
             other.unlink()
     before = bad.read_bytes()
-    with pytest.raises(BadInput, match=f'{bad} is not the published'):
+    with pytest.raises(BadInput, match=f'{bad} is not the published') as error:
         load(fashion, tmp_path / 'data', system=tmp_path / 'system', fetchers=[brings(fashion)])
     assert not (tmp_path / 'data' / PREPARED).exists() and bad.read_bytes() == before
+    assert 'elete' not in str(error.value)
+    if where == 'system':  # which only root can mend
+        assert f'Put the four published files into {tmp_path / "data"}.' in str(error.value)
+        fashion.write(tmp_path / 'data')
+        assert load(fashion, tmp_path / 'data', system=tmp_path / 'system').num_classes == 10
 
 
 @pytest.mark.parametrize('damage', ['flip', 'cut', 'empty', 'gone'])
@@ -169,20 +175,29 @@ def test_a_damaged_prepared_set_is_named(
     path.write_bytes(b'' if damage == 'empty' else data)
     if damage == 'gone':
         path.unlink()
-    try:
-        dataset = load(fashion, tmp_path, fetchers=[brings(fashion)])
-    except BadInput as error:
-        text = str(error)
-        assert f'{tmp_path / PREPARED}' in text and 'delete that folder and run again' in text
-        assert '\n' not in text
-    else:  # a flipped bit in a text that nobody reads, such as the description
-        assert damage == 'flip' and file == 'dataset_info'
-        assert dataset.fingerprint == load(fashion, prepared).fingerprint
+    with pytest.raises(BadInput) as error:
+        load(fashion, tmp_path, fetchers=[brings(fashion)])
+    text = str(error.value)
+    assert str(path) in text and f'move {tmp_path / PREPARED} away and run again' in text
+    assert '\n' not in text
+
+
+@pytest.mark.parametrize('names', ['', 'Shirt\n' * 10, '\n'.join('abcdefghij')])
+def test_wrong_class_names_are_named_at_the_first_reading(
+    fashion: FakeFashion, prepared: Path, tmp_path: Path, names: str
+):
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    (tmp_path / PREPARED / CHECKSUMS).unlink()
+    (tmp_path / PREPARED / 'label.labels.txt').write_text(names)
+    with pytest.raises(BadInput, match=f'{tmp_path / PREPARED}/label.labels.txt .* run again'):
+        load(fashion, tmp_path)
 
 
 def test_another_whole_set_in_its_place_is_refused(fashion: FakeFashion, prepared: Path):
     other = {**fashion.hashes, 't10k-labels-idx1-ubyte': '0' * 64}
-    with pytest.raises(BadInput, match='is not the published data: delete that folder'):
+    with pytest.raises(
+        BadInput, match=r'test.array_record-00000-of-00001 does not hold the published data: move'
+    ):
         load_fashion_mnist(prepared, log=[].append, hashes=other)
 
 
