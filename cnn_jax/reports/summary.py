@@ -22,10 +22,10 @@ def summarize(run: Run) -> dict[str, Any]:
     """Means with 95% t-intervals over seeds, and paired comparisons with the baseline.
 
     Shares (accuracy, consistency) are in [0, 1]. Only completed cells enter; every strategy lists
-    the seeds that do (`seeds`, in the order of `values`) and those that do not (`missing`,
-    `diverged`). An interval of fewer than 2 seeds is None, and so is what was not measured.
-    Throughput is the median over seeds. Holm's correction is over the strategies that share at
-    least one seed with the baseline, within each metric.
+    the seeds that do (`seeds`, in the order of `values`) and those that do not (`missing`, of which
+    `failed` raised an error, and `diverged`). An interval of fewer than 2 seeds is None, and so is
+    what was not measured. Throughput is the median over seeds. Holm's correction is over the
+    strategies that share at least one seed with the baseline, within each metric.
 
     >>> from pathlib import Path
     >>> config = {'baseline': 'max', 'strategies': {}}
@@ -47,6 +47,7 @@ def summarize(run: Run) -> dict[str, Any]:
 
 def _strategy(run: Run, name: str) -> dict[str, Any]:
     completed, diverged = run.select(name, 'completed'), run.select(name, 'diverged')
+    of_strategy = [cell for cell in run.cells if cell.strategy == name]
     speeds = _numbers(completed, 'examples_per_second')
     return {
         'accuracy': _spread(_numbers(completed, 'accuracy')),
@@ -57,7 +58,8 @@ def _strategy(run: Run, name: str) -> dict[str, Any]:
         'consistency_circular': _spread(_numbers(completed, 'consistency_circular')),
         'worst_case_accuracy': _spread(_numbers(completed, 'worst_case_accuracy')),
         'seeds': [cell.seed for cell in completed],
-        'missing': [cell.seed for cell in run.select(name, 'missing')],
+        'missing': [c.seed for c in of_strategy if c.status in ('missing', 'failed')],
+        'failed': [cell.seed for cell in run.select(name, 'failed')],
         'diverged': [cell.seed for cell in diverged],
     }
 

@@ -22,6 +22,7 @@ from cnn_jax.reports.words import (
     probability,
     short,
 )
+from cnn_jax.terminal import fitting
 
 _COLOURS = {'better': 'bold green', 'worse': 'bold red', 'undecided': 'dim'}
 
@@ -44,10 +45,10 @@ def print_table(summary: Mapping[str, Any], console: Console) -> None:
     """
     printer = _Printer(console)
     if any(row['seeds'] for row in summary['strategies'].values()):
-        console.print(_measurements(summary, printer))
+        console.print(fitting(_measurements(summary, printer), console.width))
     if pair_counts(summary):
         for metric in METRICS:
-            console.print(_differences(summary, metric, printer))
+            console.print(fitting(_differences(summary, metric, printer), console.width))
     for sentence in (answer(summary), measured(summary), power_note(summary), cells_note(summary)):
         if sentence:
             console.print(printer.text(sentence))

@@ -17,7 +17,7 @@ def tree(value: float) -> dict:
 def restored(folder):
     said = []
     found = restore_checkpoint(folder, tree(0), warn=said.append)
-    return (None if found is None else found[1]), said, found
+    return (None if found is None else found.step), said, found
 
 
 def largest_file(folder):
@@ -30,8 +30,8 @@ def test_the_newest_comes_back_bit_equal_and_two_are_kept(tmp_path):
     step, said, found = restored(tmp_path)
     assert step == 10 and said == []
     assert found is not None
-    np.testing.assert_array_equal(found[0]['w'], tree(10)['w'])
-    assert int(found[0]['step']) == 10
+    np.testing.assert_array_equal(found.tree['w'], tree(10)['w'])
+    assert int(found.tree['step']) == 10
     assert sorted(p.name for p in tmp_path.iterdir()) == ['10', '2']
 
 
