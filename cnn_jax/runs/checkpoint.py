@@ -5,8 +5,14 @@ complete, so a kill leaves nothing that looks finished. Beside the arrays it hol
 until then (its log, its data), so that a resume reads nothing but an intact checkpoint.
 """
 
+import functools
+import gc
+import logging
 import os
+import re
 import shutil
+import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +27,7 @@ from cnn_jax.files import json_bytes, read_bytes, read_json, write_atomically
 from cnn_jax.runs.folder import require_space
 
 Tree = TypeVar('Tree')
+T = TypeVar('T')
 _KEEP = 2
 _MANIFEST, _RECORD = 'manifest.json', 'record.json'
 
@@ -65,14 +72,18 @@ def save_checkpoint(
     for leftover in folder.glob('*.tmp'):
         shutil.rmtree(leftover)
     temporary = folder / f'{step}.tmp'
-    try:
+
+    def save() -> None:
         with ocp.PyTreeCheckpointer() as checkpointer:
             checkpointer.save(temporary.absolute() / 'arrays', tree)
-    except Exception as error:  # Orbax gives errors of the disk as ValueError, and as others
+
+    _, problem = _tried(save)
+    if problem is not None:
+        shutil.rmtree(temporary, ignore_errors=True)  # on a full disk it is in the way
         raise BadInput(
-            f'cannot write the checkpoint {final}: {one_line(error)}. '
+            f'cannot write the checkpoint {final}: {problem}. '
             f'What was there is kept: mend this and run the command again.'
-        ) from error
+        )
     write_atomically(temporary / _RECORD, json_bytes(record or {}))
     write_atomically(temporary / _MANIFEST, json_bytes(_digests(temporary)))
     os.replace(temporary, final)
@@ -92,22 +103,50 @@ def restore_checkpoint(
         path = folder / str(step)
         problem = _problem(path)
         if problem is None:
-            try:
-                with ocp.PyTreeCheckpointer() as checkpointer:
-                    restore_args = ocp.checkpoint_utils.construct_restore_args(like)
-                    tree = checkpointer.restore(
-                        path.absolute() / 'arrays', item=like, restore_args=restore_args
-                    )
-            except Exception as error:
+            tree, problem = _tried(functools.partial(_arrays, path, like))
+            if tree is None:
                 raise BadInput(
-                    f'cannot read the checkpoint {path}, whose files are whole: {one_line(error)}. '
+                    f'cannot read the checkpoint {path}, whose files are whole: {problem}. '
                     f'It is kept: mend this and run again, or give another --output.'
-                ) from error
+                )
             record = read_json(path / _RECORD) if (path / _RECORD).exists() else {}
             return Checkpoint(tree, step, record)
         warn(f'checkpoint {path} is damaged ({problem}): passing over it')
         path.rename(free_name(path.with_name(f'{step}.damaged')))
     return None
+
+
+def _arrays(path: Path, like: Tree) -> Tree:
+    with ocp.PyTreeCheckpointer() as checkpointer:
+        return checkpointer.restore(
+            path.absolute() / 'arrays',
+            item=like,
+            restore_args=ocp.checkpoint_utils.construct_restore_args(like),
+        )
+
+
+def _tried(call: Callable[[], T]) -> tuple[T | None, str | None]:
+    """What `call` returns, or in a line why it failed.
+
+    Orbax gives errors of the disk as ValueError and others, and its threads print theirs: of those
+    a user is spared, and of what the collector says of coroutines that were never run.
+    """
+    absl, hook = logging.getLogger('absl'), sys.unraisablehook
+    level, problem = absl.level, None
+    absl.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(action='ignore', category=RuntimeWarning):
+            try:
+                return call(), None
+            except Exception as error:
+                found = re.search(r"os_error_code='(\d+)'", str(error))
+                problem = os.strerror(int(found[1])) if found else one_line(error)
+            sys.unraisablehook = lambda _: None
+            gc.collect()
+    finally:
+        absl.setLevel(level)
+        sys.unraisablehook = hook
+    return None, problem
 
 
 def is_whole(folder: Path, step: int) -> bool:
