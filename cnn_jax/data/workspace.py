@@ -20,7 +20,7 @@ def exclusive(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / '.lock').open('w') as lock:
+        with (folder / '.lock').open('w', encoding='utf-8') as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -145,5 +145,7 @@ def test_a_failed_cell_is_said_and_left_out(run: Path):
     assert cells_note(summary) == (
         '0 of 1 cell completed; 1 failed: left out of every mean and comparison.'
     )
-    assert leftover_cells(found).blocks[0].rows == (('max', '0', 'failed', 'ValueError: too large'),)
+    assert leftover_cells(found).blocks[0].rows == (
+        ('max', '0', 'failed', 'ValueError: too large'),
+    )
     assert read_result(cell)['status'] == 'failed'

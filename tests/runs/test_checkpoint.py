@@ -110,7 +110,8 @@ def test_a_disk_that_fails_under_orbax_is_said_in_a_line_and_nothing_is_lost(tmp
 
 @pytest.mark.parametrize('call', ['save', 'restore'])
 @pytest.mark.parametrize(
-    'error', [OSError(5, 'Input/output error'), ValueError("RESOURCE_EXHAUSTED [os_error_code='5']")]
+    'error',
+    [OSError(5, 'Input/output error'), ValueError("RESOURCE_EXHAUSTED [os_error_code='5']")],
 )
 def test_errors_of_orbax_are_bad_input(tmp_path, monkeypatch, call, error):
     save_checkpoint(tmp_path, tree(1), step=1)

@@ -28,8 +28,12 @@ def test_the_file_of_a_log_is_what_was_logged_whatever_lay_there(tmp_path):
     path.write_bytes(b'{"step": 40, "lo\xff')
     log = Log(path, [{'step': 10, 'loss': 1 / 3}])
     log.append({'step': 20, 'loss': float('nan')})
-    assert path.read_bytes() == log.content() == b''.join(
-        [b'{"step": 10, "loss": 0.3333333333333333}\n', b'{"step": 20, "loss": null}\n']
+    assert (
+        path.read_bytes()
+        == log.content()
+        == b''.join(
+            [b'{"step": 10, "loss": 0.3333333333333333}\n', b'{"step": 20, "loss": null}\n']
+        )
     )
 
 
