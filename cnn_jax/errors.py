@@ -16,8 +16,16 @@ class WrongBackend(BadInput):
     """JAX computes wrong numbers on the device at hand: see `cnn_jax.check_backend`."""
 
 
+class Damaged(BadInput):
+    """A file of a run is missing, unreadable or not as it was written; the message names it."""
+
+
 class Interrupted(Exception):
     """The run was asked to stop, or lost a worker; what is done is saved."""
+
+
+class CellsFailed(Exception):
+    """Some cells of a comparison raised an error, which their folders hold; the others are done."""
 
 
 def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> BadInput:
@@ -30,6 +38,32 @@ def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> BadInput:
     near = difflib.get_close_matches(given, names, n=1, cutoff=0.4)
     hint = f' did you mean {near[0]!r}?' if near else ''
     return BadInput(f'unknown {kind} {given!r}:{hint} Allowed: {", ".join(names)}.')
+
+
+def one_line(error: BaseException, *, at_most: int = 500) -> str:
+    """What an exception says, its type in front, as one line of at most so many characters.
+
+    >>> one_line(ValueError('a\\n  b')), one_line(GeneratorExit())
+    ('ValueError: a b', 'GeneratorExit')
+    """
+    try:
+        said = ' '.join(str(error).split())
+    except Exception:  # a config may bring exceptions that cannot be printed
+        said = 'it cannot be printed'
+    whole = f'{type(error).__name__}: {said}' if said else type(error).__name__
+    return whole if len(whole) <= at_most else f'{whole[:at_most]} ...'
+
+
+def disk_error(error: OSError) -> BadInput:
+    """The error of the operating system in a line; nothing that was on the disk is lost by it.
+
+    >>> import errno
+    >>> str(disk_error(OSError(errno.ENOSPC, 'No space left on device', 'runs/a')))
+    'No space left on device: runs/a. What was there is kept: mend this and run again.'
+    """
+    reason = error.strerror or one_line(error)
+    where = f': {error.filename}' if error.filename else ''
+    return BadInput(f'{reason}{where}. What was there is kept: mend this and run again.')
 
 
 def is_number(value: object) -> bool:

@@ -1,5 +1,9 @@
 """How an experiment ends: exit codes, and one or two lines on stderr instead of a traceback.
 
+0: done. 2: bad input, or a disk or memory that does not suffice; nothing that was there is lost.
+3: done but for cells that raised an error: the report is of the others, and the same command tries
+those cells once more. 75: interrupted, the same command goes on. 1, with a traceback: a bug.
+
 Imports next to nothing, so that it is in place before the slow imports begin.
 """
 
@@ -11,38 +15,43 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from cnn_jax.errors import BadInput, Interrupted
+from cnn_jax.errors import BadInput, CellsFailed, Interrupted, disk_error, one_line
 from cnn_jax.platforms import no_device
 from cnn_jax.xla_flags import set_xla_flags
 
-BAD_INPUT, TRY_AGAIN = 2, 75
+BAD_INPUT, CELLS_FAILED, TRY_AGAIN = 2, 3, 75
 _Options = TypeVar('_Options')
 
 
 @contextlib.contextmanager
 def exit_codes(*, flags: bool = True) -> Iterator[None]:
-    """Ends the program with 2 for bad input and 75 for an interruption: "run it again".
+    """Ends the program with one of the codes above and its lines on stderr.
 
     SIGTERM counts as Ctrl-C. Other exceptions are bugs and keep their traceback. With
     `flags`, XLA's are set, for the processes that the program starts too: see `cnn_jax.xla_flags`.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):  # a locale without the character is no reason to end
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors='backslashreplace')  # pyright: ignore[reportAttributeAccessIssue]
     try:
         if flags:
             set_xla_flags()
         yield
     except BadInput as error:
         _end(f'error: {error}', BAD_INPUT)
+    except CellsFailed as error:
+        _end(str(error), CELLS_FAILED)
     except Interrupted as error:
         _end(f'{error}: run the same command again to go on.', TRY_AGAIN)
     except KeyboardInterrupt:
         _end('stopped before the end: run the same command again.', TRY_AGAIN)
+    except MemoryError as error:
+        _end(f'error: {one_line(error)}. What was there is kept: ask for less.', BAD_INPUT)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
-        reason = error.strerror or str(error)
-        where = f' at {error.filename}' if error.filename else ''
-        _end(f'error: {reason}{where}. What was there is kept: mend it, run again.', BAD_INPUT)
+        _end(f'error: {disk_error(error)}', BAD_INPUT)
     except (RuntimeError, AssertionError) as error:
         message = no_device(error)
         if message is None:

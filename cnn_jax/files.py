@@ -1,12 +1,13 @@
 """Small files, written so that a reader sees the old content or the new, never half of it."""
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cnn_jax.errors import BadInput
+from cnn_jax.errors import BadInput, Damaged
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -39,20 +40,56 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def read_bytes(path: Path) -> bytes:
+    """The file's content; an OSError of a failing disk names the file too."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def json_bytes(value: Mapping | Sequence) -> bytes:
+    """A JSON object or list as `write_json` writes it: UTF-8, NaN and infinity refused.
+
+    >>> json_bytes(['ä']).decode()
+    '[\\n "ä"\\n]\\n'
+    """
+    return f'{json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)}\n'.encode()
+
+
 def write_json(path: Path, value: Mapping | Sequence) -> None:
     """Writes a JSON object or list, NaN and infinity refused, atomically."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, f'{text}\n'.encode())
+    write_atomically(path, json_bytes(value))
 
 
 def read_json(path: Path) -> dict:
-    """Reads a JSON object; BadInput names a file that does not hold one."""
+    """Reads a JSON object, whatever the locale as UTF-8; NaN and infinity become None.
+
+    Raises Damaged, naming the file, where it cannot be read or holds no JSON object.
+    """
     try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise BadInput(
-            f'{path} cannot be read as JSON ({error}): remove it and run again.'
-        ) from None
+        return parse_json(path.read_text(encoding='utf-8'), str(path))
+    except OSError as error:
+        raise Damaged(f'{path} cannot be read ({error.strerror or error}).') from None
+    except UnicodeDecodeError as error:
+        raise Damaged(f'{path} is damaged: it is not UTF-8 ({error}).') from None
+
+
+def parse_json(text: str, source: str) -> dict:
+    """The JSON object in `text`; Damaged, naming `source`, where there is none.
+
+    >>> parse_json('{"loss": NaN}', 'a.json')
+    {'loss': None}
+    """
+    try:
+        value = json.loads(text, parse_float=_finite, parse_constant=_finite)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f'{source} is damaged: it is not whole JSON ({error}).') from None
     if not isinstance(value, dict):
-        raise BadInput(f'{path} does not hold a JSON object: remove it and run again.')
+        raise Damaged(f'{source} is damaged: it does not hold a JSON object.')
     return value
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None

@@ -64,7 +64,9 @@ def main() -> None:
         for strategy in options.downsample:
             call = f'train({model!r}, {strategy!r}, {batch})'
             code = f'from experiments.bench_models import train; {call}'
-            done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+            done = subprocess.run(
+                [sys.executable, '-c', code], capture_output=True, encoding='utf-8'
+            )
             if done.returncode:
                 said = done.stderr.strip().splitlines() or [f'exit status {done.returncode}']
                 raise BadInput(f'{model} with {strategy}, --batch-size {batch} failed: {said[-1]}')

@@ -68,7 +68,7 @@ def main() -> None:
             rows += time_cases(options, allocator, shape, options.cases or known)
             options.json.parent.mkdir(parents=True, exist_ok=True)
             write_json(options.json, rows)
-    options.json.with_suffix('.md').write_text(markdown(rows))
+    options.json.with_suffix('.md').write_text(markdown(rows), encoding='utf-8')
     print_rows(rows)
     print(json.dumps({'rows': len(rows), 'file': str(options.json)}), file=sys.stderr)
 

@@ -17,10 +17,11 @@ def main() -> None:
     from cnn_jax.data import load
     from cnn_jax.reports import print_table, write_report
     from cnn_jax.runs.command_line import parse
-    from cnn_jax.runs.comparison import check_folder, run_comparison
+    from cnn_jax.runs.comparison import cells_failed, check_folder, run_comparison
     from cnn_jax.runs.config import config_to_dict
     from cnn_jax.runs.look import cost_table, look
     from cnn_jax.runs.progress import Progress
+    from cnn_jax.terminal import fitting
 
     options = parse(
         sys.argv[1:],
@@ -38,18 +39,28 @@ def main() -> None:
         return
     if options.explain or options.profile:
         run_comparison(recipe, folder, dataset, progress, dry_run=True)
-        Console(width=100).print(cost_table(look(recipe, profile=options.profile)))
+        costs = cost_table(look(recipe, profile=options.profile))
+        console = Console() if sys.stdout.isatty() else Console(width=100)
+        console.print(fitting(costs, console.width))
         if options.profile:
             progress.line(
                 f'traces for ui.perfetto.dev: {options.profile}/**/perfetto_trace.json.gz'
             )
         return
-    run_comparison(
-        recipe, folder, dataset, progress, workers=options.workers, extend=options.extend
+    failed = run_comparison(
+        recipe,
+        folder,
+        dataset,
+        progress,
+        workers=options.workers,
+        extend=options.extend,
+        trust_backend=options.trust_backend,
     )
     summary = write_report(folder)
     print_table(summary, Console())
     progress.line(f'report: {folder / "report.html"}')
+    if failed:
+        raise cells_failed(failed)
 
 
 if __name__ == '__main__':

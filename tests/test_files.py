@@ -1,13 +1,19 @@
 """Files are replaced whole or not at all."""
 
+import ast
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from cnn_jax.errors import BadInput
-from cnn_jax.files import read_json, write_atomically
+from cnn_jax.errors import BadInput, Damaged
+from cnn_jax.files import read_json, write_atomically, write_json
+
+ROOT = Path(__file__).parents[1]
+SOURCES = [p for room in ('cnn_jax', 'experiments') for p in (ROOT / room).rglob('*.py')]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -54,3 +60,74 @@ def test_unreadable_json_is_named(tmp_path):
         path.write_text(content)
         with pytest.raises(BadInput, match=r'a\.json'):
             read_json(path)
+
+
+def opens_text_in_the_encoding_of_the_locale(call: ast.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, 'id', '')
+    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    if 'encoding' in given:
+        return False
+    if name in ('open', 'fdopen', 'NamedTemporaryFile', 'TemporaryFile'):
+        if isinstance(call.func, ast.Attribute) and getattr(call.func.value, 'id', '') == 'Image':
+            return False
+        modes = [given['mode']] if 'mode' in given else call.args
+        return not any(isinstance(m, ast.Constant) and 'b' in str(m.value) for m in modes)
+    if name in ('run', 'Popen', 'check_output'):
+        return 'text' in given or 'universal_newlines' in given
+    return name in ('read_text', 'write_text')
+
+
+def test_every_file_is_utf8_whatever_the_locale():
+    found = [
+        f'{path.relative_to(ROOT)}:{node.lineno}'
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
+        if isinstance(node, ast.Call) and opens_text_in_the_encoding_of_the_locale(node)
+    ]
+    assert len(SOURCES) > 100 and not found, found
+
+
+@pytest.mark.parametrize(
+    'call, found',
+    [
+        ('path.open()', True),
+        ("open(name, 'a')", True),
+        ("path.open('ab')", False),
+        ("path.read_text(errors='replace')", True),
+        ("path.write_text(text, encoding='utf-8')", False),
+        ('subprocess.run(command, text=True)', True),
+        ('subprocess.run(command)', False),
+    ],
+)
+def test_what_counts_as_the_encoding_of_the_locale(call, found):
+    node = ast.parse(call).body[0]
+    assert isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    assert opens_text_in_the_encoding_of_the_locale(node.value) == found
+
+
+def test_json_is_the_same_in_another_locale(tmp_path: Path):
+    write_json(tmp_path / 'a.json', {'title': 'Größe'})
+    code = (
+        'import locale, sys, pathlib\n'
+        'from cnn_jax.files import read_json, write_json\n'
+        'folder = pathlib.Path(sys.argv[1])\n'
+        "assert open(folder / 'a.json').encoding.lower() not in ('utf-8', 'utf8')\n"
+        "write_json(folder / 'b.json', read_json(folder / 'a.json'))\n"
+    )
+    ascii_only = {'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}
+    subprocess.run(
+        [sys.executable, '-c', code, str(tmp_path)],
+        check=True,
+        cwd=ROOT,
+        env=os.environ | ascii_only,
+    )
+    assert read_json(tmp_path / 'b.json') == {'title': 'Größe'}
+    assert (tmp_path / 'a.json').read_bytes() == (tmp_path / 'b.json').read_bytes()
+
+
+@pytest.mark.parametrize('content', [b'\xff{}', b'[' * 100_000, b'1' * 10_000, b'{"a": 1}{', b''])
+def test_what_is_no_json_object_is_damage(tmp_path: Path, content: bytes):
+    (tmp_path / 'a.json').write_bytes(content)
+    with pytest.raises(Damaged, match=r'a\.json') as caught:
+        read_json(tmp_path / 'a.json')
+    assert '\n' not in str(caught.value)

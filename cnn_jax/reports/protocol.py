@@ -7,7 +7,15 @@ from cnn_jax.reports.page import Paragraph, Section, Table, flatten
 from cnn_jax.reports.run import Run
 from cnn_jax.reports.words import NONE, count, plural
 
-_COMPARED = ('packages', 'python', 'git', 'hardware', 'flags', 'data_fingerprint')
+_COMPARED = (
+    'packages',
+    'python',
+    'git',
+    'hardware',
+    'flags',
+    'data_fingerprint',
+    'trust_backend',
+)
 
 
 def protocol(run: Run) -> Section:
@@ -51,6 +59,15 @@ def environment(run: Run, summary: Mapping[str, Any]) -> Section:
         if 'hardware' in differing:
             text += ' Do not compare their images/s.'
         blocks.append(Paragraph(text, 'warning'))
+    unchecked = sum(not cell.checked for cell in run.cells)
+    if unchecked:
+        blocks.append(
+            Paragraph(
+                f'{plural(unchecked, "cell")} of an early version of cnn_jax hold no checksums: '
+                'damage to their files cannot be seen.',
+                'warning',
+            )
+        )
     shown = dict(summary['environment'])
     if not shown:
         return Section('Environment', (*blocks, Paragraph('None was recorded.')))
@@ -71,7 +88,7 @@ def environment_differences(run: Run) -> str:
 
 
 def leftover_cells(run: Run) -> Section:
-    """The cells that are in no mean: not finished, or stopped on a loss that is not finite.
+    """The cells that are in no mean: not finished, failed, or stopped on a loss not finite.
 
     >>> from pathlib import Path
     >>> leftover_cells(Run(Path(), {}, (), ())).blocks[0].text
@@ -81,6 +98,9 @@ def leftover_cells(run: Run) -> Section:
     for cell in run.cells:
         if cell.status == 'missing':
             rows.append((cell.strategy, str(cell.seed), 'not finished', 'run the comparison again'))
+        elif cell.status == 'failed':
+            message = str(cell.result.get('message') or NONE)
+            rows.append((cell.strategy, str(cell.seed), 'failed', message))
         elif cell.status == 'diverged':
             step, message = cell.result.get('step'), cell.result.get('message')
             at = f'step {count(step)}' if isinstance(step, int) else NONE

@@ -1,7 +1,5 @@
 """A comparison's folder as values: which cells finished, and what they measured."""
 
-import json
-import math
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -12,16 +10,20 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Integer, UInt8
 
-from cnn_jax.errors import BadInput, require
+from cnn_jax.checksums import read_result, read_sealed
+from cnn_jax.errors import BadInput, Damaged, require
+from cnn_jax.files import parse_json, read_json
 
-Status = Literal['completed', 'diverged', 'missing']
+Status = Literal['completed', 'diverged', 'failed', 'missing']
 
 
 @dataclass(frozen=True)
 class Cell:
     """One strategy trained with one seed.
 
-    `missing` means not finished: no `result.json`. What a cell has not written is empty.
+    `missing` means not finished: no `result.json`. `failed` means that it raised an error, which
+    `result` holds as 'message'. What a cell has not written is empty. `checked` says whether its
+    files were compared with checksums, which cells of the first versions do not have.
     """
 
     strategy: str
@@ -31,6 +33,7 @@ class Cell:
     result: Mapping[str, Any]
     environment: Mapping[str, Any]
     epochs: tuple[Mapping[str, Any], ...]
+    checked: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,9 @@ class ShiftMaps:
 def read_run(folder: Path) -> Run:
     """Reads a comparison's folder: `comparison.json` and the folders of its cells.
 
-    Raises `BadInput`, naming the file, where a file is cut off, is not JSON or lacks what a
-    finished cell must have, and where the folder holds no comparison.
+    Every file is compared with its checksum; only cells of the first versions have none. Raises
+    `BadInput`, naming the file, where one is missing, damaged or lacks what a finished cell must
+    have, and where the folder holds no comparison.
 
     >>> read_run(Path('no_such_folder'))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -96,7 +100,10 @@ def read_run(folder: Path) -> Run:
         path.is_file(),
         f'no comparison.json in {folder}: give the output folder of a comparison.',
     )
-    content = _read_json(path)
+    try:
+        content = read_sealed(path)
+    except Damaged as error:
+        raise Damaged(f'{error} {_INDEX_AGAIN}') from error
     config, entries = content.get('config'), content.get('cells')
     names = content.get('class_names') or []
     if not isinstance(config, dict) or not isinstance(entries, list) or not isinstance(names, list):
@@ -105,7 +112,7 @@ def read_run(folder: Path) -> Run:
         folder=folder,
         config=config,
         class_names=tuple(str(name) for name in names),
-        cells=tuple(_read_cell(folder, entry, path) for entry in entries),
+        cells=tuple(_read_cell(folder, entry, path, config) for entry in entries),
     )
     without = [name for name in config.get('strategies') or {} if name not in run.strategies]
     require(not without, f'{path} lists no cell for {", ".join(without)}: run it again.')
@@ -140,67 +147,72 @@ def read_shift_maps(cell: Cell) -> ShiftMaps | None:
     return ShiftMaps(maps, images, labels) if len(maps) else None
 
 
-_AGAIN = 'delete the folder of this cell and run the comparison again.'
+_AGAIN = 'run the comparison again: it makes the cell whole, or says what else to do.'
+_INDEX_AGAIN = 'Move it away and run the comparison again: finished cells are kept.'
 
 
-def _read_cell(folder: Path, entry: object, source: Path) -> Cell:
+def _read_cell(folder: Path, entry: object, source: Path, config: Mapping[str, Any]) -> Cell:
     if not isinstance(entry, dict) or not {'strategy', 'seed', 'folder'} <= entry.keys():
         raise BadInput(f"{source}: every cell must have 'strategy', 'seed' and 'folder'.")
     cell = folder / str(entry['folder'])
     strategy, seed, result_path = str(entry['strategy']), entry['seed'], cell / 'result.json'
     if type(seed) is not int:
         raise BadInput(f'{source}: the seed of a cell must be an integer, not {seed!r}.')
-    if not result_path.is_file():
-        return Cell(strategy, seed, cell, 'missing', {}, {}, ())
-    result = _read_json(result_path)
-    status = result.get('status')
-    if status not in ('completed', 'diverged'):
-        raise BadInput(f"{result_path}: status must be 'completed' or 'diverged', not {status!r}.")
-    if status == 'completed':
-        for key in ('accuracy', 'consistency'):
-            require(
-                isinstance(result.get(key), float | int),
-                f'{result_path}: {key} is {result.get(key)!r}, not a number: {_AGAIN}',
+    try:
+        result = read_result(cell)
+        if result is None:
+            return Cell(strategy, seed, cell, 'missing', {}, {}, ())
+        status = result.get('status')
+        if status == 'failed':
+            return Cell(strategy, seed, cell, 'failed', result, {}, ())
+        if status not in ('completed', 'diverged'):
+            raise BadInput(
+                f"{result_path}: status must be 'completed', 'diverged' or 'failed', "
+                f'not {status!r}: {_AGAIN}'
             )
-    environment, metrics = cell / 'environment.json', cell / 'metrics.jsonl'
-    return Cell(
-        strategy=strategy,
-        seed=seed,
-        folder=cell,
-        status=status,
-        result=result,
-        environment=_read_json(environment) if environment.is_file() else {},
-        epochs=_read_rows(metrics) if metrics.is_file() else (),
-    )
+        environment, metrics = cell / 'environment.json', cell / 'metrics.jsonl'
+        _require_own(cell / 'config.json', config, strategy, seed)
+        return Cell(
+            strategy=strategy,
+            seed=seed,
+            folder=cell,
+            status=status,
+            result=_with_figures(result, result_path),
+            environment=read_json(environment) if environment.is_file() else {},
+            epochs=_read_rows(metrics) if metrics.is_file() else (),
+            checked='version' in result,
+        )
+    except Damaged as error:
+        raise Damaged(f'{error} To mend it, {_AGAIN}') from error
 
 
-def _finite(text: str) -> float | None:
-    number = float(text)
-    return number if math.isfinite(number) else None
+def _with_figures(result: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    for key in ('accuracy', 'consistency') if result['status'] == 'completed' else ():
+        require(
+            isinstance(result.get(key), float | int),
+            f'{path}: {key} is {result.get(key)!r}, not a number: {_AGAIN}',
+        )
+    return result
 
 
-def _parse(path: Path, text: str, where: str = '') -> dict[str, Any]:
-    """One JSON object; NaN and infinity, which JSON does not have, are read as None."""
-    try:
-        content = json.loads(text, parse_float=_finite, parse_constant=_finite)
-    except ValueError as error:
-        raise BadInput(f'{path}{where} is not whole JSON ({error}): {_AGAIN}') from error
-    if not isinstance(content, dict):
-        raise BadInput(f'{path}{where} must hold a JSON object: {_AGAIN}')
-    return content
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding='utf-8')
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f'{path} cannot be read ({error}): {_AGAIN}') from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    return _parse(path, _text(path))
+def _require_own(path: Path, config: Mapping[str, Any], strategy: str, seed: int) -> None:
+    """Raises Damaged where a cell's config is not what the comparison says of that cell."""
+    if not path.is_file():  # of the first versions; with checksums it cannot be missing
+        return
+    strategies = config.get('strategies')
+    named = strategies.get(strategy) if isinstance(strategies, dict) else None
+    expected = {**config, 'strategy': named, 'seed': seed}
+    for key, value in read_json(path).items():
+        if key in expected and value != expected[key] and expected[key] is not None:
+            raise Damaged(
+                f'{path} is of another cell: its {key} is not that of {strategy}, {seed}.'
+            )
 
 
 def _read_rows(path: Path) -> tuple[dict[str, Any], ...]:
-    lines = enumerate(_text(path).split('\n'), start=1)
-    return tuple(_parse(path, line, f', line {n},') for n, line in lines if line.strip())
+    try:
+        lines = path.read_text(encoding='utf-8').split('\n')
+    except (OSError, UnicodeDecodeError) as error:
+        raise Damaged(f'{path} cannot be read ({error}).') from error
+    numbered = enumerate(lines, start=1)
+    return tuple(parse_json(line, f'{path}, line {n},') for n, line in numbered if line.strip())

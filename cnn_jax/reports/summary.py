@@ -25,13 +25,13 @@ def summarize(run: Run) -> dict[str, Any]:
     """Means with 95% t-intervals over seeds, and paired comparisons with the baseline.
 
     Shares (accuracy, consistency) are in [0, 1]. Only completed cells enter; every strategy lists
-    the seeds that do (`seeds`, in the order of `values`) and those that do not (`missing`,
-    `diverged`). An interval of fewer than 2 seeds is None, and so is what was not measured.
-    Intervals of shares end at 0 and 1. `consistent_and_right` is the share of images that get their
-    own class under both shifts; `near_chance` says that a strategy's accuracy is (see
-    `near_chance`), so that its consistency says little. Throughput is the median over seeds. Holm's
-    correction is over the strategies that share at
-    least one seed with the baseline, within each metric.
+    the seeds that do (`seeds`, in the order of `values`) and those that do not (`missing`, of which
+    `failed` raised an error, and `diverged`). An interval of fewer than 2 seeds is None, and so is
+    what was not measured. Intervals of shares end at 0 and 1. `consistent_and_right` is the share
+    of images that get their own class under both shifts; `near_chance` says that a strategy's
+    accuracy is (see `near_chance`), so that its consistency says little. Throughput is the median
+    over seeds. Holm's correction is over the strategies that share at least one seed with the
+    baseline, within each metric.
 
     >>> from pathlib import Path
     >>> config = {'baseline': 'max', 'strategies': {}}
@@ -78,6 +78,7 @@ def near_chance(accuracy: float | None, all_: Iterable[float | None], classes: i
 
 def _strategy(run: Run, name: str) -> dict[str, Any]:
     completed, diverged = run.select(name, 'completed'), run.select(name, 'diverged')
+    of_strategy = [cell for cell in run.cells if cell.strategy == name]
     speeds = _numbers(completed, 'examples_per_second')
     return {
         'accuracy': _spread(_numbers(completed, 'accuracy')),
@@ -89,7 +90,8 @@ def _strategy(run: Run, name: str) -> dict[str, Any]:
         'consistency_circular': _spread(_numbers(completed, 'consistency_circular')),
         'worst_case_accuracy': _spread(_numbers(completed, 'worst_case_accuracy')),
         'seeds': [cell.seed for cell in completed],
-        'missing': [cell.seed for cell in run.select(name, 'missing')],
+        'missing': [c.seed for c in of_strategy if c.status in ('missing', 'failed')],
+        'failed': [cell.seed for cell in run.select(name, 'failed')],
         'diverged': [cell.seed for cell in diverged],
     }
 

@@ -23,6 +23,7 @@ from cnn_jax.reports.words import (
     probability,
     short,
 )
+from cnn_jax.terminal import fitting
 
 _COLOURS = {'better': 'bold green', 'worse': 'bold red', 'undecided': 'dim'}
 
@@ -46,10 +47,10 @@ def print_table(summary: Mapping[str, Any], console: Console) -> None:
     """
     printer = _Printer(console)
     if any(row['seeds'] for row in summary['strategies'].values()):
-        console.print(_measurements(summary, printer))
+        console.print(fitting(_measurements(summary, printer), console.width))
     if pair_counts(summary):
         for metric in METRICS:
-            console.print(_differences(summary, metric, printer))
+            console.print(fitting(_differences(summary, metric, printer), console.width))
     for say in (answer, measured, chance_note, power_note, cells_note):
         sentence = say(summary)
         if sentence:

@@ -243,12 +243,14 @@ def cells_note(summary: Mapping[str, Any]) -> str | None:
     '1 of 3 cells completed; 1 not finished, 1 diverged: left out of every mean and comparison.'
     """
     rows = summary['strategies'].values()
-    done, missing, diverged = (
-        sum(len(row[key]) for row in rows) for key in ('seeds', 'missing', 'diverged')
+    done, missing, diverged, failed = (
+        sum(len(row.get(key, ())) for row in rows)
+        for key in ('seeds', 'missing', 'diverged', 'failed')
     )
     if not missing and not diverged:
         return None
-    parts = [f'{missing} not finished'] if missing else []
+    parts = [f'{missing - failed} not finished'] if missing > failed else []
+    parts += [f'{failed} failed'] if failed else []
     parts += [f'{diverged} diverged'] if diverged else []
     total = done + missing + diverged
     return (

@@ -2,11 +2,9 @@
 
 What a cell computes is a function of its config and the machine: a run that was killed and resumed
 leaves the same bytes as one that was not, but for `timing.jsonl`, `environment.json`, the seconds
-and speed in `result.json`, and which checkpoints were kept.
+and speed in `result.json`, the digests of these three, and which checkpoints were kept.
 """
 
-import math
-import shutil
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -17,23 +15,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cnn_jax.checksums import write_result
 from cnn_jax.data import Dataset, Split
 from cnn_jax.data.batches import epoch_order
 from cnn_jax.errors import BadInput
-from cnn_jax.evaluation import (
-    accuracy,
-    mean_loss,
-    predict_logits,
-)
-from cnn_jax.files import read_json, write_json
+from cnn_jax.evaluation import accuracy, mean_loss, predict_logits
+from cnn_jax.files import json_bytes, read_json, write_atomically
 from cnn_jax.models import Classifier
 from cnn_jax.runs.checkpoint import restore_checkpoint, save_checkpoint
-from cnn_jax.runs.config import Cell, config_to_dict
+from cnn_jax.runs.config import Cell, cell_from_dict, config_to_dict, hash_of_values
 from cnn_jax.runs.environment import describe_environment
 from cnn_jax.runs.final import final_evaluation
+from cnn_jax.runs.finished import CHECKPOINTS, finished_result, forget_failure
 from cnn_jax.runs.folder import locked
-from cnn_jax.runs.metrics_log import append_row, cut_after, read_rows
-from cnn_jax.runs.setup import Setup, setup_of, splits, training_images
+from cnn_jax.runs.journal import ENVIRONMENT, Journal, open_journal, with_record
+from cnn_jax.runs.metrics_log import finite_or_none
+from cnn_jax.runs.setup import Setup, last_step, setup_of, splits
 from cnn_jax.training import (
     EpochSums,
     TrainState,
@@ -42,7 +39,7 @@ from cnn_jax.training import (
     zero_sums,
 )
 
-RESULT, METRICS, TIMING = 'result.json', 'metrics.jsonl', 'timing.jsonl'
+CONFIG, PREDICTIONS = 'config.json', 'predictions.npz'
 Progress = tuple[TrainState, EpochSums]
 _ORPHAN_SECONDS = 20.0  # how long the worker of a killed run may still hold its cell
 
@@ -52,26 +49,31 @@ def run_cell(
     folder: Path,
     dataset: Dataset,
     *,
+    trust_backend: bool = False,
     stop: Callable[[], bool] = lambda: False,
     tick: Callable[[int], None] = lambda steps: None,
     log: Callable[[str], None] = lambda line: None,
 ) -> dict | None:
     """Runs, or goes on with, the cell in `folder`; its result, or None when `stop()` ended it.
 
-    `tick(steps)` reports progress, steps done before a resume included.
+    `tick(steps)` reports progress, steps done before a resume included. `trust_backend` is only
+    recorded: that the backend's numbers were not checked.
     """
-    if (folder / RESULT).exists():
-        return read_json(folder / RESULT)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, wait_seconds=_ORPHAN_SECONDS):
-        write_json(folder / 'config.json', config_to_dict(cell))
-        _record_environment(folder, dataset)
+        finished = finished_result(folder, last_step(cell, dataset), log=log)
+        if finished is not None:
+            return finished
+        forget_failure(folder)
         train, judge, split = splits(cell, dataset)
-        steps_per_epoch = len(train.labels) // cell.batch_size
         setup = setup_of(cell, dataset)
-        state, sums = _restored(setup, cell, folder, dataset.image_shape, steps_per_epoch, log)
+        (state, sums), record = _restored(setup, cell, folder, dataset, log)
+        journal = open_journal(folder, record, dataset, trust_backend=trust_backend)
+        files = {CONFIG: _config(cell, folder), ENVIRONMENT: _environment(journal)}
+        for name, content in files.items():
+            write_atomically(folder / name, content)
         outcome, state = _train(
-            setup, cell, folder, train, judge, split, state, sums, stop=stop, tick=tick
+            setup, cell, folder, journal, train, judge, split, state, sums, stop=stop, tick=tick
         )
         if outcome == 'stopped':
             return None
@@ -80,14 +82,18 @@ def run_cell(
             'step': int(state.step),
             'parameters': setup.parameters,
             'flops_per_example': setup.flops,
-            **_speed(folder),
+            **journal.speed(),
         }
+        files |= journal.files()
         if outcome == 'finished':
-            result |= final_evaluation(setup.classifier, cell, folder, dataset.test, state)
+            figures, files[PREDICTIONS] = final_evaluation(
+                setup.classifier, cell, dataset.test, state
+            )
+            result |= figures
         else:
             result['message'] = f'the loss was not finite at step {int(state.step)}'
-        write_json(folder / RESULT, {k: _finite_or_none(v) for k, v in result.items()})
-        return result
+        result = {key: finite_or_none(value) for key, value in result.items()}
+        return write_result(folder, result, files)
 
 
 def trained(
@@ -100,64 +106,52 @@ def trained(
     setup = setup_of(cell, dataset)
     key = jax.random.key(cell.seed)
     like = (create_state(setup.classifier, setup.optimizer, key, dataset.image_shape), zero_sums())
-    found = restore_checkpoint(folder / 'checkpoints', like, warn=log)
-    last = cell.epochs * (training_images(cell, dataset) // cell.batch_size)
-    if found is None or found[1] != last:
+    found = restore_checkpoint(folder / CHECKPOINTS, like, warn=log)
+    last = last_step(cell, dataset)
+    if found is None or found.step != last:
         raise BadInput(
-            f'no intact checkpoint of the last step ({last}) in {folder}: delete this folder and '
-            f'run the comparison again.'
+            f'no intact checkpoint of the last step ({last}) in {folder}: move this folder '
+            f'away and run the comparison again, to train this cell anew.'
         )
-    (state, _), _ = found
-    return setup.classifier, state.variables
+    return setup.classifier, found.tree[0].variables
 
 
-def _record_environment(folder: Path, dataset: Dataset) -> None:
-    path = folder / 'environment.json'
-    if path.exists() and read_json(path).get('data_fingerprint') != dataset.fingerprint:
-        raise BadInput(
-            f'{dataset.name} is not the data that {folder} was begun with: '
-            f'put the old data back, or give another --output.'
-        )
-    write_json(path, {**describe_environment(), 'data_fingerprint': dataset.fingerprint})
+def _config(cell: Cell, folder: Path) -> bytes:
+    """The cell's config; one of an older version stays in its fields, which name the folder."""
+    try:
+        values = read_json(folder / CONFIG)
+        if hash_of_values(values) == folder.name and cell_from_dict(values) == cell:
+            return json_bytes(values)
+    except BadInput:  # not there, damaged, or of another cell: written anew
+        pass
+    return json_bytes(config_to_dict(cell))
 
 
-def _finite_or_none(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _start_over(fresh: Progress, folder: Path) -> Progress:
-    for name in (METRICS, TIMING):
-        (folder / name).unlink(missing_ok=True)
-    return fresh
+def _environment(journal: Journal) -> bytes:
+    what_ran = {
+        'data_fingerprint': journal.data_fingerprint,
+        'trust_backend': journal.trust_backend,
+    }
+    return json_bytes({**describe_environment(), **what_ran})
 
 
 def _restored(
-    setup: Setup,
-    cell: Cell,
-    folder: Path,
-    image_shape: tuple[int, int, int],
-    steps_per_epoch: int,
-    log: Callable[[str], None],
-) -> Progress:
+    setup: Setup, cell: Cell, folder: Path, dataset: Dataset, log: Callable[[str], None]
+) -> tuple[Progress, Mapping]:
+    """Where the cell's newest intact checkpoint stands and its record, or a fresh start and {}."""
     key = jax.random.key(cell.seed)
-    fresh = (create_state(setup.classifier, setup.optimizer, key, image_shape), zero_sums())
-    restored = restore_checkpoint(folder / 'checkpoints', fresh, warn=log)
-    if restored is None:
-        return _start_over(fresh, folder)
-    tree, step = restored
-    rows = cut_after(folder / METRICS, step)
-    cut_after(folder / TIMING, step)
-    if len(rows) < step // steps_per_epoch:
-        log(f'{folder / METRICS} is damaged: starting this cell over')
-        shutil.rmtree(folder / 'checkpoints')
-        return _start_over(fresh, folder)
-    return tree
+    fresh = (create_state(setup.classifier, setup.optimizer, key, dataset.image_shape), zero_sums())
+    found = restore_checkpoint(folder / CHECKPOINTS, fresh, warn=log)
+    if found is not None:
+        found = with_record(found, folder, last_step(cell, dataset) // cell.epochs, log)
+    return (fresh, {}) if found is None else (found.tree, found.record)
 
 
 def _train(
     setup: Setup,
     cell: Cell,
     folder: Path,
+    journal: Journal,
     train: Split,
     judge: Split,
     split: str,
@@ -190,14 +184,15 @@ def _train(
         if outcome == 'diverged':
             bad = int(sums.first_bad_step)
             return outcome, replace(state, step=jnp.int32(bad if bad >= 0 else state.step))
-        append_row(folder / TIMING, {'step': int(state.step), **clock.row()})
+        journal.timing.append({'step': int(state.step), **clock.row()})
+        if outcome == 'finished':
+            journal.metrics.append(_epoch_row(setup, cell, epoch, sums, state, judge, split))
+            sums = zero_sums()
+        save_checkpoint(
+            folder / CHECKPOINTS, (state, sums), step=int(state.step), record=journal.record()
+        )
         if outcome == 'stopped':
-            save_checkpoint(folder / 'checkpoints', (state, sums), step=int(state.step))
             return outcome, state
-        row = _epoch_row(setup, cell, epoch, sums, state, judge, split)
-        append_row(folder / METRICS, row)
-        sums = zero_sums()
-        save_checkpoint(folder / 'checkpoints', (state, sums), step=int(state.step))
         if stop():
             return 'stopped', state
     return 'finished', state
@@ -251,13 +246,3 @@ class _Clock:
             'seconds': round(self._last - self._start, 3),
             'examples_per_second': round(statistics.median(self._rates), 1),
         }
-
-
-def _speed(folder: Path) -> dict:
-    rows = read_rows(folder / TIMING)
-    if not rows:
-        return {'examples_per_second': None, 'seconds': None}
-    return {
-        'examples_per_second': statistics.median(row['examples_per_second'] for row in rows),
-        'seconds': round(sum(row['seconds'] for row in rows), 3),
-    }

@@ -1,45 +1,67 @@
 """Checkpoints: Orbax for the arrays, a SHA-256 manifest because Orbax does not notice flipped bits.
 
 A checkpoint is a folder named by its step. It is written under another name and renamed when it is
-complete, so a kill leaves nothing that looks finished.
+complete, so a kill leaves nothing that looks finished. Beside the arrays it holds the run's record
+until then (its log, its data), so that a resume reads nothing but an intact checkpoint.
 """
 
-import hashlib
-import json
+import functools
+import gc
+import logging
 import os
+import re
 import shutil
-from collections.abc import Callable
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 import jax
 import orbax.checkpoint as ocp
 
-from cnn_jax.files import write_atomically
+from cnn_jax.checksums import digest
+from cnn_jax.errors import BadInput, Damaged, one_line
+from cnn_jax.files import json_bytes, read_bytes, read_json, write_atomically
 from cnn_jax.runs.folder import require_space
 
 Tree = TypeVar('Tree')
+T = TypeVar('T')
 _KEEP = 2
+_MANIFEST, _RECORD = 'manifest.json', 'record.json'
+
+
+@dataclass(frozen=True)
+class Checkpoint(Generic[Tree]):
+    """The arrays, the step after which they were saved, and the record; {} of older versions."""
+
+    tree: Tree
+    step: int
+    record: Mapping[str, Any]
 
 
 def _digests(folder: Path) -> dict[str, str]:
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(folder)): digest(read_bytes(path))
         for path in sorted(folder.rglob('*'))
-        if path.is_file() and path.name != 'manifest.json'
+        if path.is_file() and path.name != _MANIFEST
     }
 
 
 def _steps(folder: Path) -> list[int]:
     """Steps of the checkpoints in the folder, newest first."""
     names = [p.name for p in folder.iterdir()] if folder.exists() else []
-    return sorted((int(name) for name in names if name.isdigit()), reverse=True)
+    return sorted((int(n) for n in names if n.isascii() and n.isdecimal()), reverse=True)
 
 
-def save_checkpoint(folder: Path, tree: object, *, step: int) -> None:
-    """Writes `tree` as the checkpoint of `step` and keeps the newest two.
+def save_checkpoint(
+    folder: Path, tree: object, *, step: int, record: Mapping[str, Any] | None = None
+) -> None:
+    """Writes `tree` and the JSON object `record` as the checkpoint of `step`; keeps the newest two.
 
-    Raises BadInput where the disk is too full, before anything is touched.
+    Raises BadInput where the disk is too full, before anything is touched, and where it cannot be
+    written; the checkpoints before it are kept.
     """
     folder.mkdir(exist_ok=True)
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
@@ -50,9 +72,20 @@ def save_checkpoint(folder: Path, tree: object, *, step: int) -> None:
     for leftover in folder.glob('*.tmp'):
         shutil.rmtree(leftover)
     temporary = folder / f'{step}.tmp'
-    with ocp.PyTreeCheckpointer() as checkpointer:
-        checkpointer.save(temporary.absolute() / 'arrays', tree)
-    write_atomically(temporary / 'manifest.json', json.dumps(_digests(temporary)).encode())
+
+    def save() -> None:
+        with ocp.PyTreeCheckpointer() as checkpointer:
+            checkpointer.save(temporary.absolute() / 'arrays', tree)
+
+    _, problem = _tried(save)
+    if problem is not None:
+        shutil.rmtree(temporary, ignore_errors=True)  # on a full disk it is in the way
+        raise BadInput(
+            f'cannot write the checkpoint {final}: {problem}. '
+            f'What was there is kept: mend this and run the command again.'
+        )
+    write_atomically(temporary / _RECORD, json_bytes(record or {}))
+    write_atomically(temporary / _MANIFEST, json_bytes(_digests(temporary)))
     os.replace(temporary, final)
     for old in _steps(folder)[_KEEP:]:
         shutil.rmtree(folder / str(old))
@@ -60,34 +93,82 @@ def save_checkpoint(folder: Path, tree: object, *, step: int) -> None:
 
 def restore_checkpoint(
     folder: Path, like: Tree, *, warn: Callable[[str], None]
-) -> tuple[Tree, int] | None:
-    """The newest intact checkpoint, in the form of `like`, and its step; None where there is none.
+) -> Checkpoint[Tree] | None:
+    """The newest intact checkpoint, in the form of `like`; None where there is none.
 
     One whose files do not match its manifest is reported through `warn`, renamed and passed over.
+    Raises BadInput where the disk fails while an intact one is read.
     """
     for step in _steps(folder):
         path = folder / str(step)
         problem = _problem(path)
         if problem is None:
-            with ocp.PyTreeCheckpointer() as checkpointer:
-                restore_args = ocp.checkpoint_utils.construct_restore_args(like)
-                tree = checkpointer.restore(
-                    path.absolute() / 'arrays', item=like, restore_args=restore_args
+            tree, problem = _tried(functools.partial(_arrays, path, like))
+            if tree is None:
+                raise BadInput(
+                    f'cannot read the checkpoint {path}, whose files are whole: {problem}. '
+                    f'It is kept: mend this and run again, or give another --output.'
                 )
-            return tree, step
+            record = read_json(path / _RECORD) if (path / _RECORD).exists() else {}
+            return Checkpoint(tree, step, record)
         warn(f'checkpoint {path} is damaged ({problem}): passing over it')
-        shutil.rmtree(folder / f'{step}.damaged', ignore_errors=True)
-        path.rename(folder / f'{step}.damaged')
+        path.rename(free_name(path.with_name(f'{step}.damaged')))
     return None
+
+
+def _arrays(path: Path, like: Tree) -> Tree:
+    with ocp.PyTreeCheckpointer() as checkpointer:
+        return checkpointer.restore(
+            path.absolute() / 'arrays',
+            item=like,
+            restore_args=ocp.checkpoint_utils.construct_restore_args(like),
+        )
+
+
+def _tried(call: Callable[[], T]) -> tuple[T | None, str | None]:
+    """What `call` returns, or in a line why it failed.
+
+    Orbax gives errors of the disk as ValueError and others, and its threads print theirs: of those
+    a user is spared, and of what the collector says of coroutines that were never run.
+    """
+    absl, hook = logging.getLogger('absl'), sys.unraisablehook
+    level, problem = absl.level, None
+    absl.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(action='ignore', category=RuntimeWarning):
+            try:
+                return call(), None
+            except Exception as error:
+                found = re.search(r"os_error_code='(\d+)'", str(error))
+                problem = os.strerror(int(found[1])) if found else one_line(error)
+            sys.unraisablehook = lambda _: None
+            gc.collect()
+    finally:
+        absl.setLevel(level)
+        sys.unraisablehook = hook
+    return None, problem
+
+
+def is_whole(folder: Path, step: int) -> bool:
+    """Whether the checkpoint of that step is intact and holds a record; changes nothing."""
+    path = folder / str(step)
+    return (path / _RECORD).exists() and _problem(path) is None
+
+
+def free_name(path: Path) -> Path:
+    """The path, or where it is taken, the first of path-2, path-3, ... that is not."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f'{path.name}-{number}')
+    return free
 
 
 def _problem(path: Path) -> str | None:
     """What is wrong with the checkpoint's files, or None."""
     try:
-        expected = json.loads((path / 'manifest.json').read_text())
-    except (OSError, ValueError):
-        return 'its manifest is missing or unreadable'
-    if not isinstance(expected, dict):
+        expected = read_json(path / _MANIFEST)
+    except Damaged:
         return 'its manifest is missing or unreadable'
     found = _digests(path)
     for name in sorted({*expected, *found}):

@@ -3,6 +3,7 @@
 import re
 import runpy
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -11,44 +12,74 @@ from typing import Annotated
 import tyro
 
 from cnn_jax.data.augment import Augment
-from cnn_jax.errors import BadInput, require, unknown_name
+from cnn_jax.errors import BadInput, one_line, require, unknown_name
 from cnn_jax.exits import BAD_INPUT, parse_options
 from cnn_jax.modules import strategy_named, strategy_names
-from cnn_jax.runs.config import Comparison, Evaluation
+from cnn_jax.runs.config import Comparison, Evaluation, comparison_from_dict, config_to_dict
 from cnn_jax.training import Optimizer
 
 
 def load_config(path: Path) -> Comparison:
-    """The `config` that a Python file defines; BadInput says what is wrong with the file."""
-    require(path.is_file(), f'no config file {path}: see the folder configs/ for some.')
+    """The `config` that a Python file defines; BadInput says what is wrong with the file.
+
+    Modules beside the file can be imported by it, and by the processes that train.
+    """
+    try:
+        found = path.is_file()
+    except (OSError, ValueError) as error:  # a name that the system cannot hold
+        raise BadInput(f'no config file {str(path)[:200]!r}: {one_line(error)}.') from None
+    require(found, f'no config file {path}: see the folder configs/ for some.')
+    beside = str(path.resolve().parent)
+    if beside not in sys.path:
+        sys.path.append(beside)
     try:
         config = runpy.run_path(str(path)).get('config')
     except BadInput as error:
-        raise BadInput(f'{path}: {error}') from None
+        raise BadInput(f'{path}{_line(path, error)}: {error}') from None
     except TypeError as error:
         raise _unknown_field(path, error) from None
-    except (Exception, SystemExit) as error:
-        raise BadInput(f'{path}: {type(error).__name__}: {error}') from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a config may raise GeneratorExit and SystemExit, too
+        raise BadInput(f'{path}{_line(path, error)}: {one_line(error)}') from None
     require(
         isinstance(config, Comparison),
         f'{path} must define `config = Comparison(...)`; it defines {type(config).__name__}.',
     )
     assert isinstance(config, Comparison)
+    return _plain(path, config)
+
+
+def _plain(path: Path, config: Comparison) -> Comparison:
+    """The config, once it is known that files can hold it."""
+    try:
+        same = comparison_from_dict(config_to_dict(config))
+    except Exception as error:
+        raise BadInput(f'{path}: the config must hold plain values: {one_line(error)}') from None
+    require(same == config, f'{path}: the config must hold plain values, such as JSON can hold.')
     return config
+
+
+def _line(path: Path, error: BaseException) -> str:
+    """Where in the file the error was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    return f', line {lines[-1]}' if lines else ''
 
 
 def _unknown_field(path: Path, error: TypeError) -> BadInput:
     match = re.fullmatch(
         r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'.*", str(error)
     )
+    where = f'{path}{_line(path, error)}'
     if match is None:
-        return BadInput(f'{path}: {error}')
+        return BadInput(f'{where}: {one_line(error)}')
     known = {cls.__name__: cls for cls in (Comparison, Optimizer, Augment, Evaluation)}
     cls = known.get(match[1])
     if cls is None:
-        return BadInput(f'{path}: {error}')
+        return BadInput(f'{where}: {one_line(error)}')
     wrong = unknown_name(f'field of {match[1]}', match[2], [f.name for f in fields(cls)])
-    return BadInput(f'{path}: {wrong}')
+    return BadInput(f'{where}: {wrong}')
 
 
 def choose_strategies(comparison: Comparison, names: Sequence[str] | None) -> Comparison:
@@ -80,6 +111,7 @@ class Options:
     dry_run: bool
     explain: bool
     profile: Path | None
+    trust_backend: bool
 
 
 def parse(arguments: Sequence[str], *, program: str, description: str) -> Options:
@@ -106,6 +138,7 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
         dry_run: bool = False,
         explain: bool = False,
         profile: Path | None = None,
+        trust_backend: bool = False,
     ) -> Options:
         """Options.
 
@@ -118,10 +151,21 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
             dry_run: Check everything, print the resolved config and run nothing.
             explain: Time a training step of each strategy, beside what it must cost; run nothing.
             profile: Write a trace of a few steps of each strategy to this folder; run nothing.
+            trust_backend: Go on although check_backend finds wrong numbers; recorded in
+                environment.json.
         """
         require(workers is None or workers >= 1, f'--workers must be at least 1; got {workers}.')
         chosen = choose_strategies(comparison, strategies)
-        return Options(chosen, output, workers, extend, dry_run, explain, profile)
+        return Options(
+            comparison=chosen,
+            output=output,
+            workers=workers,
+            extend=extend,
+            dry_run=dry_run,
+            explain=explain,
+            profile=profile,
+            trust_backend=trust_backend,
+        )
 
     return parse_options(
         options, arguments[1:], program=f'{program} CONFIG', description=description

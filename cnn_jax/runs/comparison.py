@@ -1,24 +1,33 @@
 """A comparison in its folder: checks first, then runs the cells that are not finished."""
 
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from cnn_jax.checksums import read_sealed, write_sealed
 from cnn_jax.data import Dataset
-from cnn_jax.errors import BadInput, require
-from cnn_jax.files import read_json, write_json
-from cnn_jax.runs.cell import RESULT
+from cnn_jax.errors import BadInput, CellsFailed, Damaged, one_line, require
+from cnn_jax.files import read_json
+from cnn_jax.runs.cell import CONFIG
 from cnn_jax.runs.config import (
     Cell,
     Comparison,
+    cell_from_dict,
     cells_of,
+    comparison_from_dict,
     config_difference,
     config_hash,
     config_to_dict,
+    hash_of_values,
 )
+from cnn_jax.runs.finished import failure, finished_result
 from cnn_jax.runs.folder import locked
+from cnn_jax.runs.journal import ENVIRONMENT
 from cnn_jax.runs.pool import CellKey, run_cells, worker_count
 from cnn_jax.runs.progress import Progress
-from cnn_jax.runs.setup import check_cell, training_images
+from cnn_jax.runs.setup import check_cell, last_step
+from cnn_jax.version import package_version
 
 INDEX = 'comparison.json'
 _MAY_GROW = ('seeds', 'strategies')
@@ -33,46 +42,118 @@ def run_comparison(
     workers: int | None = None,
     extend: bool = False,
     dry_run: bool = False,
-) -> None:
+    trust_backend: bool = False,
+) -> dict[CellKey, str]:
     """Runs every cell of the comparison that is not finished in `folder`.
 
-    Raises BadInput, before anything is written, where a cell cannot run or the folder cannot be
-    used: not writable, in use, or holding another comparison (`extend` allows more seeds and
-    strategies in it). Raises Interrupted when asked to stop. `dry_run` stops after the checks.
+    Returns the cells that raised an error, with the error in a line: their folders record it, and
+    the next call tries them again. Raises BadInput, before anything is written, where a cell cannot
+    run or the folder cannot be used: not writable, in use, of other data, or holding another
+    comparison (`extend` allows more seeds and strategies in it) or a damaged result that cannot be
+    made again. Raises Interrupted when asked to stop. `dry_run` stops after the checks.
+    `trust_backend` goes on where `cnn_jax.backend.check_backend` finds wrong numbers.
     """
     cells = cells_of(comparison)
-    for cell in cells.values():
-        check_cell(cell, dataset)
+    for key, cell in cells.items():
+        _check(key, cell, dataset, raise_all=dry_run)
     if dry_run:
-        return
+        return {}
     make_folder(folder)
     with locked(folder):
         check_folder(comparison, folder, extend=extend)
-        folders = {key: folder / 'cells' / config_hash(cell) for key, cell in cells.items()}
+        folders = _folders(cells, folder)
+        _check_data(folder / INDEX, dataset)
+        todo = {
+            key: cell
+            for key, cell in cells.items()
+            if _is_open(key, folders[key], last_step(cell, dataset), progress)
+        }
+        for key in cells.keys() - todo.keys():
+            _check_data(folders[key] / ENVIRONMENT, dataset)
         index = {
             'config': config_to_dict(comparison),
             'class_names': list(dataset.class_names),
+            'data_fingerprint': dataset.fingerprint,
             'cells': [
                 {'strategy': name, 'seed': seed, 'folder': str(path.relative_to(folder))}
                 for (name, seed), path in folders.items()
             ],
         }
-        write_json(folder / INDEX, index)
-        steps = {key: _steps(cell, dataset) for key, cell in cells.items()}
-        todo: dict[CellKey, Cell] = {}
-        for key, cell in cells.items():
-            if (folders[key] / RESULT).exists():
-                progress.already_done(key)
-            else:
-                todo[key] = cell
+        write_sealed(folder / INDEX, index)
         if not todo:
-            return
-        with progress.running(total_steps=sum(steps[key] for key in todo), cells=len(todo)):
-            run_cells(todo, folders, progress.events(), workers=workers or worker_count(todo))
+            return {}
+        steps = sum(last_step(cell, dataset) for cell in todo.values())
+        with progress.running(total_steps=steps, cells=len(todo)):
+            results = run_cells(
+                todo,
+                folders,
+                progress.events(),
+                workers=workers or worker_count(todo),
+                trust_backend=trust_backend,
+            )
+    return {key: r['message'] for key, r in results.items() if r['status'] == 'failed'}
 
 
-def _steps(cell: Cell, dataset: Dataset) -> int:
-    return cell.epochs * (training_images(cell, dataset) // cell.batch_size)
+def cells_failed(failed: Mapping[CellKey, str]) -> CellsFailed:
+    """The end of a comparison whose report lacks these cells."""
+    (name, seed), message = next(iter(failed.items()))
+    more = f' (and {len(failed) - 1} more)' if len(failed) > 1 else ''
+    return CellsFailed(
+        f'failed: {name}, seed {seed}: {message}{more}.\n'
+        f'The report is without what failed; each folder holds its error. '
+        f'Run the same command again to try it once more.'
+    )
+
+
+def _check(key: CellKey, cell: Cell, dataset: Dataset, *, raise_all: bool) -> None:
+    """`check_cell`; where a strategy itself raises there, its worker will record why it failed."""
+    try:
+        check_cell(cell, dataset)
+    except BadInput:
+        raise
+    except Exception as error:
+        if raise_all:
+            raise BadInput(f'{key[0]} cannot run: {one_line(error)}') from error
+
+
+def _folders(cells: Mapping[CellKey, Cell], folder: Path) -> dict[CellKey, Path]:
+    """Each cell's folder: the one that holds its config, or a new one.
+
+    A folder is named by the hash of its config, in the fields of the version that made it; a field
+    that it lacks has its default.
+    """
+    known: dict[Cell, Path] = {}
+    for path in sorted((folder / 'cells').glob(f'*/{CONFIG}')):
+        with suppress(BadInput):  # damaged, or of another version: not one of these cells
+            values = read_json(path)
+            if hash_of_values(values) == path.parent.name:
+                known.setdefault(cell_from_dict(values), path.parent)
+    return {
+        key: known.get(cell, folder / 'cells' / config_hash(cell)) for key, cell in cells.items()
+    }
+
+
+def _check_data(path: Path, dataset: Dataset) -> None:
+    """Raises BadInput where the index, or a finished cell's environment, names other data."""
+    if not path.exists():
+        return
+    require(
+        read_json(path).get('data_fingerprint') in (None, dataset.fingerprint),
+        f'{path} is of other data: what {dataset.name} holds has changed since. '
+        f'Give another --output, or put the old data back.',
+    )
+
+
+def _is_open(key: CellKey, folder: Path, last: int, progress: Progress) -> bool:
+    """Whether the cell is to be run; says why where it has run before."""
+    name = f'{key[0]}, seed {key[1]}'
+    if finished_result(folder, last, log=lambda line: progress.line(f'{name}: {line}')):
+        progress.already_done(key)
+        return False
+    message = failure(folder)
+    if message:
+        progress.line(f'{name}: failed before ({message}); tried once more')
+    return True
 
 
 def make_folder(folder: Path) -> None:
@@ -96,12 +177,8 @@ def check_folder(comparison: Comparison, folder: Path, *, extend: bool = False) 
     )
     if not (folder / INDEX).exists():
         return
-    old, new = read_json(folder / INDEX).get('config'), config_to_dict(comparison)
-    kinds = {'seeds': list, 'strategies': dict}
-    if not isinstance(old, dict) or any(not isinstance(old.get(k), v) for k, v in kinds.items()):
-        raise BadInput(f'{folder / INDEX} is damaged: give another --output, or remove it.')
+    old, new = _old_config(folder / INDEX), config_to_dict(comparison)
     changes = config_difference(old, new)
-    grown = [k for k in _MAY_GROW if config_difference({k: old.get(k)}, {k: new[k]})]
     only_grew = all(change.startswith(tuple(_MAY_GROW)) for change in changes)
     lost = [s for s in old['seeds'] if s not in new['seeds']] + [
         name
@@ -111,8 +188,28 @@ def check_folder(comparison: Comparison, folder: Path, *, extend: bool = False) 
     if not changes or (extend and only_grew and not lost):
         return
     shown = '; '.join(changes[:6]) + (f'; and {len(changes) - 6} more' if len(changes) > 6 else '')
-    hint = ' or add --extend to run what is new' if grown and only_grew and not lost else ''
+    hint = ' or add --extend to run what is new' if only_grew and not lost else ''
     raise BadInput(
         f'{folder} holds a run with another config: {shown}.\n'
         f'Give another --output, change the config back{hint}.'
     )
+
+
+def _old_config(path: Path) -> dict:
+    """The config of a run's index in all fields of this version, absent ones by their default."""
+    try:
+        index = read_sealed(path)
+        if not isinstance(index.get('config'), dict):
+            raise Damaged(f"{path} is damaged: it lacks 'config'.")
+    except Damaged as error:
+        raise Damaged(
+            f'{error} Move it away and run again: finished cells are known by their own configs.'
+        ) from None
+    try:
+        return config_to_dict(comparison_from_dict(index['config']))
+    except BadInput as error:
+        version = index.get('version', 'an early one')
+        raise BadInput(
+            f'{path} was written by another version of cnn_jax ({version}; this is '
+            f'{package_version()}): {error}. Use that version, or give another --output.'
+        ) from None

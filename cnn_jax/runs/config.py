@@ -29,6 +29,11 @@ def _require_int(name: str, value: object, least: int) -> None:
     )
 
 
+def _require_text(name: str, value: object) -> None:
+    good = isinstance(value, str) and value == value.encode(errors='replace').decode()
+    require(good, f'{name} must be text that UTF-8 can hold; got {value!r}.')
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """How a trained model is judged, always on every test image.
@@ -54,6 +59,9 @@ class Evaluation:
         _require_int('evaluation.batch_size', self.batch_size, 1)
         if self.border not in ('zero', 'circular'):
             raise unknown_name('evaluation.border', str(self.border), ('zero', 'circular'))
+
+
+_PARTS = {'optimizer': Optimizer, 'augment': Augment, 'evaluation': Evaluation}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +101,13 @@ class Recipe:
     def __post_init__(self):
         if self.model not in model_names():
             raise unknown_name('model', str(self.model), model_names())
-        require(isinstance(self.data, str), f'data must be a name; got {self.data!r}.')
-        for side in self.image_size or ():
+        _require_text('data', self.data)
+        size = self.image_size
+        require(
+            size is None or (isinstance(size, tuple) and len(size) == 2),
+            f'image_size must be None or (height, width); got {size!r}.',
+        )
+        for side in size or ():
             _require_int('image_size', side, 1)
         _require_int('epochs', self.epochs, 1)
         _require_int('batch_size', self.batch_size, 1)
@@ -108,8 +121,7 @@ class Recipe:
                 f'{name} must be at least 0 and below 1; got {value!r}.',
             )
             object.__setattr__(self, name, float(value))  # 0 and 0.0 are one config
-        parts = {'optimizer': Optimizer, 'augment': Augment, 'evaluation': Evaluation}
-        for name, kind in parts.items():
+        for name, kind in _PARTS.items():
             value = vars(self)[name]
             require(isinstance(value, kind), f'{name} must be {kind.__name__}(...); got {value!r}.')
 
@@ -140,14 +152,14 @@ class Comparison(Recipe):
 
     def __post_init__(self):
         super().__post_init__()
-        require(isinstance(self.title, str), f'title must be text; got {self.title!r}.')
+        _require_text('title', self.title)
         require(
             isinstance(self.strategies, Mapping) and len(self.strategies) > 0,
             f'strategies must be a dict of at least one name and strategy; got '
             f'{self.strategies!r}.',
         )
         for name, strategy in self.strategies.items():
-            require(isinstance(name, str), f'strategies: {name!r} must be a name.')
+            _require_text('the name of a strategy', name)
             strategy_to_dict(strategy)
         if self.baseline not in self.strategies:
             raise unknown_name('baseline', str(self.baseline), self.strategies)
@@ -184,7 +196,7 @@ def config_to_dict(config: Cell | Comparison) -> dict:
     {'name': 'max', 'window': None, 'stride': 2, 'padding': None}
     """
     values = {f.name: vars(config)[f.name] for f in fields(config)}
-    for name in ('optimizer', 'augment', 'evaluation'):
+    for name in _PARTS:
         values[name] = asdict(values[name])
     if isinstance(config, Cell):
         values['strategy'] = strategy_to_dict(config.strategy)
@@ -194,22 +206,51 @@ def config_to_dict(config: Cell | Comparison) -> dict:
 
 
 def cell_from_dict(values: Mapping) -> Cell:
-    """The cell whose `config_to_dict` that is; BadInput where a field is unknown or wrong.
+    """The cell whose `config_to_dict` that is; a field that it lacks has its default.
+
+    Raises BadInput where a field is unknown, as in files of another version, or wrong.
 
     >>> from cnn_jax.modules import MaxBlur
     >>> cell = Cell(strategy=MaxBlur(filter_size=5), seed=3, image_size=(32, 32))
     >>> cell_from_dict(config_to_dict(cell)) == cell
     True
     """
-    parts = {'optimizer': Optimizer, 'augment': Augment, 'evaluation': Evaluation}
-    made = {
-        name: parts[name](**_tuples(value)) if name in parts else value
-        for name, value in _tuples(values).items()
-    }
+    return _from_dict(Cell, values)
+
+
+def comparison_from_dict(values: Mapping) -> Comparison:
+    """The comparison whose `config_to_dict` that is, as `cell_from_dict` makes a cell.
+
+    >>> from cnn_jax.modules import Max
+    >>> comparison_from_dict({'strategies': {'max': {'name': 'max'}}}).strategies
+    {'max': Max(window=None, stride=2, padding=None)}
+    """
+    return _from_dict(Comparison, values)
+
+
+_Config = TypeVar('_Config', Cell, Comparison)
+
+
+def _from_dict(kind: type[_Config], values: Mapping) -> _Config:
+    made = _tuples(values)
+    unknown = sorted(set(made) - {f.name for f in fields(kind)})
     try:
-        return Cell(**{**made, 'strategy': strategy_from_dict(values['strategy'])})
-    except (TypeError, KeyError) as error:
-        raise BadInput(f'not the config of a cell: {error}.') from None
+        for name, part in _PARTS.items():
+            if name in made:
+                unknown += sorted(f'{name}.{k}' for k in set(made[name]) - _names(part))
+                made[name] = part(**_tuples(made[name])) if not unknown else made[name]
+        require(not unknown, f'unknown here: {", ".join(unknown)}')
+        if 'strategy' in made:
+            made['strategy'] = strategy_from_dict(values['strategy'])
+        if 'strategies' in made:
+            made['strategies'] = {k: strategy_from_dict(s) for k, s in made['strategies'].items()}
+        return kind(**made)
+    except (BadInput, TypeError, KeyError, ValueError, AttributeError) as error:
+        raise BadInput(f'not the config of a {kind.__name__.lower()}: {error}') from None
+
+
+def _names(part: type) -> set[str]:
+    return {f.name for f in fields(part)}
 
 
 def _tuples(values: Mapping) -> dict:
@@ -225,7 +266,12 @@ def config_hash(cell: Cell) -> str:
     >>> len(config_hash(one)), config_hash(one) == config_hash(two)
     (16, False)
     """
-    text = json.dumps({'format': _FORMAT, **config_to_dict(cell)}, sort_keys=True)
+    return hash_of_values(config_to_dict(cell))
+
+
+def hash_of_values(values: Mapping) -> str:
+    """The `config_hash` of a cell's config as plain values, whichever fields its version had."""
+    text = json.dumps({'format': _FORMAT, **values}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

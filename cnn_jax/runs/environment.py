@@ -10,7 +10,9 @@ from pathlib import Path
 
 import jax
 
+from cnn_jax.runs.folder import NO_LOCK
 from cnn_jax.runs.process import usable_cores
+from cnn_jax.version import package_version
 
 _PACKAGES = [
     'jax',
@@ -23,7 +25,7 @@ _PACKAGES = [
     'tensorflow-datasets',
     'array_record',
 ]
-_FLAGS = ('XLA_FLAGS', 'LD_PRELOAD', 'GLIBC_TUNABLES', 'OMP_NUM_THREADS')
+_FLAGS = ('XLA_FLAGS', 'LD_PRELOAD', 'GLIBC_TUNABLES', 'OMP_NUM_THREADS', NO_LOCK)
 _JAX_SETTINGS = (
     'jax_enable_x64',
     'jax_default_matmul_precision',
@@ -38,7 +40,8 @@ def _git(*arguments: str) -> str | None:
             ['git', *arguments],
             cwd=Path(__file__).parent,
             capture_output=True,
-            text=True,
+            encoding='utf-8',
+            errors='replace',
             timeout=10,
             check=True,
         )
@@ -49,7 +52,7 @@ def _git(*arguments: str) -> str | None:
 
 def _cpu_name() -> str:
     try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
+        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
     except OSError:
         return platform.processor()
     names = [line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')]
@@ -72,7 +75,10 @@ def describe_environment() -> dict:
         preloaded = re.split('[ :]+', variables['LD_PRELOAD'])
         variables['LD_PRELOAD'] = ' '.join(Path(path).name for path in preloaded)
     return {
-        'packages': {name: importlib.metadata.version(name) for name in _PACKAGES},
+        'packages': {
+            'cnn_jax': package_version(),
+            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        },
         'python': platform.python_version(),
         'command': Path(sys.argv[0]).name,
         'git': {

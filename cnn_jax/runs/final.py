@@ -1,7 +1,6 @@
 """The figures and predictions of a trained model, always on every test image."""
 
 import io
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -16,7 +15,6 @@ from cnn_jax.evaluation import (
     shift_map,
     shifted_answers,
 )
-from cnn_jax.files import write_atomically
 from cnn_jax.models import Classifier
 from cnn_jax.runs.config import Cell
 from cnn_jax.streams import Stream, stream_key
@@ -24,9 +22,9 @@ from cnn_jax.training import TrainState
 
 
 def final_evaluation(
-    classifier: Classifier, cell: Cell, folder: Path, test: Split, state: TrainState
-) -> dict:
-    """Writes `predictions.npz`; returns accuracies and shift consistencies."""
+    classifier: Classifier, cell: Cell, test: Split, state: TrainState
+) -> tuple[dict, bytes]:
+    """Accuracies and shift consistencies, and the content of `predictions.npz`."""
     judged, variables = cell.evaluation, state.variables
     logits = predict_logits(classifier, variables, test.images, batch_size=judged.batch_size)
     key = stream_key(jax.random.key(cell.seed), Stream.SHIFTS, 0)
@@ -80,8 +78,7 @@ def final_evaluation(
         shift_images=test.images[: judged.maps],
         shift_labels=test.labels[: judged.maps],
     )
-    write_atomically(folder / 'predictions.npz', content.getvalue())
-    return {
+    figures = {
         'accuracy': accuracy(logits, test.labels),
         'loss': mean_loss(logits, test.labels),
         'consistency': float(consistent[judged.border].mean()),
@@ -91,3 +88,4 @@ def final_evaluation(
         'worst_case_accuracy': float(worst.mean()),
         'worst_case_images': len(worst),
     }
+    return figures, content.getvalue()

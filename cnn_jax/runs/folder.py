@@ -1,6 +1,7 @@
 """Guards of a run's folder: room on the disk, and one process at a time."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from cnn_jax.errors import BadInput
 
+NO_LOCK = 'CNN_JAX_NO_LOCK'
 _SPARE_BYTES = 16 << 20
+_NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 
 
 def require_space(folder: Path, needed: int) -> None:
@@ -27,9 +30,10 @@ def require_space(folder: Path, needed: int) -> None:
 def locked(folder: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
     """Holds the folder's lock, which the system drops when the process dies, however it dies.
 
-    Raises BadInput, naming the holder, where another process still has it after `wait_seconds`.
+    Raises BadInput, naming the holder, where another process still has it after `wait_seconds`, and
+    where the file system has no locks, unless the variable CNN_JAX_NO_LOCK says to do without.
     """
-    with (folder / 'lock').open('a+') as file:
+    with (folder / 'lock').open('a+', encoding='utf-8') as file:
         deadline = time.monotonic() + wait_seconds
         while True:
             try:
@@ -44,6 +48,16 @@ def locked(folder: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
                 raise BadInput(
                     f'{folder} is in use by {holder}: wait for it, stop it, '
                     f'or give another --output.'
+                ) from None
+            except OSError as error:
+                if error.errno not in _NO_LOCKS_HERE:
+                    raise OSError(error.errno, error.strerror, str(folder / 'lock')) from error
+                if os.environ.get(NO_LOCK):
+                    break
+                raise BadInput(
+                    f'the file system of {folder / "lock"} has no locks ({error.strerror}), so two '
+                    f'runs in this folder would not see each other: give an --output on a local '
+                    f'disk, or set {NO_LOCK}=1 and see to it that only one runs here.'
                 ) from None
         file.truncate(0)
         file.write(f'process {os.getpid()} on {os.uname().nodename}')

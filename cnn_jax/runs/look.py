@@ -148,7 +148,7 @@ def cost_table(costs: Mapping[str, StepCost]) -> Table:
     table.add_column('a step of')
     heads = ('ms', 'GFLOP, direct', 'XLA', 'MB, direct', 'XLA', 'direct, ms', 'share')
     for head in heads:
-        table.add_column(head, justify='right')
+        table.add_column(head, justify='right', no_wrap=True)
     for name, cost in costs.items():
         table.add_row(
             name,

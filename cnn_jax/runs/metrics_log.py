@@ -1,38 +1,76 @@
-"""JSON lines: one object a line, each with the step after which it was written."""
+"""JSON lines: one object a line, each with the step after which it was written.
+
+A cell's log is kept in memory too: checkpoints hold a copy, from which a resume writes the file
+anew, and the digests of a finished cell are of what was logged. So nothing ever trusts the file.
+"""
 
 import json
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from cnn_jax.files import write_atomically
+from cnn_jax.errors import Damaged, disk_error
+from cnn_jax.files import parse_json, read_bytes, write_atomically
 
 
-def append_row(path: Path, row: Mapping) -> None:
-    """Appends one line and flushes it to the disk."""
-    with path.open('a') as file:
-        file.write(json.dumps(row) + '\n')
-        file.flush()
-        os.fsync(file.fileno())
+class Log:
+    """A log and its file, which holds `rows` from the start; the file may be followed as it grows.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = Log(Path(folder, 'metrics.jsonl'), [{'step': 1}])
+    ...     log.append({'step': 2, 'loss': math.inf})
+    ...     read_rows(log.path)
+    [{'step': 1}, {'step': 2, 'loss': None}]
+    """
+
+    def __init__(self, path: Path, rows: Iterable[Mapping]):
+        self.path, self.rows = path, list(rows)
+        if self.rows or path.exists():
+            write_atomically(path, self.content())
+
+    def append(self, row: Mapping) -> None:
+        """Adds a row, and flushes it to the disk; what is not finite becomes None."""
+        self.rows.append({key: finite_or_none(value) for key, value in row.items()})
+        try:
+            with self.path.open('ab') as file:
+                file.write(_line(self.rows[-1]))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise disk_error(OSError(error.errno, error.strerror, str(self.path))) from error
+
+    def content(self) -> bytes:
+        """What the file holds."""
+        return b''.join(map(_line, self.rows))
 
 
 def read_rows(path: Path) -> list[dict]:
-    """The rows; a last line cut short by a kill is left out."""
+    """The rows of a log that was written without a checkpoint's copy, up to the first damaged one.
+
+    A last line cut short by a kill is left out, too.
+    """
     rows = []
-    for line in path.read_text().splitlines() if path.exists() else ():
+    for line in read_bytes(path).split(b'\n') if path.exists() else ():
         try:
-            row = json.loads(line)
-        except ValueError:
+            row = parse_json(line.decode(), str(path))
+        except (Damaged, UnicodeDecodeError):
             break
-        if not isinstance(row, dict) or 'step' not in row:
+        if not isinstance(row.get('step'), int):
             break
         rows.append(row)
     return rows
 
 
-def cut_after(path: Path, step: int) -> list[dict]:
-    """Drops rows past `step`, which a resumed run writes again; returns those that stay."""
-    rows = [row for row in read_rows(path) if row['step'] <= step]
-    if path.exists():
-        write_atomically(path, ''.join(json.dumps(row) + '\n' for row in rows).encode())
-    return rows
+def _line(row: Mapping) -> bytes:
+    return f'{json.dumps(row)}\n'.encode()
+
+
+def finite_or_none(value: object) -> object:
+    """The value, but None for a NaN or an infinity, which JSON does not have.
+
+    >>> finite_or_none(math.nan), finite_or_none(0.5)
+    (None, 0.5)
+    """
+    return None if isinstance(value, float) and not math.isfinite(value) else value

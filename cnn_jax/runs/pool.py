@@ -1,41 +1,37 @@
 """Runs cells in worker processes, each on cores of its own, and reports what they do.
 
 Separate processes because two cells on one core each finish sooner than one after the other on two,
-and because a cell's figures must not depend on what ran before it.
+and because a cell's figures must not depend on what ran before it. Each worker has a pipe of its
+own: whatever workers share, such as a queue, has a lock, and one that is killed while it holds that
+lock would leave the others and the parent waiting for ever.
 """
 
 import ctypes
-import functools
 import multiprocessing
 import os
-import queue
 import signal
-import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_any
-from multiprocessing.queues import Queue
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from cnn_jax.data import Dataset, load
-from cnn_jax.errors import Interrupted
-from cnn_jax.runs.cell import run_cell
+from cnn_jax.errors import BadInput, Interrupted, one_line
+from cnn_jax.exits import TRY_AGAIN
 from cnn_jax.runs.config import Cell
 from cnn_jax.runs.process import (
-    compute_on,
-    enable_compilation_cache,
     has_accelerator,
     preload_variables,
+    reserved_cores,
     usable_cores,
 )
+from cnn_jax.runs.worker import STOP_SIGNALS, CellKey, Flag, Task, work
 
-CellKey = tuple[str, int]  # strategy name, seed
-Flag = Any  # a c_bool in shared memory: ctypes makes its type as it goes
-_STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+_LAST_WORDS = 30.0  # seconds that workers get to save, once another one has died
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,14 @@ class Events:
     tick: Callable[[CellKey, int], None]
     log: Callable[[str], None]
     finished: Callable[[CellKey, dict], None]
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    pipe: Connection
+    key: CellKey | None = None
+    """The cell that it works on."""
 
 
 def worker_count(cells: Mapping[CellKey, Cell]) -> int:
@@ -61,50 +65,113 @@ def run_cells(
     events: Events,
     *,
     workers: int,
-) -> None:
-    """Runs every cell in its folder. Raises Interrupted after SIGINT, SIGTERM or a dead worker.
+    trust_backend: bool = False,
+) -> dict[CellKey, dict]:
+    """Runs every cell in its folder; their results, those of failed cells among them.
 
-    The first signal lets each worker finish its step and save; the second ends them at once.
+    Raises Interrupted after SIGINT, SIGTERM or a dead worker, and BadInput, after the others have
+    saved, for what no cell can help: a full disk, changed data, a backend that computes wrong
+    numbers (unless `trust_backend`). The first signal lets each worker finish its step and save;
+    the second ends them at once.
     """
     context = multiprocessing.get_context('spawn')
     stop = context.RawValue(ctypes.c_bool, False)  # no lock, so signal handlers may set it
-    messages, places = context.Queue(), context.Queue()
-    for core_set in _core_sets(cells, workers):
-        places.put(core_set)
-    with environment(preload_variables()), _stop_on_signals(stop):
-        pool = ProcessPoolExecutor(
-            workers, context, initializer=_start_worker, initargs=(stop, messages, places)
-        )
+    each = max(cell.cores for cell in cells.values())
+    tasks = [Task(key, cell, folders[key], trust_backend) for key, cell in cells.items()]
+    with (
+        environment(preload_variables()),
+        reserved_cores(workers, each) as places,
+        _stop_on_signals(stop),
+    ):
+        crew: list[_Worker] = []
         try:
             with _signals_held_back():  # workers start so, and hear them once they are ready
-                waiting = {
-                    pool.submit(_run_one, key, cell, folders[key]): key
-                    for key, cell in cells.items()
-                }
-            while waiting:
-                done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-                _pass_on(messages, events)
-                for future in done:
-                    key, result = waiting.pop(future), future.result()
-                    if result is not None:
-                        events.finished(key, result)
-            if stop.value:
-                raise Interrupted('stopped on request; what is done is saved')
-        except BrokenProcessPool:
-            raise Interrupted(
-                'a worker process died (out of memory?); what is done is saved'
-            ) from None
+                for place in places[: len(tasks)]:
+                    cores = usable_cores() if has_accelerator() else place
+                    crew.append(_start(context, stop, cores))
+            return _serve(crew, tasks, stop, events)
         finally:
             stop.value = True
-            pool.shutdown(cancel_futures=True)
+            _dismiss(crew)
 
 
-def _core_sets(cells: Mapping[CellKey, Cell], workers: int) -> Iterator[list[int]]:
-    """The cores of each worker: always as many as the recipe says, shared where there are few."""
-    each, cores = max(cell.cores for cell in cells.values()), usable_cores()
-    for worker in range(workers):
-        own = [cores[(worker * each + i) % len(cores)] for i in range(each)]
-        yield cores if has_accelerator() else own
+def _start(context: Any, stop: Flag, cores: list[int]) -> _Worker:
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=(theirs, stop, cores), daemon=True)
+    process.start()
+    theirs.close()  # so that the pipe ends with the worker
+    return _Worker(process, ours)
+
+
+def _serve(
+    crew: list[_Worker], tasks: list[Task], stop: Flag, events: Events
+) -> dict[CellKey, dict]:
+    """Gives out the tasks until all are done; ends early on `stop`, bad input or a death."""
+    waiting, results = list(reversed(tasks)), {}
+    refused: str | None = None
+    died_at: float | None = None
+    for worker in crew:
+        _give(worker, waiting)
+    while any(worker.key for worker in crew):
+        if died_at is not None and time.monotonic() > died_at + _LAST_WORDS:
+            break
+        by_pipe = {worker.pipe: worker for worker in crew if worker.key}
+        for pipe in wait_for_any(list(by_pipe), timeout=0.2):
+            worker = by_pipe[pipe]  # pyright: ignore[reportArgumentType]
+            try:
+                kind, value = worker.pipe.recv()
+            except (EOFError, OSError):
+                worker.key, stop.value = None, True
+                died_at = time.monotonic() if died_at is None else died_at
+                continue
+            assert worker.key is not None
+            if kind == 'tick':
+                events.tick(worker.key, value)
+            elif kind == 'log':
+                events.log(value)
+            elif kind == 'refused':
+                refused, stop.value, worker.key = refused or value, True, None
+            else:
+                if value is not None:
+                    results[worker.key] = value
+                    events.finished(worker.key, value)
+                worker.key = None
+                if not stop.value:
+                    _give(worker, waiting)
+    if refused is not None:
+        raise BadInput(refused)
+    if died_at is not None:
+        raise Interrupted('a worker process died (out of memory?); what is done is saved')
+    if stop.value:
+        raise Interrupted('stopped on request; what is done is saved')
+    return results
+
+
+def _give(worker: _Worker, waiting: list[Task]) -> None:
+    if not waiting:
+        return
+    task = waiting.pop()
+    worker.key = task.key
+    try:
+        worker.pipe.send(task)
+    except OSError:  # it has died: its pipe will say so
+        pass
+    except Exception as error:  # whatever a class of the user's raises
+        raise BadInput(
+            f'{task.key[0]} cannot be given to a worker process ({one_line(error)}): '
+            f'put its class into a module beside the config.'
+        ) from None
+
+
+def _dismiss(crew: list[_Worker]) -> None:
+    """Ends the workers: those that wait see the end of their pipe, others have had their time."""
+    for worker in crew:
+        worker.pipe.close()
+    for worker in crew:
+        if worker.key is None:
+            worker.process.join(timeout=5)
+        worker.process.kill()
+        worker.process.join()
 
 
 @contextmanager
@@ -120,7 +187,7 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _signals_held_back() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield
     finally:
@@ -131,66 +198,12 @@ def _signals_held_back() -> Iterator[None]:
 def _stop_on_signals(stop: Flag) -> Iterator[None]:
     def handle(signum, frame):
         if stop.value:
-            os._exit(75)
+            os._exit(TRY_AGAIN)
         stop.value = True
 
-    old = {s: signal.signal(s, handle) for s in _STOP_SIGNALS}
+    old = {s: signal.signal(s, handle) for s in STOP_SIGNALS}
     try:
         yield
     finally:
         for signum, handler in old.items():
             signal.signal(signum, handler)
-
-
-def _pass_on(messages: Queue, events: Events) -> None:
-    while True:
-        try:
-            kind, key, value = messages.get_nowait()
-        except queue.Empty:
-            return
-        if kind == 'tick':
-            events.tick(key, value)
-        else:
-            events.log(value)
-
-
-# What follows runs in the workers.
-
-_stop: Flag
-_messages: Queue
-
-
-def _start_worker(stop: Flag, messages: Queue, places: Queue):
-    global _stop, _messages
-    _stop, _messages = stop, messages
-    compute_on(places.get())
-    enable_compilation_cache()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and sets `stop`
-    signal.signal(signal.SIGTERM, lambda signum, frame: setattr(stop, 'value', True))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for_any([parent.sentinel])
-        os._exit(1)
-
-
-@functools.lru_cache(maxsize=1)
-def _dataset(name: str, image_size: tuple[int, int] | None) -> Dataset:
-    return load(name, image_size=image_size, log=lambda line: None)
-
-
-def _run_one(key: CellKey, cell: Cell, folder: Path) -> dict | None:
-    if _stop.value:
-        return None
-    return run_cell(
-        cell,
-        folder,
-        _dataset(cell.data, cell.image_size),
-        stop=lambda: bool(_stop.value),
-        tick=lambda steps: _messages.put(('tick', key, steps)),
-        log=lambda line: _messages.put(('log', key, line)),
-    )

@@ -1,11 +1,13 @@
 """Settings of a worker process that must be made before it computes: allocator and cores."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import os
 import platform
+import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -64,6 +66,39 @@ def compute_on(cores: Sequence[int]) -> None:
         os.sched_setaffinity(0, cores)
 
 
+@contextlib.contextmanager
+def reserved_cores(workers: int, each: int) -> Iterator[list[list[int]]]:
+    """`each` cores for every worker, while it lasts not those of another comparison's workers.
+
+    Cores are shared where there are not enough: a cell always computes on as many as its recipe
+    says. A core is held by a socket of its name (Linux), which the system frees when the process
+    dies, however it dies; elsewhere workers are not kept on cores at all.
+
+    >>> with reserved_cores(2, 1) as cores:
+    ...     [len(own) for own in cores]
+    [1, 1]
+    """
+    with contextlib.ExitStack() as held:
+        free: list[int] = []
+        others: list[int] = []
+        for core in usable_cores():
+            wanted = len(free) < workers * each and _hold(core, held)
+            (free if wanted else others).append(core)
+        cores = free + others
+        yield [[cores[(w * each + i) % len(cores)] for i in range(each)] for w in range(workers)]
+
+
+def _hold(core: int, held: contextlib.ExitStack) -> bool:
+    if sys.platform != 'linux':
+        return True
+    name = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+    try:
+        name.bind(f'\0cnn_jax core {core}')
+    except OSError:
+        return False
+    return True
+
+
 def enable_compilation_cache() -> None:
     """Keeps compiled programs on disk, one folder per kind of CPU, unless the user chose a folder.
 
@@ -80,7 +115,7 @@ def enable_compilation_cache() -> None:
 def _cpu_description() -> str:
     """The lines of /proc/cpuinfo that tell one kind of CPU from another."""
     try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
+        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
     except OSError:
         return platform.processor()
     return '\n'.join(sorted({line for line in lines if line.startswith(('model name', 'flags'))}))

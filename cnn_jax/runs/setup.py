@@ -17,7 +17,7 @@ from cnn_jax.models import (
     count_parameters,
     for_images,
 )
-from cnn_jax.runs.config import Cell
+from cnn_jax.runs.config import Cell, Evaluation
 from cnn_jax.runs.process import usable_cores
 from cnn_jax.training import make_optimizer, make_schedule, make_train_step, strategy_paths
 from cnn_jax.training.step import TrainStep
@@ -105,6 +105,11 @@ def training_images(cell: Cell, dataset: Dataset) -> int:
     return total - held_out
 
 
+def last_step(cell: Cell, dataset: Dataset) -> int:
+    """How many steps the cell's training takes."""
+    return cell.epochs * (training_images(cell, dataset) // cell.batch_size)
+
+
 def check_cell(cell: Cell, dataset: Dataset) -> None:
     """Raises BadInput where the cell cannot run on the data; computes and writes nothing."""
     require(
@@ -120,9 +125,21 @@ def check_cell(cell: Cell, dataset: Dataset) -> None:
         f'batch_size {cell.batch_size} is larger than the {kept} training images of '
         f'{dataset.name}: use a smaller one.',
     )
+    require(
+        last_step(cell, dataset) < 2**31,
+        f'{cell.epochs} epochs of {kept // cell.batch_size} steps are more than 2**31 - 1 steps, '
+        f'as far as steps are counted.',
+    )
     make_schedule(cell.optimizer, epochs=cell.epochs, steps_per_epoch=kept // cell.batch_size)
     side = min(dataset.image_shape[:2])
+    for name, reach in (
+        ('evaluation.max_shift', cell.evaluation.max_shift),
+        ('augment.crop', cell.augment.crop),
+    ):
+        require(reach < side, f'{name} {reach} must be below the image side {side}.')
+    most = max(len(dataset.test.labels), Evaluation().batch_size)
     require(
-        cell.evaluation.max_shift < side,
-        f'evaluation.max_shift {cell.evaluation.max_shift} must be below the image side {side}.',
+        cell.evaluation.batch_size <= most,
+        f'evaluation.batch_size must be at most {most}, which is enough for the '
+        f'{len(dataset.test.labels)} test images; got {cell.evaluation.batch_size}.',
     )

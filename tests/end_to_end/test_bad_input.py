@@ -16,7 +16,11 @@ CONFIG = """
 from cnn_jax.modules import Blur, Max, strategy_named
 from cnn_jax.runs import Comparison
 from cnn_jax.training import Optimizer
-config = Comparison(strategies={{'max': Max()}}, data='shapes_tiny', {})
+class Mute(Exception):
+    __str__ = None
+def stop(error, *said): raise error(*said)
+fields = {{'strategies': {{'max': Max()}}, 'data': 'shapes_tiny'}}
+config = Comparison(**fields | dict({}))
 """
 
 
@@ -51,6 +55,11 @@ def run(arguments, monkeypatch, capsys) -> tuple[object, str]:
         (['--model', 'convnet'], "did you mean 'convnet1'"),
         (['--workers', '0'], '--workers must be at least 1'),
         (['--evaluation.max-shift', '0'], 'max_shift must be an int of at least 1'),
+        (['--augment.crop', '28'], 'augment.crop 28 must be below the image side 28'),
+        (['--augment.crop', '100000000000'], 'augment.crop 100000000000 must be below'),
+        (['--evaluation.batch-size', '3000000'], 'evaluation.batch_size must be at most 250'),
+        (['--evaluation.batch-size', '1000000000000'], 'enough for the 64 test images'),
+        (['--epochs', '1000000000000'], 'more than 2**31 - 1 steps'),
     ],
 )
 def test_options(arguments, said, tmp_path, monkeypatch, capsys):
@@ -73,7 +82,18 @@ def test_options(arguments, said, tmp_path, monkeypatch, capsys):
         ("title=strategy_named('blurr')", "did you mean 'blur'"),
         ("model='convnet1', epochs='3'", "epochs must be an int of at least 1; got '3'"),
         ('seeds=(0,) + 3', 'can only concatenate tuple'),
-        ('epochs=1/0', 'ZeroDivisionError'),
+        ('epochs=1/0', 'config.py, line 9: ZeroDivisionError: division by zero'),
+        ('epochs=stop(GeneratorExit)', 'GeneratorExit'),
+        ('epochs=stop(BaseException, "a\\nb\\nc")', 'BaseException: a b c'),
+        ('epochs=stop(SystemExit, 0)', 'SystemExit: 0'),
+        ('epochs=stop(Mute)', 'Mute: it cannot be printed'),
+        ("data=b'shapes'", "data must be text that UTF-8 can hold; got b'shapes'"),
+        ("title=b'shapes'", 'title must be text'),
+        ("title='\\udcff'", 'title must be text that UTF-8 can hold'),
+        ("image_size=b'ab'", 'image_size must be None or (height, width)'),
+        ("model=b'convnet1'", 'unknown model'),
+        ("precision=['float32']", 'unknown precision'),
+        ("data='x' * 5000", 'xxxx'),
     ],
 )
 def test_config_files(fields, said, tmp_path, monkeypatch, capsys, unchecked):
@@ -91,6 +111,37 @@ def test_a_window_larger_than_the_map_names_layer_and_sizes(tmp_path, monkeypatc
     code, err = run([path, '--output', tmp_path / 'out'], monkeypatch, capsys)
     assert code == 2 and 'pool2' in err and 'larger than the feature map' in err
     assert not (tmp_path / 'out').exists()
+
+
+def test_a_config_that_is_no_text(tmp_path, monkeypatch, capsys):
+    path = tmp_path / 'config.py'
+    for content in (b'config = "\xff"', b'config = 1\0', b'', b'config = 1 +'):
+        path.write_bytes(content)
+        code, err = run([path, '--output', tmp_path / 'out'], monkeypatch, capsys)
+        assert code == 2 and len(err.strip().splitlines()) <= 2 and 'config.py' in err, err
+
+
+@pytest.mark.parametrize('name', ['x' * 5000, 'x/' * 3000])
+def test_a_path_that_the_system_cannot_hold(name, tmp_path, monkeypatch, capsys):
+    for arguments in (
+        [name, '--output', tmp_path / 'out'],
+        [TINY, '--output', tmp_path / name],
+        [TINY, '--output', tmp_path / 'out', '--data', name],
+        [TINY, '--output', tmp_path / 'out', '--profile', tmp_path / name],
+    ):
+        code, err = run(arguments, monkeypatch, capsys)
+        assert code == 2 and len(err.strip().splitlines()) <= 2, err
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_module_beside_the_config_can_be_imported(tmp_path, monkeypatch, capsys):
+    (tmp_path / 'beside_the_config.py').write_text('epochs = 7\n')
+    path = tmp_path / 'config.py'
+    path.write_text('from beside_the_config import epochs\n' + CONFIG.format('epochs=epochs'))
+    monkeypatch.setattr(sys, 'path', list(sys.path))
+    monkeypatch.setattr(sys, 'argv', ['x', str(path), '--output', str(tmp_path / 'o'), '--dry-run'])
+    compare_pooling.main()
+    assert json.loads(capsys.readouterr().out)['epochs'] == 7
 
 
 def test_a_missing_config(tmp_path, monkeypatch, capsys):

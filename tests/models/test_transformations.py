@@ -31,7 +31,10 @@ EVERY_ARCHITECTURE = [
 SIDES = {'alexnet': 67, 'lenet5': 32, 'convnet1': 28, 'quicknet': 28}
 
 
-def network(name: str, downsample=MaxBlur()):
+MAX_BLUR = MaxBlur()
+
+
+def network(name: str, downsample=MAX_BLUR):
     """(shapes of params, loss(params, x)) of the small form, in training."""
     side = SIDES.get(name, 32)
     channels = 1 if side == 28 or name == 'lenet5' else 3

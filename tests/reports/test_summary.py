@@ -37,7 +37,7 @@ def test_the_form_is_the_agreed_one(tmp_path: Path):
     assert list(summary) == ['config', 'environment', 'strategies', 'comparisons']
     agreed = {'accuracy', 'consistency', 'examples_per_second', 'parameters', 'flops_per_example'}
     extra = {'consistency_circular', 'worst_case_accuracy', 'seeds', 'missing', 'diverged'}
-    extra |= {'consistent_and_right', 'near_chance'}
+    extra |= {'consistent_and_right', 'near_chance', 'failed'}
     assert set(summary['strategies']['avg']) == agreed | extra
     assert set(summary['strategies']['avg']['accuracy']) == {'mean', 'ci95', 'values'}
     keys = ['baseline', 'strategy', 'metric', 'difference', 'ci95', 'p_value', 'p_holm', 'verdict']

@@ -73,3 +73,17 @@ def test_one_strategy_and_no_finished_cell(tmp_path: Path):
     fake_run(tmp_path / 'none', ('max', 'avg'), (0,), missing=[('max', 0), ('avg', 0)])
     none = printed(summarize(read_run(tmp_path / 'none')))
     assert none.startswith('No cell has finished yet')
+
+
+@pytest.mark.parametrize('width', [20, 30, 40, 50, 60, 66, 72, 79])
+def test_no_digit_is_cut_in_a_narrow_terminal(partial: dict[str, Any], width: int):
+    text = printed(partial, width)
+    assert max(map(len, text.splitlines())) <= width
+    whole = ''.join(text.split())
+    for name, row in partial['strategies'].items():
+        speed = f'{row["examples_per_second"]:,.0f}'
+        mean = f'{100 * row["accuracy"]["mean"]:.2f}'
+        assert name in whole and speed in whole and mean in whole, (name, speed, mean)
+    for row in partial['comparisons']:
+        low, high = (f'{100 * end:+.2f}' for end in row['ci95'])
+        assert f'[{low},{high}]' in whole and f'{row["p_holm"]:.4f}' in whole

@@ -56,9 +56,8 @@ def fingerprint(folder):
 def leaves(folder, dataset):
     from cnn_jax.runs import cell as module
 
-    steps = len(dataset.train.labels) // CELL.batch_size
     setup = module.setup_of(CELL, dataset)
-    tree = module._restored(setup, CELL, folder, dataset.image_shape, steps, print)
+    tree, _ = module._restored(setup, CELL, folder, dataset, print)
     return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
 
 

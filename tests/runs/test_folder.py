@@ -1,10 +1,15 @@
 """The lock and the metrics log."""
 
+import errno
+import os
+
 import pytest
 
 from cnn_jax.errors import BadInput
+from cnn_jax.runs import folder as folder_guards
+from cnn_jax.runs.environment import describe_environment
 from cnn_jax.runs.folder import locked
-from cnn_jax.runs.metrics_log import append_row, cut_after, read_rows
+from cnn_jax.runs.metrics_log import Log, read_rows
 
 
 def test_the_lock_is_refused_to_a_second_holder_and_given_back(tmp_path):
@@ -18,12 +23,57 @@ def test_the_lock_is_refused_to_a_second_holder_and_given_back(tmp_path):
         pass
 
 
-def test_rows_past_a_checkpoint_are_cut_and_a_broken_last_line_is_left_out(tmp_path):
+def test_the_file_of_a_log_is_what_was_logged_whatever_lay_there(tmp_path):
     path = tmp_path / 'metrics.jsonl'
-    for step in (10, 20, 30):
-        append_row(path, {'step': step, 'loss': step / 3})
-    whole = path.read_text()
-    path.write_text(whole + '{"step": 40, "lo')
-    assert [row['step'] for row in read_rows(path)] == [10, 20, 30]
-    cut_after(path, 20)
-    assert path.read_text() == ''.join(whole.splitlines(keepends=True)[:2])
+    path.write_bytes(b'{"step": 40, "lo\xff')
+    log = Log(path, [{'step': 10, 'loss': 1 / 3}])
+    log.append({'step': 20, 'loss': float('nan')})
+    assert (
+        path.read_bytes()
+        == log.content()
+        == b''.join(
+            [b'{"step": 10, "loss": 0.3333333333333333}\n', b'{"step": 20, "loss": null}\n']
+        )
+    )
+
+
+@pytest.mark.parametrize('end', [b'{"step": 40, "lo', b'{"step": "40"}\n', b'\xff\n', b'[1]\n'])
+def test_rows_of_an_older_version_end_at_the_first_damaged_one(tmp_path, end):
+    path = tmp_path / 'metrics.jsonl'
+    path.write_bytes(b'{"step": 10}\n{"step": 20}\n' + end + b'{"step": 50}\n')
+    assert [row['step'] for row in read_rows(path)] == [10, 20]
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / 'metrics.jsonl').mkdir()
+    log = Log(tmp_path / 'new' / 'metrics.jsonl', [])
+    with pytest.raises(BadInput, match=r'No such file or directory: .*metrics\.jsonl'):
+        log.append({'step': 1})
+    with pytest.raises(BadInput, match=r'cannot write .*metrics\.jsonl'):
+        Log(tmp_path / 'metrics.jsonl', [])
+
+
+@pytest.mark.parametrize('reason', [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_said_and_can_be_accepted(tmp_path, monkeypatch, reason):
+    def refuse(*_):
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr(folder_guards.fcntl, 'flock', refuse)
+    with (
+        pytest.raises(BadInput, match='lock has no locks .*local disk, or set CNN_JAX_NO_LOCK=1'),
+        locked(tmp_path),
+    ):
+        pass
+    monkeypatch.setenv('CNN_JAX_NO_LOCK', '1')
+    with locked(tmp_path):
+        assert describe_environment()['flags']['CNN_JAX_NO_LOCK'] == '1'
+
+
+def test_another_error_of_a_lock_names_it(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(folder_guards.fcntl, 'flock', fail)
+    with pytest.raises(OSError) as caught, locked(tmp_path):
+        pass
+    assert caught.value.filename == str(tmp_path / 'lock')

@@ -9,6 +9,7 @@ from rich.console import Console
 from cnn_jax.modules import Avg, Max
 from cnn_jax.runs import Comparison
 from cnn_jax.runs.look import cost_table, look
+from cnn_jax.terminal import fitting
 
 
 def test_costs_and_traces_of_every_strategy(tmp_path):
@@ -28,3 +29,8 @@ def test_costs_and_traces_of_every_strategy(tmp_path):
     console = Console(width=100, file=io.StringIO(), record=True)
     console.print(cost_table(costs))
     assert console.export_text().count('%') == len(costs)
+    narrow = Console(width=30, file=io.StringIO(), record=True)
+    narrow.print(fitting(cost_table(costs), narrow.width))
+    text = narrow.export_text()
+    for cost in costs.values():
+        assert f'{cost.milliseconds:.2f}' in text and f'{cost.bytes / 1e6:.0f}' in text

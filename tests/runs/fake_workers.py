@@ -1,0 +1,45 @@
+"""Worker processes that end badly, for the tests of the pool."""
+
+import os
+import signal
+import time
+
+
+def killed_beside_one_that_hangs(pipe, stop, cores):
+    """On the task of seed 0 it kills itself; on others it hangs, deaf to every request."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)
+    task = pipe.recv()
+    if task.key[1] == 0:
+        pipe.send(('tick', 1))
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(600)
+
+
+def killed_in_the_middle_of_a_message(pipe, stop, cores):
+    """It dies with half of its result in the pipe; others save when they are asked to."""
+    task = pipe.recv()
+    if task.key[1] == 0:
+        os.write(pipe.fileno(), (1000).to_bytes(4, 'big') + b'half')
+        os.kill(os.getpid(), signal.SIGKILL)
+    while not stop.value:
+        time.sleep(0.01)
+    (task.folder / 'saved').write_text('')
+    pipe.send(('done', None))
+    pipe.recv()
+
+
+def refuses(pipe, stop, cores):
+    """It finds what no cell can help on seed 0; the other saves."""
+    task = pipe.recv()
+    while task.key[1] and not stop.value:
+        time.sleep(0.01)
+    pipe.send(('done', None) if task.key[1] else ('refused', 'the disk is full'))
+    pipe.recv()
+
+
+def holds_its_core(pipe, stop, cores):
+    """Its results are the cores that it was given."""
+    while True:
+        pipe.recv()
+        pipe.send(('done', {'status': 'completed', 'cores': cores}))

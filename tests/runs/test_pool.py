@@ -1,0 +1,66 @@
+"""Workers that die, hang or refuse: the parent always ends, and soon."""
+
+import os
+import time
+
+import pytest
+
+from cnn_jax.errors import BadInput, Interrupted
+from cnn_jax.modules import Max
+from cnn_jax.runs import Cell, pool, process
+from tests.runs import fake_workers
+
+CELLS = {('max', seed): Cell(strategy=Max(), seed=seed, data='shapes_tiny') for seed in (0, 1)}
+
+
+def run(monkeypatch, tmp_path, work, **options):
+    monkeypatch.setattr(pool, 'work', work)
+    heard = []
+    events = pool.Events(
+        tick=lambda key, steps: heard.append((key, steps)),
+        log=heard.append,
+        finished=lambda key, result: heard.append(key),
+    )
+    return pool.run_cells(CELLS, dict.fromkeys(CELLS, tmp_path), events, workers=2, **options)
+
+
+def test_a_killed_worker_ends_the_run_though_another_hangs(monkeypatch, tmp_path):
+    monkeypatch.setattr(pool, '_LAST_WORDS', 0.5)
+    start = time.monotonic()
+    with pytest.raises(Interrupted, match='a worker process died'):
+        run(monkeypatch, tmp_path, fake_workers.killed_beside_one_that_hangs)
+    assert time.monotonic() - start < 90  # mostly the imports of the two processes
+
+
+def test_a_worker_killed_in_the_middle_of_a_message_and_the_other_saves(monkeypatch, tmp_path):
+    with pytest.raises(Interrupted, match='a worker process died'):
+        run(monkeypatch, tmp_path, fake_workers.killed_in_the_middle_of_a_message)
+    assert (tmp_path / 'saved').exists()
+
+
+def test_what_no_cell_can_help_is_bad_input(monkeypatch, tmp_path):
+    with pytest.raises(BadInput, match='^the disk is full$'):
+        run(monkeypatch, tmp_path, fake_workers.refuses)
+
+
+def test_a_cell_that_cannot_be_sent_is_bad_input(monkeypatch, tmp_path, unchecked):
+    class Mine(Max):
+        pass
+
+    cells = {('mine', 0): Cell(strategy=Mine(), seed=0)}
+    monkeypatch.setattr(pool, 'work', fake_workers.holds_its_core)
+    events = pool.Events(tick=print, log=print, finished=print)
+    with pytest.raises(BadInput, match='mine cannot be given to a worker .* beside the config'):
+        pool.run_cells(cells, {('mine', 0): tmp_path}, events, workers=1)
+
+
+def test_two_comparisons_take_different_cores_while_there_are_any(monkeypatch):
+    first = 100_000 + 10 * os.getpid()  # no core of that name is held by a run beside this test
+    names = list(range(first, first + 4))
+    monkeypatch.setattr(process, 'usable_cores', lambda: names)
+    with process.reserved_cores(1, 1) as one, process.reserved_cores(2, 1) as two:
+        assert one == [[names[0]]] and two == [[names[1]], [names[2]]]
+        with process.reserved_cores(1, 2) as shared:
+            assert shared == [[names[3], names[0]]]
+    with process.reserved_cores(2, 2) as all_of_them:
+        assert all_of_them == [names[:2], names[2:]]
