@@ -1,7 +1,10 @@
 """Settings and fixtures of every test."""
 
+import jax
 import jaxtyping
 import pytest
+
+jax.config.update('jax_num_cpu_devices', 2)  # for the tests of meshes; all else runs on the first
 
 
 @pytest.fixture

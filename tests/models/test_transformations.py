@@ -63,7 +63,7 @@ def product(loss):
 
 @pytest.mark.parametrize('name', EVERY_ARCHITECTURE)
 def test_second_derivatives_of_any_batch_are_traced(name):
-    """Forward over reverse mode of the whole network, for a batch that is a symbol, and for none."""
+    """Forward over reverse mode of the whole network, for a symbolic batch and an empty one."""
     params, rest, x, loss = network(name)
     (batch,) = export.symbolic_shape('batch')
     for size in (batch, 0):
