@@ -85,7 +85,7 @@ def _masked_matrix(
     read = 2 * np.pi * np.outer(np.arange(m) / m, bins)
     transform = 2 * np.pi * np.outer(bins, np.arange(n) / n)
     cutoff = n / (2 * jnp.maximum(stride, 1))
-    mask = jnp.clip((smoothness + cutoff - bins.astype(np.float32)) / smoothness, 0, 1)
+    mask = jnp.clip((smoothness + cutoff - bins.astype(stride.dtype)) / smoothness, 0, 1)
     weights = jnp.asarray(counts, stride.dtype) * mask
     return jnp.matmul(
         jnp.asarray(np.hstack([np.cos(read), np.sin(read)]), stride.dtype)

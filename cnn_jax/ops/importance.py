@@ -94,6 +94,7 @@ def lip_logits(
     z = wide(conv(x, kernel.astype(x.dtype)))
     centred = z - z.mean((1, 2), keepdims=True)
     spread = jnp.sqrt((centred**2).mean((1, 2), keepdims=True) + _INSTANCE_NORM_EPS)
+    scale, bias = wide(scale, x), wide(bias, x)
     return LARGEST_LOGIT * jax.nn.sigmoid(centred / spread * scale + bias)
 
 

@@ -114,7 +114,7 @@ def aps_pool(
                 for o in range(s)
             )
         )
-        chosen.append(offset[:, None] == jnp.arange(s))
+        chosen.append(offset[:, None] == jnp.arange(s, dtype=offset.dtype))
     return banded_choice(x, families, chosen)
 
 
@@ -171,5 +171,7 @@ def _offsets(x: Array, index: Array, strides: tuple[int, int]) -> tuple[Array, A
 
 def _one_hot(offsets: tuple[Array, Array], strides: tuple[int, int]) -> Array:
     """(batch, row phases, column phases, 1): True at the offsets."""
-    row, column = (o[:, None] == jnp.arange(s) for o, s in zip(offsets, strides, strict=True))
+    row, column = (
+        o[:, None] == jnp.arange(s, dtype=o.dtype) for o, s in zip(offsets, strides, strict=True)
+    )
     return (row[:, :, None] & column[:, None, :])[..., None]

@@ -102,7 +102,7 @@ def test_hessian_vector_products_of_convnet1_with_max_blur():
             for _ in range(2)
         )
         rest = jax.tree.map(lambda s: np.ones(s.shape), rest)
-        images = rng.random(x.shape)
+        images = jnp.asarray(rng.random(x.shape))
         gradient = jax.jit(jax.grad(loss))
         exact = jax.jit(
             lambda p, v: jax.jvp(lambda p: jax.grad(loss)(p, rest, images), (p,), (v,))[1]
