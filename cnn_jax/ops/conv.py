@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import cast
 
 import jax
 from jax import lax
@@ -90,4 +91,5 @@ def _by_partitioner(form: Callable[[Array, Array], Array], x: Array, kernel: Arr
     """
     batch, features = jax.typeof(x).sharding.spec[0], jax.typeof(kernel).sharding.spec[-1]
     over = PartitionSpec(batch, None, None, features)
-    return jax.sharding.auto_axes(form, out_sharding=over)(x, kernel)
+    partitioned = cast(Callable[..., Array], jax.sharding.auto_axes(form, out_sharding=over))
+    return partitioned(x, kernel)

@@ -115,8 +115,6 @@ def _jvp(primals, tangents, *, map, transpose, residuals):
 
         _, term = jax.jvp(of_moving, [fixed[i] for i in moving], [of_fixed[i] for i in moving])
         terms.append(term)
-    if not terms:
-        return results, [ad.Zero.from_primal_value(r) for r in results]
     return results, [functools.reduce(jnp.add, column) for column in zip(*terms, strict=True)]
 
 
