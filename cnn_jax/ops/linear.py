@@ -23,8 +23,8 @@ Arrays = Sequence[Array]
 Map = Callable[[Arrays, Arrays], Arrays]  # residuals, linear arguments -> results
 
 
-def linear_map(map: Map, transpose: Map, residuals: Arrays, arguments: Arrays) -> list[Array]:
-    """`map(residuals, arguments)`, linear in `arguments`, with the transpose that is given.
+def linear_map(forward: Map, transpose: Map, residuals: Arrays, arguments: Arrays) -> list[Array]:
+    """`forward(residuals, arguments)`, linear in `arguments`, with the transpose that is given.
 
     `transpose(residuals, cotangents)` returns one cotangent for each argument. Both are plain
     functions of arrays; derivatives with respect to floating `residuals` are found by JAX from
@@ -39,7 +39,7 @@ def linear_map(map: Map, transpose: Map, residuals: Arrays, arguments: Arrays) -
     """
     return _linear_p.bind(
         *_equally_varying([*residuals, *arguments]),
-        map=map,
+        forward=forward,
         transpose=transpose,
         residuals=len(residuals),
     )
@@ -89,8 +89,8 @@ _linear_p.multiple_results = True
 
 
 @_linear_p.def_impl
-def _apply(*arrays, map, transpose, residuals):
-    return list(map(arrays[:residuals], arrays[residuals:]))
+def _apply(*arrays, forward, transpose, residuals):
+    return list(forward(arrays[:residuals], arrays[residuals:]))
 
 
 @_linear_p.def_abstract_eval
@@ -98,8 +98,10 @@ def _types(*types, **parameters):
     return jax.make_jaxpr(functools.partial(_apply, **parameters))(*types).out_avals
 
 
-def _jvp(primals, tangents, *, map, transpose, residuals):
-    apply = functools.partial(_linear_p.bind, map=map, transpose=transpose, residuals=residuals)
+def _jvp(primals, tangents, *, forward, transpose, residuals):
+    apply = functools.partial(
+        _linear_p.bind, forward=forward, transpose=transpose, residuals=residuals
+    )
     results = apply(*primals)
     fixed, arguments = primals[:residuals], primals[residuals:]
     of_fixed, of_arguments = tangents[:residuals], tangents[residuals:]
@@ -111,17 +113,19 @@ def _jvp(primals, tangents, *, map, transpose, residuals):
 
         def of_moving(*values):
             new = dict(zip(moving, values, strict=True))
-            return list(map([new.get(i, r) for i, r in enumerate(fixed)], arguments))
+            return list(forward([new.get(i, r) for i, r in enumerate(fixed)], arguments))
 
         _, term = jax.jvp(of_moving, [fixed[i] for i in moving], [of_fixed[i] for i in moving])
         terms.append(term)
     return results, [functools.reduce(jnp.add, column) for column in zip(*terms, strict=True)]
 
 
-def _transpose(cotangents, *arrays, map, transpose, residuals):
+def _transpose(cotangents, *arrays, forward, transpose, residuals):
     fixed, arguments = arrays[:residuals], arrays[residuals:]
     cotangents = [ad.instantiate_zeros(c) for c in cotangents]
-    results = _linear_p.bind(*fixed, *cotangents, map=transpose, transpose=map, residuals=residuals)
+    results = _linear_p.bind(
+        *fixed, *cotangents, forward=transpose, transpose=forward, residuals=residuals
+    )
     wanted = [
         r if ad.is_undefined_primal(a) else None for r, a in zip(results, arguments, strict=True)
     ]
@@ -132,14 +136,14 @@ def _transpose(cotangents, *arrays, map, transpose, residuals):
 class _Mapped:
     """A map over a leading axis of the arguments, and of those residuals that have one."""
 
-    map: Map
+    forward: Map
     axes: tuple[int | None, ...]
 
     def __call__(self, residuals: Arrays, arguments: Arrays) -> Arrays:
-        return jax.vmap(self.map, (list(self.axes), 0))(list(residuals), list(arguments))
+        return jax.vmap(self.forward, (list(self.axes), 0))(list(residuals), list(arguments))
 
 
-def _batch(arrays, axes, *, map, transpose, residuals):
+def _batch(arrays, axes, *, forward, transpose, residuals):
     size = next(a.shape[axis] for a, axis in zip(arrays, axes, strict=True) if axis is not None)
     moved = []
     for number, (a, axis) in enumerate(zip(arrays, axes, strict=True)):
@@ -150,7 +154,10 @@ def _batch(arrays, axes, *, map, transpose, residuals):
         moved.append(a)
     over = tuple(None if axis is None else 0 for axis in axes[:residuals])
     results = _linear_p.bind(
-        *moved, map=_Mapped(map, over), transpose=_Mapped(transpose, over), residuals=residuals
+        *moved,
+        forward=_Mapped(forward, over),
+        transpose=_Mapped(transpose, over),
+        residuals=residuals,
     )
     return results, [0] * len(results)
 
