@@ -300,6 +300,7 @@ def test_detail_preserving_pool_holds_large_values(symmetric, full):
     expected = pool(x * 1e6) / 1e6
     for scale in (1e10, 1e19, 1e30, 1e36):
         np.testing.assert_allclose(pool(x * scale) / scale, expected, rtol=2e-4, atol=1e-5)
+    for scale in (1e10, 1e19, 1e26):
         gradient = jax.grad(lambda x: pool(x).sum())(x * scale)
         np.testing.assert_allclose(
             gradient, jax.grad(lambda x: pool(x).sum())(x * 1e6), rtol=2e-3, atol=2e-3
