@@ -186,8 +186,8 @@ class AdaPool(nn.Module):
                     f'input {x.shape[1:-1]} needs {shape}: use per_location=False'
                 )
         beta = self.param('beta', nn.initializers.zeros, shape)
-        options = _windows(self) | {'likeness': self.likeness}
-        return ada_pool(x, **options, beta=jax.nn.sigmoid(beta))
+        share = jax.nn.sigmoid(beta)
+        return ada_pool(x, **_windows(self), beta=share, likeness=self.likeness)
 
 
 class OrdinalPool(nn.Module):

@@ -120,7 +120,8 @@ def detail_preserving_pool(
     `power` and `bias` are the paper's lambda and alpha, at least 0, one number or one per channel.
     Power 0 is average pooling. Size ceil(n / stride): the last window of an odd axis holds the
     elements that exist. The full form pads with zeros, centred on each window's first element.
-    Differences above 1e9 are divided out of q, so values and gradients are finite up to 1e36.
+    Differences above 1e9 are divided out of q, so in float32 values up to 1e36 hold, and gradients
+    at values up to 1e26 (1e17 for powers below 1).
 
     Raises ValueError for a negative number and for shapes that do not fit.
 

@@ -121,6 +121,12 @@ def lps_logits(
 ) -> Float[Array, 'batch phases']:
     """mean(conv(relu(conv(component, kernel) + bias), mixing)) over space and features.
 
+    All components of a map that a binomial filter of 2 or more taps blurred (with circular borders)
+    have one and the same mean, since the filter removes the frequency in which they differ. Only
+    the ReLU tells them apart: where every hidden unit is on or off all over the map, as happens on
+    small maps, all logits are equal, rounding makes the choice, and shifts are no longer harmless,
+    whatever the dtype. `select_on='input'` of `lps_components` scores the map before the blur.
+
     Both convolutions are 3x3 with circular borders. The mean of a circular convolution over space
     is the mean of its input times the sum of its kernel, so the second one is never carried out.
 

@@ -138,17 +138,16 @@ def test_diffstride_does_not_stick_below_one(start, size):
     layer = DiffStridePool(stride=1, smoothness=2.0)
     strides = jnp.array([start, start])
 
-    @jax.jit
-    @jax.grad
-    def gradient(strides):
-        return (layer.apply({'params': {'strides': strides}}, x) ** 2).mean()
+    def pooled(strides):
+        return jnp.asarray(layer.apply({'params': {'strides': strides}}, x))
+
+    gradient = jax.jit(jax.grad(lambda strides: (pooled(strides) ** 2).mean()))
 
     assert (gradient(strides) > 0).all()  # down is up on the other side
     for _ in range(60):
         strides = strides - 0.5 * gradient(strides)
-    mirrored = layer.apply({'params': {'strides': strides}}, x)
-    first = layer.apply({'params': {'strides': jnp.array([start, start])}}, x)
+    mirrored, first = pooled(strides), pooled(jnp.array([start, start]))
     assert (mirrored**2).mean() < 0.9 * (first**2).mean()
     least = size / (2 * (size // 2))
     above = diffstride_pool(x, 2 * least - strides, stride=1, smoothness=2.0)
-    np.testing.assert_allclose(mirrored, above, atol=1e-6)
+    np.testing.assert_allclose(mirrored, above, atol=1e-5)

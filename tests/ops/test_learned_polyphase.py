@@ -191,3 +191,20 @@ def test_odd_maps_are_filled_after_the_blur():
     ones, quarters = jnp.ones((1, 3, 3, 1)), jnp.full((1, 4), 0.25)
     y = lps_pool(ones, quarters, filter_size=3)[0, :, :, 0]
     np.testing.assert_allclose(y, [[1, 0.5], [0.5, 0.25]], atol=1e-6)
+
+
+@pytest.mark.parametrize('filter_size', [2, 3, 4])
+def test_components_of_a_blurred_map_tie_where_no_relu_parts_them(filter_size):
+    """Why a circular ResNet-18 with a filter may answer shifts: the last digit chooses."""
+    with jax.enable_x64(True):
+        rng = np.random.default_rng(0)
+        x, mixing = (jnp.asarray(rng.normal(size=s)) for s in ((5, 4, 4, 3), (3, 3, 6, 6)))
+        kernel = jnp.asarray(0.1 * rng.normal(size=(3, 3, 3, 6)))
+
+        def gap(bias, select_on):
+            parts = lps_components(x, filter_size=filter_size, select_on=select_on)
+            logits = np.sort(lps_logits(parts, kernel, jnp.full(6, bias), mixing))
+            return (np.ptp(logits, 1) / np.abs(logits).max(1)).max()
+
+        assert gap(9.0, 'blurred') < 1e-14  # all units are on
+        assert gap(0.0, 'blurred') > 1e-4 and gap(9.0, 'input') > 1e-4

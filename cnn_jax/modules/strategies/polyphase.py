@@ -72,7 +72,11 @@ class APS(Strategy):
 
 @dataclass(frozen=True)
 class LPS(Strategy):
-    """Learnable polyphase sampling (Rojas-Gomez et al., NeurIPS 2022); the max is that of `APS`."""
+    """Learnable polyphase sampling (Rojas-Gomez et al., NeurIPS 2022); the max is that of `APS`.
+
+    With a filter and `select_on='blurred'`, the authors' default, components can tie exactly (see
+    `lps_logits`), and a circular network is then not exactly indifferent to shifts; 'input' is.
+    """
 
     window: int | None = None
     filter_size: int = 1
