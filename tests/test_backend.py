@@ -55,6 +55,19 @@ def test_the_fault_of_the_compiler_is_gone_with_the_flag(flags):
         assert min(errors) > 0.5
 
 
+def test_what_was_compiled_without_the_flag_is_not_taken_from_the_cache(tmp_path):
+    settings = {
+        'JAX_COMPILATION_CACHE_DIR': str(tmp_path),
+        'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
+        'JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES': '-1',
+    }
+    outcomes = []
+    for flags in ('', FLAG, ''):
+        done = run(PATTERN, XLA_FLAGS=flags, JAX_PLATFORMS='cpu', **settings)
+        outcomes.append(max(map(float, done.stdout.split())) > 0.5)
+    assert outcomes == [True, False, True] and list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize('name', [*backend.PROGRAMS, *backend.PARTS])
 def test_the_stored_answers_are_those_of_the_loops(name):
     right = oracle.right()[name]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -98,7 +98,7 @@ def _strategy(name: str) -> Build:
     @jax.jit
     def both(variables, x, weights):
         def loss(params, x):
-            y = layer.apply({**variables, 'params': params}, x, train=False)
+            y = cast(jax.Array, layer.apply({**variables, 'params': params}, x, train=False))
             return jnp.sum(y * weights[tuple(map(slice, y.shape))]), y
 
         (_, y), gradients = jax.value_and_grad(loss, (0, 1), has_aux=True)(

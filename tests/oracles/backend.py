@@ -106,8 +106,8 @@ def right() -> dict[str, list[np.ndarray]]:
     (small,), (large,) = inputs((32, 16, 16)), inputs((128, 64, 64))
     x, kernel = inputs((4, 8, 8, 3), (3, 3, 3, 8))
     convolved = conv(x, kernel)
-    normal = inputs((4, 6, 6, 8), (8,), (8,))
-    normed = batch_norm(*normal)
+    wide, scale, bias = inputs((4, 6, 6, 8), (8,), (8,))
+    normed = batch_norm(wide, scale, bias)
     (pooled,) = inputs((4, 8, 8, 4))
     once, blurred = max_pool(pooled, 2), max_blur_pool(pooled)
     a, b = inputs((16, 32), (32, 10))
@@ -122,7 +122,7 @@ def right() -> dict[str, list[np.ndarray]]:
         ],
         'batch normalisation': [
             normed,
-            *batch_norm_gradients(*normal, numbers(normed.shape, 53)),
+            *batch_norm_gradients(wide, scale, bias, numbers(normed.shape, 53)),
         ],
         'max pooling': [
             once,
