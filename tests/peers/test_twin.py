@@ -33,9 +33,12 @@ def parts(strategy: str, dataset: Dataset) -> tuple[Cell, Setup]:
 
 @pytest.mark.parametrize('strategy', ['max', 'avg'])
 def test_adam_and_batch_norm_walk_the_same_way_for_many_steps(strategy: str):
-    """From the same weights, in the same order: Adam's moments and epsilon, the running statistics
-    and their momentum, the loss. float32 on both sides, so the two drift apart slowly; another
-    momentum, epsilon or rate is 10 times as far after these steps."""
+    """From the same weights in the same order, in float32, which lets the two drift apart slowly.
+
+    Seen for max: loss .00004 and logits .012 apart. Another momentum of the running statistics
+    moves the logits by 1 and more; Adam's second decay .99 instead of .999, or a rate 2 % off, by
+    .2; the losses, by .0007, an epsilon of batch norm of 1e-3 or of Adam of 1e-5.
+    """
     dataset = small()
     cell, setup = parts(strategy, dataset)
     state = create_state(setup.classifier, setup.optimizer, jax.random.key(0), (28, 28, 1))
@@ -53,7 +56,7 @@ def test_adam_and_batch_norm_walk_the_same_way_for_many_steps(strategy: str):
         adam.zero_grad()
         loss.backward()
         adam.step()
-        assert abs(float(sums.loss) / 128 - loss.item()) < 2e-3
+        assert abs(float(sums.loss) / 128 - loss.item()) < 3e-4
     judged = twin.judged(setup, state.variables, net, cell, dataset)
     assert judged['logits_apart'] < 0.05
 
