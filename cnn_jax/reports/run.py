@@ -115,7 +115,7 @@ def read_run(folder: Path) -> Run:
         cells=tuple(_read_cell(folder, entry, path, config) for entry in entries),
     )
     without = [name for name in config.get('strategies') or {} if name not in run.strategies]
-    require(not without, f'{path} lists no cell for {", ".join(without)}: run it again.')
+    require(not without, f'{path} lists no cell for {", ".join(without)}: {_AGAIN}')
     return run
 
 
