@@ -115,7 +115,7 @@ def read_run(folder: Path) -> Run:
         cells=tuple(_read_cell(folder, entry, path, config) for entry in entries),
     )
     without = [name for name in config.get('strategies') or {} if name not in run.strategies]
-    require(not without, f'{path} lists no cell for {", ".join(without)}: run it again.')
+    require(not without, f'{path} lists no cell for {", ".join(without)}: {_AGAIN}')
     return run
 
 
@@ -203,10 +203,17 @@ def _require_own(path: Path, config: Mapping[str, Any], strategy: str, seed: int
     named = strategies.get(strategy) if isinstance(strategies, dict) else None
     expected = {**config, 'strategy': named, 'seed': seed}
     for key, value in read_json(path).items():
-        if key in expected and value != expected[key] and expected[key] is not None:
+        if not _agree(value, expected.get(key)):
             raise Damaged(
                 f'{path} is of another cell: its {key} is not that of {strategy}, {seed}.'
             )
+
+
+def _agree(one: Any, other: Any) -> bool:
+    """Whether both are equal in all that both have: a version may lack fields of another one."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return all(_agree(one[key], other[key]) for key in one.keys() & other.keys())
+    return one == other or other is None
 
 
 def _read_rows(path: Path) -> tuple[dict[str, Any], ...]:

@@ -104,6 +104,22 @@ def test_killed_at_random_and_resumed_ends_in_the_same_bits(undisturbed, tmp_pat
     assert leaves(tmp_path) == leaves(undisturbed), seed
 
 
+def test_a_killed_worker_ends_the_run_soon_and_costs_nothing(undisturbed, tmp_path):
+    process = start(tmp_path)
+    wait_until(lambda: any(tmp_path.glob('cells/*/checkpoints/[0-9]*/manifest.json')), process)
+    begun = next(iter(tmp_path.glob('cells/*/checkpoints')))
+    worker = int((begun.parent / 'lock').read_text().split()[1])
+    assert worker != process.pid
+    os.kill(worker, signal.SIGKILL)
+    start_of_end = time.monotonic()
+    code, said = finish(process)
+    assert code == 75 and 'a worker process died' in said and 'Traceback' not in said, said
+    assert time.monotonic() - start_of_end < 75  # the other one saves within 30 s, or is ended
+    code, said = finish(start(tmp_path))
+    assert code == 0, said
+    assert fingerprint(tmp_path) == fingerprint(undisturbed)
+
+
 def test_sigterm_saves_and_exits_75_and_a_second_process_is_refused(undisturbed, tmp_path):
     process = start(tmp_path)
     wait_until(lambda: metrics_begun(tmp_path), process)

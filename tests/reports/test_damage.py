@@ -148,4 +148,5 @@ def test_a_failed_cell_is_said_and_left_out(run: Path):
     assert leftover_cells(found).blocks[0].rows == (
         ('max', '0', 'failed', 'ValueError: too large'),
     )
-    assert read_result(cell)['status'] == 'failed'
+    result = read_result(cell)
+    assert result is not None and result['status'] == 'failed'

@@ -100,6 +100,37 @@ def test_stopped_and_resumed_equals_straight_through(straight, dataset, tmp_path
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_resume_reads_the_checkpoint_alone(straight, dataset, tmp_path):
+    run_cell(CELL, tmp_path, dataset, **stop_at(32), trust_backend=True)
+    for name in ('metrics.jsonl', 'timing.jsonl', 'config.json', 'environment.json'):
+        path = tmp_path / name
+        path.write_bytes(b'\xff' + path.read_bytes()[:-3])
+    result = run_cell(CELL, tmp_path, dataset)
+    got, expected = fingerprint(tmp_path), fingerprint(straight[0])
+    assert {**got, 'steps': 0} == {**expected, 'steps': 0} and result is not None
+    timing = [json.loads(line) for line in (tmp_path / 'timing.jsonl').read_text().splitlines()]
+    assert [row['step'] for row in timing] == [16, 32, 48] and result['seconds'] > 0
+    environment = json.loads((tmp_path / 'environment.json').read_text())
+    assert environment['trust_backend'] is True  # of its first half
+
+
+@pytest.mark.parametrize('damaged', [False, True])
+def test_a_checkpoint_of_an_older_version_is_gone_on_with(straight, dataset, tmp_path, damaged):
+    run_cell(CELL, tmp_path, dataset, **stop_at(32))
+    for path in (tmp_path / 'checkpoints').iterdir():
+        (path / 'record.json').unlink()
+        manifest = json.loads((path / 'manifest.json').read_text())
+        del manifest['record.json']
+        (path / 'manifest.json').write_text(json.dumps(manifest))
+    if damaged:
+        (tmp_path / 'metrics.jsonl').write_bytes(b'\xff')
+    said = []
+    run_cell(CELL, tmp_path, dataset, log=said.append)
+    assert bool(said) == damaged == (tmp_path / 'checkpoints.damaged').exists()
+    got, expected = fingerprint(tmp_path), fingerprint(straight[0])
+    assert {**got, 'steps': 0} == {**expected, 'steps': 0}
+
+
 def test_a_finished_cell_is_not_run_again(straight, dataset):
     folder, result = straight
     before = (folder / 'metrics.jsonl').stat().st_mtime_ns
@@ -158,6 +189,9 @@ def test_validation_keeps_its_images_out_of_training(dataset, tmp_path):
         ({'batch_size': 10_000}, 'batch_size 10000 is larger than the .* training images'),
         ({'strategy': Max(window=20)}, 'pool2'),
         ({'evaluation': Evaluation(max_shift=28)}, 'must be below the image side'),
+        ({'augment': Augment(crop=28)}, 'augment.crop 28 must be below the image side 28'),
+        ({'evaluation': Evaluation(batch_size=251)}, 'at most 250, which is enough for the 64'),
+        ({'epochs': 2**28}, 'more than 2.*31 - 1 steps'),
         (
             {'optimizer': Optimizer(schedule='warmup_cosine', warmup_epochs=9.0)},
             'warmup_epochs must be below',

@@ -179,7 +179,7 @@ def test_a_newer_version_is_named(run, dataset, where):
     index = run / 'comparison.json'
     content = read_sealed(index) | {'version': '9.1.0'}
     values = content['config']
-    parts = {'config': values, 'optimizer': values['optimizer']}
+    parts: dict[str, dict] = {'config': values, 'optimizer': values['optimizer']}
     parts['strategies'] = values['strategies']['max']
     parts[where]['novelty'] = 3
     write_sealed(index, content)
