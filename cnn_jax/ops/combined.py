@@ -130,7 +130,7 @@ def tree_pool(
         left, right = (lax.index_in_dim(pairs, side, 1, keepdims=False) for side in (0, 1))
         share = lax.slice_in_dim(shares, len(left) - 1, 2 * len(left) - 1)
         nodes = share * left + (1 - share) * right
-    return nodes[0].astype(x.dtype)
+    return jnp.squeeze(nodes, 0).astype(x.dtype)
 
 
 def _against_output(

@@ -75,7 +75,6 @@ def with_tangent(primal: Callable, tangent: Map, transpose: Map) -> Callable:
 
 def _equally_varying(arrays: list[Array]) -> list[Array]:
     """Inside `shard_map`: all varying over the same axes, so that cotangents are summed there."""
-    arrays = [jnp.asarray(a) for a in arrays]
     over = [jax.typeof(a).manual_axis_type.varying for a in arrays]
     every = frozenset().union(*over)
     return [
@@ -90,7 +89,8 @@ _linear_p.multiple_results = True
 
 @_linear_p.def_impl
 def _apply(*arrays, forward, transpose, residuals):
-    return list(forward(arrays[:residuals], arrays[residuals:]))
+    given = [jnp.asarray(array) for array in arrays]  # a transposed program may hand NumPy's in
+    return list(forward(given[:residuals], given[residuals:]))
 
 
 @_linear_p.def_abstract_eval
