@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import shutil
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -179,9 +180,11 @@ def test_a_newer_version_is_named(run, dataset, where):
     index = run / 'comparison.json'
     content = read_sealed(index) | {'version': '9.1.0'}
     values = content['config']
-    parts: dict[str, dict] = {'config': values, 'optimizer': values['optimizer']}
-    parts['strategies'] = values['strategies']['max']
-    parts[where]['novelty'] = 3
+    places = {'optimizer': ('optimizer',), 'strategies': ('strategies', 'max')}
+    part: Any = values
+    for name in places.get(where, ()):
+        part = part[name]
+    part['novelty'] = 3
     write_sealed(index, content)
     said = r'another version of cnn_jax \(9\.1\.0; this is .*novelty.*Use that version, or give'
     with pytest.raises(BadInput, match=said):
