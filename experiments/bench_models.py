@@ -99,8 +99,8 @@ def train(model: str, downsample: str, batch_size: int) -> None:
     network = for_images(network, image_shape)
     channels = image_shape[-1]
     classifier = Classifier(network, mean=(0.5,) * channels, std=(0.25,) * channels)
-    plan = {'epochs': 1, 'steps_per_epoch': STEPS}
-    optimizer = make_optimizer(Optimizer(name='sgd', learning_rate=1e-3), **plan)
+    settings = Optimizer(name='sgd', learning_rate=1e-3)
+    optimizer = make_optimizer(settings, epochs=1, steps_per_epoch=STEPS)
     state = create_state(classifier, optimizer, jax.random.key(0), image_shape)
     parameters = count_parameters({'params': state.params})
     rng = np.random.default_rng(0)
