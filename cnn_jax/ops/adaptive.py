@@ -61,6 +61,8 @@ def global_avg_pool(
 ) -> Float[Array, 'batch channels']:
     """The mean of each channel (Lin, Chen & Yan 2014, "Network in Network", section 3.2).
 
+    The sum over the map must stay in the range of float32, 3.4e38.
+
     >>> global_avg_pool(jnp.arange(4.0).reshape(1, 2, 2, 1)).tolist()
     [[1.5]]
     """
