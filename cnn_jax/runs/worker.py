@@ -18,6 +18,7 @@ from cnn_jax.runs.cell import run_cell
 from cnn_jax.runs.config import Cell
 from cnn_jax.runs.finished import write_failure
 from cnn_jax.runs.process import compute_on, enable_compilation_cache
+from cnn_jax.xla_flags import set_xla_flags
 
 CellKey = tuple[str, int]  # strategy name, seed
 Flag = Any  # a c_bool in shared memory: ctypes makes its type as it goes
@@ -41,6 +42,7 @@ def work(pipe: Connection, stop: Flag, cores: list[int]) -> None:
     None where it was stopped) and ('refused', why no cell can be run).
     """
     compute_on(cores)
+    set_xla_flags()
     enable_compilation_cache()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and sets `stop`
     signal.signal(signal.SIGTERM, lambda signum, frame: setattr(stop, 'value', True))
