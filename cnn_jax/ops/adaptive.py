@@ -83,9 +83,8 @@ def global_max_pool(
     return _first_max(x)[0]
 
 
-def _highest(x: Array):
-    y = x.max(1)
-    return [y], [lax.stop_gradient(x), lax.stop_gradient(y)]
+def _kept(arrays: Arrays, results: Arrays) -> Arrays:
+    return [lax.stop_gradient(a) for a in (*arrays, *results)]
 
 
 def _first(residuals: Arrays) -> Array:
@@ -106,7 +105,7 @@ def _scatter_first(residuals: Arrays, cotangents: Arrays) -> Arrays:
     return [jnp.where(_first(residuals), g[:, None], jnp.zeros((), g.dtype))]
 
 
-_first_max = with_tangent(_highest, _gather_first, _scatter_first)
+_first_max = with_tangent(lambda x: [x.max(1)], _kept, _gather_first, _scatter_first)
 
 
 def space_to_depth(

@@ -19,7 +19,7 @@ from cnn_jax.ops.linear import Arrays, linear_map
 
 Ints = tuple[int, ...]
 
-_NUMPY_MODE: Mapping[str, Literal['reflect', 'edge', 'wrap']] = {
+NUMPY_MODE: Mapping[str, Literal['reflect', 'edge', 'wrap']] = {
     'reflect': 'reflect',
     'replicate': 'edge',
     'circular': 'wrap',
@@ -115,7 +115,7 @@ def pad_axis(x: Array, axis: int, low: int, high: int, fill: str) -> Array:
         return x
     if fill == 'zero':
         return _grow(x, axis, low, high)
-    source = tuple(np.pad(np.arange(x.shape[axis]), (low, high), mode=_NUMPY_MODE[fill]).tolist())
+    source = tuple(np.pad(np.arange(x.shape[axis]), (low, high), mode=NUMPY_MODE[fill]).tolist())
     border = {'axis': axis, 'low': low, 'source': source, 'size': x.shape[axis]}
     (padded,) = linear_map(
         partial(_copy_border, **border), partial(_add_border, **border), (), (x,)

@@ -14,23 +14,19 @@ may make NaN of a neighbour.
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from cnn_jax.ops.axis import NUMPY_MODE
 from cnn_jax.ops.floats import wide
 from cnn_jax.ops.linear import Arrays, linear_map
 from cnn_jax.ops.taps import join_phases, slice_or_fill
 from cnn_jax.ops.windows import Fill
 
-_NUMPY_MODE: Mapping[str, Literal['reflect', 'edge', 'wrap']] = {
-    'reflect': 'reflect',
-    'replicate': 'edge',
-    'circular': 'wrap',
-}
 _MOST_TAPS = 9  # in one loop; above, the axes run one after the other
 
 
@@ -54,8 +50,8 @@ def matrix(filter: AxisFilter) -> np.ndarray:
     [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]
     """
     size, weights, stride, (low, high), out, fill, renormalise = filter
-    if fill is not None and fill in _NUMPY_MODE:
-        source = np.pad(np.arange(size), (low, high), mode=_NUMPY_MODE[fill])
+    if fill is not None and fill in NUMPY_MODE:
+        source = np.pad(np.arange(size), (low, high), mode=NUMPY_MODE[fill])
     else:
         source = np.pad(np.arange(size), (low, high), constant_values=-1)
     rows = np.zeros((out, size))

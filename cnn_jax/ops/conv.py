@@ -87,9 +87,14 @@ def _by_partitioner(form: Callable[[Array, Array], Array], x: Array, kernel: Arr
     """`form` on a mesh with explicit axes: XLA partitions it, as it does where axes are automatic.
 
     JAX has no rule for a kernel's gradient there, which adds up over a sharded batch. The batch and
-    the features of the result are sharded as those of `x` and `kernel`.
+    the features of the result are sharded as those of `x` and `kernel`, space is not.
     """
     batch, features = jax.typeof(x).sharding.spec[0], jax.typeof(kernel).sharding.spec[-1]
-    over = PartitionSpec(batch, None, None, features)
+    over = PartitionSpec(batch, None, None, None if _names(features) & _names(batch) else features)
     partitioned = cast(Callable[..., Array], jax.sharding.auto_axes(form, out_sharding=over))
     return partitioned(x, kernel)
+
+
+def _names(axes: str | tuple[str, ...] | None) -> set[str]:
+    """The mesh axes of one entry of a PartitionSpec."""
+    return set() if axes is None else {axes} if isinstance(axes, str) else set(axes)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
@@ -38,20 +39,24 @@ def linear_map(forward: Map, transpose: Map, residuals: Arrays, arguments: Array
     ([0.0, 2.0, 4.0], [2.0, 2.0, 2.0])
     """
     return _linear_p.bind(
-        *_equally_varying([*residuals, *arguments]),
+        *equally_varying([*residuals, *arguments]),
         forward=forward,
         transpose=transpose,
         residuals=len(residuals),
     )
 
 
-def with_tangent(primal: Callable, tangent: Map, transpose: Map) -> Callable:
+def with_tangent(primal: Callable, keep: Callable, tangent: Map, transpose: Map) -> Callable:
     """A function of arrays whose derivative is the linear map `tangent`, transposed as given.
 
-    `primal(*arrays)` returns its results and the residuals that `tangent` needs.
+    `primal(*arrays)` returns its results and `keep(arrays, results)` the residuals that `tangent`
+    needs; a tangent is None where an array has none. For higher derivatives JAX differentiates
+    `keep`, `tangent` and `transpose` in the residuals, from their code: a `where` or a maximum in
+    them must have a true derivative there.
 
     >>> square = with_tangent(
-    ...     lambda x: ([x * x], [x]),
+    ...     lambda x: [x * x],
+    ...     keep=lambda arrays, results: arrays,
     ...     tangent=lambda residuals, dx: [2 * residuals[0] * dx[0]],
     ...     transpose=lambda residuals, g: [2 * residuals[0] * g[0]],
     ... )
@@ -59,22 +64,59 @@ def with_tangent(primal: Callable, tangent: Map, transpose: Map) -> Callable:
     >>> [float(derivative(lambda x: square(x)[0])(x)) for derivative in (jax.grad, jax.hessian)]
     [6.0, 2.0]
     """
+    function = jax.custom_jvp(primal)
 
-    @jax.custom_jvp
-    def function(*arrays):
-        return primal(*arrays)[0]
+    def rule(arrays, tangents):
+        # Not `primal`: an outer derivative of the results takes this rule too.
+        results = function(*arrays)
+        return results, moved_linear_map(tangent, transpose, keep(arrays, results), tangents)
 
-    @function.defjvp
-    def _(arrays, tangents):
-        results, residuals = primal(*arrays)
-        moved = [jnp.asarray(t) for t in tangents]
-        return results, linear_map(tangent, transpose, residuals, moved)
-
-    return lambda *arrays: function(*(jnp.asarray(array) for array in arrays))
+    function.defjvp(rule, symbolic_zeros=True)
+    return lambda *arrays: function(*equally_varying(arrays))
 
 
-def _equally_varying(arrays: list[Array]) -> list[Array]:
-    """Inside `shard_map`: all varying over the same axes, so that cotangents are summed there."""
+def moved_linear_map(
+    tangent: Map, transpose: Map, residuals: Arrays, tangents: Sequence
+) -> list[Array]:
+    """`linear_map` of the tangents that are no symbolic zeros; `tangent` sees None for others."""
+    moved = tuple(i for i, t in enumerate(tangents) if not isinstance(t, SymbolicZero))
+    given = [jnp.asarray(tangents[i]) for i in moved]
+    some = _Some(tangent, moved, len(tangents)), _OfSome(transpose, moved)
+    return linear_map(*some, residuals, given)
+
+
+@dataclass(frozen=True)
+class _Some:
+    """A map of `number` arguments, given those that move."""
+
+    forward: Callable
+    moved: tuple[int, ...]
+    number: int
+
+    def __call__(self, residuals: Arrays, arguments: Arrays) -> Arrays:
+        given = dict(zip(self.moved, arguments, strict=True))
+        return self.forward(residuals, [given.get(i) for i in range(self.number)])
+
+
+@dataclass(frozen=True)
+class _OfSome:
+    """The cotangents of those arguments that move."""
+
+    transpose: Map
+    moved: tuple[int, ...]
+
+    def __call__(self, residuals: Arrays, cotangents: Arrays) -> Arrays:
+        every = self.transpose(residuals, cotangents)
+        return [every[i] for i in self.moved]
+
+
+def equally_varying(arrays: Sequence[Array]) -> list[Array]:
+    """Inside `shard_map`: all varying over the same axes, so that cotangents are summed there.
+
+    >>> [a.tolist() for a in equally_varying([jnp.ones(1), jnp.zeros(1)])]
+    [[1.0], [0.0]]
+    """
+    arrays = [jnp.asarray(array) for array in arrays]
     over = [jax.typeof(a).manual_axis_type.varying for a in arrays]
     every = frozenset().union(*over)
     return [
@@ -127,9 +169,17 @@ def _transpose(cotangents, *arrays, forward, transpose, residuals):
         *fixed, *cotangents, forward=transpose, transpose=forward, residuals=residuals
     )
     wanted = [
-        r if ad.is_undefined_primal(a) else None for r, a in zip(results, arguments, strict=True)
+        _sharded_as(a.aval, r) if ad.is_undefined_primal(a) else None
+        for r, a in zip(results, arguments, strict=True)
     ]
     return [None] * residuals + wanted
+
+
+def _sharded_as(kind, cotangent: Array) -> Array:
+    """On a mesh with explicit axes: the cotangent of an unsharded argument is gathered."""
+    if jax.typeof(cotangent).sharding.spec == kind.sharding.spec:
+        return cotangent
+    return jax.sharding.reshard(cotangent, kind.sharding)
 
 
 @dataclass(frozen=True)

@@ -104,9 +104,11 @@ def _pick_apart(x: Array, window: Ints, stride: Ints, pick: Pick) -> list[Array]
     for axis, s in zip(axes, stride, strict=True):
         split[axis] = s
 
-    def highest(x: Array):
-        y = _forward(x, window, stride, pick)
-        return [y], [lax.stop_gradient(x), lax.stop_gradient(y)]
+    def highest(x: Array) -> Arrays:
+        return [_forward(x, window, stride, pick)]
+
+    def keep(arrays: Arrays, results: Arrays) -> Arrays:
+        return [lax.stop_gradient(a) for a in (*arrays, *results)]
 
     def hits(residuals: Arrays) -> list[Array]:
         """Where each tap but the last is as high as the maximum: of NaNs the last tap wins."""
@@ -129,19 +131,22 @@ def _pick_apart(x: Array, window: Ints, stride: Ints, pick: Pick) -> list[Array]
             free = free & ~hit
         return [join_phases(jnp.where(chosen, spread(g), jnp.zeros((), g.dtype)), size, stride)]
 
-    return with_tangent(highest, gather, scatter)(x)
+    return with_tangent(highest, keep, gather, scatter)(x)
 
 
 def _pick_overlapping(x: Array, window: Ints, stride: Ints, pick: Pick) -> list[Array]:
     size, last = x.shape[1:-1], math.prod(window) - 1
     dtype = jnp.int8 if last < 127 else jnp.int32
 
-    def highest(x: Array):
-        y = _forward(x, window, stride, pick)
+    def highest(x: Array) -> Arrays:
+        return [_forward(x, window, stride, pick)]
+
+    def keep(arrays: Arrays, results: Arrays) -> Arrays:
+        (x,), (y,) = arrays, results
         *taps, _ = _taps(x, window, stride)
         numbers = [jnp.asarray(number, dtype) for number in range(last)]
         winner = _chosen([tap == y for tap in taps], [*numbers, jnp.full(y.shape, last, dtype)])
-        return [y], [winner]
+        return [winner]
 
     def gather(residuals: Arrays, tangents: Arrays) -> Arrays:
         (winner,) = residuals
@@ -167,7 +172,7 @@ def _pick_overlapping(x: Array, window: Ints, stride: Ints, pick: Pick) -> list[
             dx = dx + jnp.where(here, jnp.expand_dims(slice_or_fill(g, start, blocks), axes), 0)
         return [join_phases(dx.astype(g.dtype), size, stride)]
 
-    return with_tangent(highest, gather, scatter)(x)
+    return with_tangent(highest, keep, gather, scatter)(x)
 
 
 def _numbers(back: Ints, window: Ints, stride: Ints) -> np.ndarray:
@@ -186,8 +191,11 @@ def _pick_paired(x: Array, window: Ints, pick: Pick) -> list[Array]:
     behind = jnp.less if pick is jnp.maximum else jnp.greater
     level = jnp.less_equal if pick is jnp.maximum else jnp.greater_equal
 
-    def highest(x: Array):
-        return [_forward(x, window, ones, pick)], [lax.stop_gradient(x)]
+    def highest(x: Array) -> Arrays:
+        return [_forward(x, window, ones, pick)]
+
+    def keep(arrays: Arrays, results: Arrays) -> Arrays:
+        return [lax.stop_gradient(x) for x in arrays]
 
     def won(residuals: Arrays) -> list[Array]:
         """Where each tap beats all others; a NaN always does, so that it takes its share."""
@@ -214,4 +222,4 @@ def _pick_paired(x: Array, window: Ints, pick: Pick) -> list[Array]:
             dx = dx + lax.pad(jnp.where(mask, g, zero), zero, [(0, 0, 0), *sides, (0, 0, 0)])
         return [dx]
 
-    return with_tangent(highest, gather, scatter)(x)
+    return with_tangent(highest, keep, gather, scatter)(x)

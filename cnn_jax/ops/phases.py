@@ -6,7 +6,9 @@ Written forward and adjoint like `cnn_jax.ops.axis`, so that neither holds a gat
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.axis import merge_axis, split_axis
@@ -127,7 +129,9 @@ def _mixed(x: Array, weights: Array) -> Array:
 
 def _mix_tangent(residuals: Arrays, tangents: Arrays) -> Arrays:
     (x, weights), (dx, dweights) = residuals, tangents
-    return [_mixed(dx, weights) + _mixed(x, dweights)]
+    terms = [] if dx is None else [_mixed(dx, weights)]
+    terms += [] if dweights is None else [_mixed(x, dweights)]
+    return [sum(terms[1:], terms[0])]
 
 
 def _mix_transpose(residuals: Arrays, cotangents: Arrays) -> Arrays:
@@ -141,8 +145,25 @@ def _mix_transpose(residuals: Arrays, cotangents: Arrays) -> Arrays:
     return [dx, total.astype(weights.dtype)]
 
 
-_mix = with_tangent(lambda *arrays: ([_mixed(*arrays)], arrays), _mix_tangent, _mix_transpose)
+_mix = with_tangent(
+    lambda *arrays: [_mixed(*arrays)],
+    lambda arrays, results: arrays,
+    _mix_tangent,
+    _mix_transpose,
+)
 
 
+@jax.custom_jvp
 def _scaled(weights: Array, values: Array) -> Array:
+    """weights * values, 0 where the weight is, even beside infinity; its derivatives are true."""
     return jnp.where(weights == 0, jnp.zeros((), values.dtype), weights * values)
+
+
+def _scaled_rule(arrays, tangents):
+    (weights, values), (dweights, dvalues) = arrays, tangents
+    terms = [] if isinstance(dvalues, SymbolicZero) else [_scaled(weights, dvalues)]
+    terms += [] if isinstance(dweights, SymbolicZero) else [dweights * values]
+    return _scaled(weights, values), sum(terms[1:], terms[0])
+
+
+_scaled.defjvp(_scaled_rule, symbolic_zeros=True)

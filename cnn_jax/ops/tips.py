@@ -167,7 +167,9 @@ def _bordered(x: Array) -> Array:
 
 def _depthwise_tangent(residuals: Arrays, tangents: Arrays) -> Arrays:
     (x, kernel), (dx, dkernel) = residuals, tangents
-    return [_correlated(dx, kernel) + _correlated(x, dkernel)]
+    terms = [] if dx is None else [_correlated(dx, kernel)]
+    terms += [] if dkernel is None else [_correlated(x, dkernel)]
+    return [sum(terms[1:], terms[0])]
 
 
 def _depthwise_transpose(residuals: Arrays, cotangents: Arrays) -> Arrays:
@@ -185,5 +187,8 @@ def _depthwise_transpose(residuals: Arrays, cotangents: Arrays) -> Arrays:
 
 
 _correlate_each = with_tangent(
-    lambda *arrays: ([_correlated(*arrays)], arrays), _depthwise_tangent, _depthwise_transpose
+    lambda *arrays: [_correlated(*arrays)],
+    lambda arrays, results: arrays,
+    _depthwise_tangent,
+    _depthwise_transpose,
 )

@@ -82,7 +82,7 @@ def test_gradients_export_with_any_batch_and_lower_for_accelerators(name):
     symbolic = jax.ShapeDtypeStruct((batch, *SHAPE[1:]), np.float32)
     gradient = jax.jit(jax.grad(loss, argnums=(0, 1)))
     exported = export.export(gradient, platforms=('cpu', 'cuda', 'tpu'))(params, symbolic)
-    assert exported.in_avals[-1].shape[0] == batch
+    assert exported.out_avals[-1].shape[0] == batch
     text = exported.mlir_module()
     assert 'func.func public @main' in text
     assert not re.search(r'stablehlo\.(select_and_)?scatter|callback', text)

@@ -139,17 +139,23 @@ def test_vmap_over_any_axis_is_a_loop(name):
     one = jax.jit(program)
     looped = [one(*(pair[i] for pair in others)) for i in range(2)]
     close(together, jax.tree.map(lambda *leaves: np.stack(leaves), *looped), 2e-4)
-    if len(arrays) > 1:  # the map alone, and all but the map: what is mapped may be what is fixed
-        shapes = jax.eval_shape(program, *arrays)
-        for mapped in ((0, *(None,) * (len(arrays) - 1)), (None, *(0,) * (len(arrays) - 1))):
-            given = [
-                a if axis is None else np.stack([a, a])
-                for a, axis in zip(arrays, mapped, strict=True)
-            ]
-            found = jax.eval_shape(jax.vmap(program, mapped), *given)
-            jax.tree.map(
-                lambda f, s: np.testing.assert_equal(f.shape, (2, *s.shape)), found, shapes
-            )
+
+
+@pytest.mark.parametrize('name', ['tips_pool', 'lps_pool', 'batch_norm', 'learned_blur_pool'])
+def test_vmap_over_the_map_alone_and_over_all_but_the_map(name):
+    """What is mapped is then what the linear map is fixed by, or what it is applied to."""
+    program = value_and_gradients(PROGRAMS[name].function)
+    arrays = arrays_of(name, np.float32)
+    for alone in (True, False):
+        axes = tuple(0 if (i == 0) == alone else None for i in range(len(arrays)))
+        pairs = [
+            (a, a) if axis is None else (a, a[::-1] * 0.9)
+            for a, axis in zip(arrays, axes, strict=True)
+        ]
+        given = [p[0] if axis is None else np.stack(p) for p, axis in zip(pairs, axes, strict=True)]
+        together = compiled(jax.vmap(program, axes), *given)
+        looped = [jax.jit(program)(*(p[i] for p in pairs)) for i in range(2)]
+        close(together, jax.tree.map(lambda *leaves: np.stack(leaves), *looped), 2e-4)
 
 
 @pytest.mark.parametrize('dtype', DTYPES)
@@ -229,7 +235,9 @@ def test_a_batch_over_the_explicit_axis_of_a_mesh(name):
     program = value_and_gradients(PROGRAMS[name].function)
     with jax.set_mesh(mesh('Explicit')):
         arrays, placed, _ = on_two_devices(name)
-        close(jax.jit(program)(*placed), jax.jit(program)(*arrays), 1e-4)
+        found = jax.jit(program)(*placed)
+        close(found, jax.jit(program)(*arrays), 1e-4)
+        assert found[1][0].sharding.spec[0] == 'data'  # the map's gradient stays where it is
 
 
 @pytest.mark.parametrize('name', ['max_blur_pool', 'batch_norm', 'conv, tiles', 'aps_pool'])
@@ -294,3 +302,61 @@ def test_jacobians_of_both_modes_are_one_matrix():
         hessian = jax.jit(jax.hessian(loss_of(ops.max_blur_pool)))(x[:1]).reshape(x[0].size, -1)
         close(hessian, hessian.T)
         assert np.abs(hessian).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    'pool',
+    [
+        partial(ops.max_pool, window=2),
+        partial(ops.max_pool, window=2, stride=1),
+        partial(ops.max_pool, window=3, stride=2, padding='same'),
+        partial(ops.min_pool, window=4, stride=1),
+        ops.global_max_pool,
+        ops.max_blur_pool,
+    ],
+)
+def test_second_derivatives_at_ties_are_those_of_the_first_maximum(pool):
+    """The Hessian of the sum of squares of what is linear between kinks is 2 J^T J."""
+    with jax.enable_x64(True):
+        x = jnp.asarray(np.random.default_rng(0).integers(0, 2, (1, 5, 4, 1)), np.float64)
+        hessian = jax.hessian(lambda x: jnp.square(pool(x)).sum())(x).reshape(x.size, x.size)
+        jacobian = jax.jacrev(pool)(x).reshape(-1, x.size)
+        close(hessian, 2 * jacobian.T @ jacobian)
+
+
+def test_a_component_of_weight_zero_still_moves_with_its_weight():
+    x = jnp.arange(1.0, 5.0).reshape(1, 2, 2, 1)
+    weights = jnp.array([[1.0, 0.0, 0.0, 0.0]])
+
+    def mixed(x, weights):
+        return ops.lps_pool(x, weights).sum()
+
+    by_weight_of_x = jax.jacfwd(jax.grad(mixed), 1)(x, weights).reshape(4, 4)
+    by_x_of_weight = jax.jacfwd(jax.grad(mixed, 1), 0)(x, weights).reshape(4, 4)
+    np.testing.assert_array_equal(by_weight_of_x, np.eye(4))
+    np.testing.assert_array_equal(by_x_of_weight, np.eye(4))
+
+
+def test_arrays_that_do_not_move_add_nothing():
+    """Whole numbers have no tangent; an infinity beside a fixed kernel makes no NaN elsewhere."""
+    x = jnp.arange(1.0, 5.0).reshape(1, 2, 2, 1)
+    chosen = jnp.array([[True, False, False, False]])
+    _, tangent = jax.jvp(lambda x: ops.lps_pool(x, chosen), (x,), (x,))
+    assert tangent.tolist() == [[[[1.0]]]]
+    far = x.at[0, 0, 0, 0].set(jnp.inf)
+    _, tangent = jax.jvp(lambda x: ops.tips_features(x, jnp.ones((3, 3, 1))), (far,), (x,))
+    assert np.isfinite(tangent).all()
+
+
+@pytest.mark.parametrize('name', ['lps_pool', 'batch_norm', 'tips_pool', 'conv, lax'])
+def test_explicit_meshes_take_sharded_beside_unsharded_arrays(name):
+    """The map sharded along its batch or its channels, all other arrays on every device."""
+    program = value_and_gradients(PROGRAMS[name].function)
+    arrays = arrays_of(name, np.float32)
+    with jax.set_mesh(mesh('Explicit')):
+        for spec in (PartitionSpec('data'), PartitionSpec(None, None, None, 'data')):
+            if name in ('lps_pool', 'conv, lax') and spec[0] is None:
+                continue  # sums over channels
+            placed = jax.device_put(arrays[0], jax.NamedSharding(mesh('Explicit'), spec))
+            found = jax.jit(program)(placed, *arrays[1:])
+            close(found, jax.jit(program)(*arrays), 1e-4)
