@@ -177,9 +177,10 @@ def _transpose(cotangents, *arrays, forward, transpose, residuals):
 
 def _sharded_as(kind, cotangent: Array) -> Array:
     """On a mesh with explicit axes: the cotangent of an unsharded argument is gathered."""
-    if jax.typeof(cotangent).sharding.spec == kind.sharding.spec:
+    own, wanted = jax.typeof(cotangent).sharding, kind.sharding.spec
+    if own.spec == wanted:
         return cotangent
-    return jax.sharding.reshard(cotangent, kind.sharding)
+    return jax.sharding.reshard(cotangent, jax.NamedSharding(own.mesh, wanted))
 
 
 @dataclass(frozen=True)
