@@ -156,7 +156,7 @@ def _tried(call: Callable[[], T]) -> tuple[T | None, str | None]:
 
 
 def _unless_loop_is_closed(hook: Callable[[Any], object], raised: Any) -> None:
-    """`hook`, sys.unraisablehook as it was, but for what late callbacks of Orbax's threads raise."""
+    """`hook`, the former sys.unraisablehook, but for what threads of Orbax raise too late."""
     error = raised.exc_value
     if not (isinstance(error, RuntimeError) and str(error) == 'Event loop is closed'):
         hook(raised)

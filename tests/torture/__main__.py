@@ -15,7 +15,17 @@ from tests.torture.shim import VARIABLE, build, compiler
 from tests.torture.tally import VIOLATIONS_SHOWN, Tally
 
 _ROOT = Path(__file__).parents[2]
-_OUTCOMES = ('absorbed', 'ended', 'killed', 'named', 'not reached', 'repaired', 'said', 'the same')
+_OUTCOMES = (
+    'absorbed',
+    'ended',
+    'killed',
+    'named',
+    'not reached',
+    'repaired',
+    'said',
+    'the same',
+    'used',
+)
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from cnn_jax.xla_flags import set_xla_flags
 
 
 def main() -> None:
-    """Trials until time or number is up; prints a line of JSON about each twentieth."""
+    """Trials until time or number is up; prints a line about every tenth."""
     os.environ.pop('LD_PRELOAD', None)
     os.environ.pop('TERM', None)
     set_xla_flags()
@@ -44,10 +44,11 @@ def main() -> None:
         scale, mine = job['flips'], Tally()
         readers = run_readers(disturbance.finished, disturbance.partial, scale)
         readers += data_readers(work, scale)
-        for _ in campaign(readers[job['part'] :: job['parts']], work, seed, mine):
+        share = slice(job['part'], None, job['parts'])
+        for _ in campaign(readers, work, seed, share, mine):
             out.with_suffix('.damage').write_text(json.dumps(mine.as_json()))
 
-    ended = in_child(damage, work / 'damage-log', patience=job['seconds'])
+    ended = in_child(damage, work / 'damage-log', patience=job['seconds'] / 2)
     damaged = out.with_suffix('.damage')
     if damaged.exists():
         content = json.loads(damaged.read_text())
@@ -64,11 +65,9 @@ def main() -> None:
         tally.add(f'{scenario.name}: {fault.name}', trial, outcome, wrong)
         write()
         if done % 10 == 9:
-            print(
-                f'part {job["part"]}: {done + 1} disturbed runs, {len(tally.violations)} violations, '
-                f'{time.monotonic() - start:.0f} s',
-                flush=True,
-            )
+            seconds, found = time.monotonic() - start, len(tally.violations)
+            said = f'{done + 1} disturbed runs, {found} violations, {seconds:.0f} s'
+            print(f'part {job["part"]}: {said}', flush=True)
 
 
 if __name__ == '__main__':
