@@ -114,19 +114,21 @@ def _names(message: str, name: str) -> bool:
 def campaign(
     readers: list[Reader], work: Path, seed: int, share: slice, tally: Tally
 ) -> Iterator[None]:
-    """This share of the damages of every reader's files, one after the other."""
+    """This share of all damages of all readers' files, in a random order."""
     warnings.simplefilter('ignore')
+    expected = []
     for reader in readers:
-        fresh, log = work / 'whole-copy', []
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(reader.base, fresh)
-        shutil.rmtree(work / 'damaged-copy', ignore_errors=True)
-        fresh.rename(work / 'damaged-copy')
-        expected = reader.read(work / 'damaged-copy', log)
-        for name, kind, number in list(trials(reader, seed))[share]:
-            outcome, wrong = trial(reader, expected, work, name, number, seed)
-            tally.add(f'{reader.name}: {kind}', [reader.name, name, kind, number], outcome, wrong)
-            yield
+        folder = work / 'damaged-copy'
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(reader.base, folder)
+        expected.append(reader.read(folder, []))
+    every = [(which, *t) for which, reader in enumerate(readers) for t in trials(reader, seed)]
+    random.Random(seed).shuffle(every)
+    for which, name, kind, number in every[share]:
+        reader = readers[which]
+        outcome, wrong = trial(reader, expected[which], work, name, number, seed)
+        tally.add(f'{reader.name}: {kind}', [reader.name, name, kind, number], outcome, wrong)
+        yield
 
 
 def run_readers(finished: Path, partial: Path, scale: int) -> list[Reader]:

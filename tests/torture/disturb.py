@@ -93,12 +93,13 @@ class Disturbance:
         return trial, ended if reached else 'not reached', wrong
 
     def plan(self, seed: int, part: int, parts: int) -> Iterator[tuple[Scenario, Fault, int]]:
-        """Every event of every scenario once, faults taking turns; then with the next fault."""
-        every = [(s, n) for s in self.scenarios for n in range(len(s.events))]
+        """This part's events of all scenarios in a random order, faults taking turns; then with
+        the next fault each, until every fault has met every event."""
+        every = [(s, n) for s in self.scenarios for n in range(len(s.events)) if n % parts == part]
         for turn in range(len(FAULTS)):
             order = list(enumerate(every))
             random.Random(seed + turn).shuffle(order)
-            for place, (scenario, number) in order[part::parts]:
+            for place, (scenario, number) in order:
                 yield scenario, FAULTS[(place + turn) % len(FAULTS)], number
 
 
