@@ -91,7 +91,8 @@ def trial(
         return ('repaired' if log else 'the same'), wrong
     if reader.unfinished and name.endswith('result.json') and wanted is None:
         return 'said', wrong if _names(' '.join(log), name) else {'file not named': log}
-    return 'used', {**wrong, 'silently wrong': _unlike(found, expected)}
+    kind = 'differing' if _names(' '.join(log), name) else 'silently wrong'
+    return 'used', {**wrong, kind: _unlike(found, expected)}
 
 
 def _unlike(found: Any, expected: Any) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.torture.judge import REPORT, difference, torn, visible
 from tests.torture.program import Outcome, comparison, complaints, in_child
-from tests.torture.shim import FAULTS, KILL, WATCH, Fault, Shim
+from tests.torture.shim import FAULTS, TORN, WATCH, Fault, Shim
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Disturbance:
         assert not any(difference(again, self.expected).values()), 'two runs differ: no reference'
         self.whole = visible(self.finished)
         self.scenarios = [Scenario('new run', None, events)]
-        saved = [n for n, e in enumerate(events) if e.startswith('rename') and _is_checkpoint(e)]
-        self._first(None, KILL, saved[1] + 1)
+        saved = [e for e in events if e.startswith('rename') and _is_checkpoint(e)]
+        self._first(None, TORN, 0, event=saved[1])  # right after the second of three checkpoints
         self.partial = Path(shutil.copytree(self.run, work / 'partial'))
         stale = Path(shutil.copytree(self.finished, work / 'stale'))
         for name in self.whole:
@@ -66,9 +66,9 @@ class Disturbance:
         outcome = in_child(comparison(self.run, then=self._found), self._log)
         return outcome, json.loads(self._found.read_text()) if self._found.exists() else {}
 
-    def _first(self, base: Path | None, fault: Fault, number: int) -> Outcome:
+    def _first(self, base: Path | None, fault: Fault, number: int, *, event: str = '') -> Outcome:
         self._place(base)
-        self.shim.arm(self.run, fault, number)
+        self.shim.arm(self.run, fault, number, event=event)
         outcome = in_child(comparison(self.run), self._log)
         self.shim.disarm()
         return outcome

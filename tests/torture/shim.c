@@ -26,7 +26,7 @@ struct control {
   pid_t owner;
   int armed, kind, error, fired;
   long target, count;
-  char prefix[1024];
+  char prefix[1024], match[LENGTH];
   char events[KEPT][LENGTH];
 };
 static struct control *c;
@@ -36,11 +36,12 @@ __attribute__((constructor)) static void start(void) {
   c->owner = getpid();
 }
 
-void torture_arm(const char *prefix, int kind, long target, int error) {
+void torture_arm(const char *prefix, int kind, long target, int error, const char *match) {
   c->armed = 0;
   c->owner = getpid();
   c->kind = kind, c->target = target, c->error = error, c->count = 0, c->fired = 0;
   snprintf(c->prefix, sizeof c->prefix, "%s/", prefix);
+  snprintf(c->match, sizeof c->match, "%s", match);
   memset(c->events, 0, sizeof c->events);
   c->armed = 1;
 }
@@ -75,8 +76,13 @@ static int event(const char *what, int folder, const char *path) {
   size_t n = strlen(c->prefix);
   if (strncmp(full, c->prefix, n) && strncmp(full, c->prefix, n - 1)) return PROCEED;
   long number = __atomic_fetch_add(&c->count, 1, __ATOMIC_SEQ_CST);
-  if (number < KEPT)
-    snprintf(c->events[number], LENGTH, "%s %.200s", what, strlen(full) > n ? full + n : ".");
+  char text[LENGTH];
+  snprintf(text, LENGTH, "%s %.200s", what, strlen(full) > n ? full + n : ".");
+  if (number < KEPT) memcpy(c->events[number], text, LENGTH);
+  if (c->match[0]) {
+    if (strcmp(text, c->match)) return PROCEED;
+    c->target = number;
+  }
   if (c->kind == WATCH || number < c->target) return PROCEED;
   if (c->kind == ERROR_ON && c->error == ENOSPC && (!strcmp(what, "unlink"))) return PROCEED;
   if (c->kind != ERROR_ON && number != c->target) return PROCEED;

@@ -27,11 +27,12 @@ class Fault:
 
 
 WATCH = Fault('watch', _WATCH)
-KILL = Fault('kill', _KILL)
+KILL, TORN = Fault('kill', _KILL), Fault('torn write', _TORN)
+"""TORN is after the event, where that is no write."""
 KILL_ONE = Fault('kill of one process', _KILL_ONE)
 FAULTS = (
     KILL,
-    Fault('torn write', _TORN),
+    TORN,
     Fault('disk full from then on', _ERROR_ON, errno.ENOSPC),
     Fault('one I/O error', _ERROR_ONCE, errno.EIO),
     KILL_ONE,
@@ -64,11 +65,16 @@ class Shim:
         self._c.torture_count.restype = ctypes.c_long
         self._c.torture_event.restype = ctypes.c_char_p
         self._c.torture_event.argtypes = [ctypes.c_long]
-        self._c.torture_arm.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_long, ctypes.c_int]
+        text, whole = ctypes.c_char_p, ctypes.c_int
+        self._c.torture_arm.argtypes = [text, whole, ctypes.c_long, whole, text]
 
-    def arm(self, folder: Path, fault: Fault, number: int) -> None:
-        """From now on counts events below the folder in child processes; disturbs that one."""
-        self._c.torture_arm(os.fsencode(folder), fault.kind, number, fault.error)
+    def arm(self, folder: Path, fault: Fault, number: int, *, event: str = '') -> None:
+        """From now on counts events below the folder in child processes; disturbs that one.
+
+        With `event`, the one that reads so, whatever its number.
+        """
+        path, text = os.fsencode(folder), os.fsencode(event)
+        self._c.torture_arm(path, fault.kind, number, fault.error, text)
 
     def disarm(self) -> None:
         """Counts and disturbs nothing any more."""
