@@ -32,8 +32,8 @@ class Reader:
     read: Callable[[Path, Log], Any]
     flips: int
     places: str = '**/*'
-    unfinished: bool = False
-    """Whether a cell without `result.json` is read, as one that is not finished, and said to be."""
+    may_lack: tuple[str, ...] = ()
+    """Ends of names of files without which the rest is taken, and said, to be not finished."""
 
     def files(self) -> list[str]:
         """The files to damage; an empty one cannot be, and locks are never read."""
@@ -89,7 +89,7 @@ def trial(
     wrong = {'traceback': said.getvalue()[-500:]} if 'Traceback' in said.getvalue() else {}
     if found == expected:
         return ('repaired' if log else 'the same'), wrong
-    if reader.unfinished and name.endswith('result.json') and wanted is None:
+    if wanted is None and name.endswith(reader.may_lack or ('?',)):
         return 'said', wrong if _names(' '.join(log), name) else {'file not named': log}
     kind = 'differing' if _names(' '.join(log), name) else 'silently wrong'
     return 'used', {**wrong, kind: _unlike(found, expected)}
@@ -184,7 +184,7 @@ def run_readers(finished: Path, partial: Path, scale: int) -> list[Reader]:
     cells = 'cells/*/*.*'
     return [
         Reader('report', finished, report, many, 'comparison.json'),
-        Reader('report', finished, report, many, cells, unfinished=True),
+        Reader('report', finished, report, many, cells, ('result.json',)),
         Reader('gallery', finished, gallery, few, 'comparison.json'),
         Reader('gallery', finished, gallery, few, 'cells/**/*'),
         Reader('finished run again', finished, again, few, 'comparison.json'),

@@ -46,12 +46,11 @@ def data_readers(work: Path, scale: int) -> list[Reader]:
     def idx(folder: Path, log: Log) -> Any:
         read = read_files(folder, hashes)
         if read is None:  # the next way to get the data is then tried
-            log += [str(folder / name) for name in hashes if not list(folder.glob(f'{name}*'))]
             log += [str(path) for path in files.iterdir() if not (folder / path.name).exists()]
             return 'incomplete'
         return {k: [array_hash(a) for a in pair] for k, pair in read.items()}
 
     return [
         Reader('prepared data', prepared, tfds, 10 * scale),
-        Reader('IDX files', files, idx, 10 * scale),
+        Reader('IDX files', files, idx, 10 * scale, may_lack=('ubyte', '.gz')),
     ]

@@ -38,13 +38,18 @@ def main() -> None:
     print(f'file events of an undisturbed program: {events}', flush=True)
 
     def damage() -> None:
-        from cnn_jax.runs.process import compute_on, enable_compilation_cache, usable_cores
+        from cnn_jax.runs.process import (
+            compute_on,
+            enable_compilation_cache,
+            preload_variables,
+            usable_cores,
+        )
         from tests.torture.damage import campaign, run_readers
         from tests.torture.damaged_data import data_readers
 
-        compute_on(
-            [usable_cores()[job['part'] % len(usable_cores())]]
-        )  # as many as the runs did: sums depend on it
+        cores = usable_cores()
+        compute_on([cores[job['part'] % len(cores)]])  # as many as the runs did: sums depend on it
+        os.environ.update(preload_variables())  # recorded, as in a worker; too late to matter
         sys.argv = ['compare_pooling']
         enable_compilation_cache()
         scale, mine = job['flips'], Tally()
