@@ -74,6 +74,7 @@ def trial(
     path.unlink()
     if wanted is not None:
         path.write_bytes(wanted)
+    lacks = wanted is None and name.endswith(reader.may_lack or ('?',))
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
@@ -81,7 +82,7 @@ def trial(
     except BadInput as error:
         message = str(error)
         wrong = {} if len(message.splitlines()) <= 2 else {'more than two lines': message}
-        if not _names(' '.join([message, *log]), name):
+        if not lacks and not _names(' '.join([message, *log]), name):
             wrong['file not named'] = message
         return 'named', wrong
     except BaseException as error:
@@ -89,7 +90,7 @@ def trial(
     wrong = {'traceback': said.getvalue()[-500:]} if 'Traceback' in said.getvalue() else {}
     if found == expected:
         return ('repaired' if log else 'the same'), wrong
-    if wanted is None and name.endswith(reader.may_lack or ('?',)):
+    if lacks:
         return 'said', wrong if _names(' '.join(log), name) else {'file not named': log}
     kind = 'differing' if _names(' '.join(log), name) else 'silently wrong'
     return 'used', {**wrong, kind: _unlike(found, expected)}
@@ -186,7 +187,7 @@ def run_readers(finished: Path, partial: Path, scale: int) -> list[Reader]:
         Reader('report', finished, report, many, 'comparison.json'),
         Reader('report', finished, report, many, cells, ('result.json',)),
         Reader('gallery', finished, gallery, few, 'comparison.json'),
-        Reader('gallery', finished, gallery, few, 'cells/**/*'),
+        Reader('gallery', finished, gallery, few, 'cells/**/*', ('result.json',)),
         Reader('finished run again', finished, again, few, 'comparison.json'),
         Reader('finished run again', finished, again, few, cells),
         Reader('cut-off run again', partial, again, few, 'comparison.json'),
