@@ -13,7 +13,7 @@ run = "$(VENV)/bin/python" -m
 
 ORACLES_VENV ?= .venv-oracles
 
-.PHONY: help setup compare test oracles lint format clean
+.PHONY: help setup compare test oracles torture lint format clean
 
 help:
 	@echo 'make compare   compare pooling strategies on Fashion-MNIST; the report goes to $(OUTPUT)'
@@ -21,6 +21,8 @@ help:
 	@echo 'make test      format, lint and type checks, then all tests'
 	@echo 'make oracles   all ops against loops and against torch, kornia and antialiased-cnns,'
 	@echo '               in $(ORACLES_VENV), CASES=2000 for the long form'
+	@echo 'make torture   kills, torn writes, failing disks and damaged files, for about half an hour'
+	@echo '               ARGS="--seconds 600 --json FILE, or --help"; needs a C compiler'
 	@echo 'make lint      the checks alone'
 	@echo 'make format    format the code and repair what the linter can'
 	@echo 'make setup     only set up $(VENV)'
@@ -47,6 +49,10 @@ oracles:
 	@.ci/setup "$(ORACLES_VENV)" "$(PYTHON)" oracles
 	CNN_JAX_CASES=$(CASES) "$(ORACLES_VENV)/bin/python" -m pytest -n 2 -m generated tests/ops tests/peers
 	"$(ORACLES_VENV)/bin/python" -m pytest -n 2 -m "not generated" tests/peers
+
+# Not part of the tests: every file event of a small comparison disturbed, every file of it damaged.
+torture: setup
+	$(run) tests.torture $(ARGS)
 
 format: setup
 	$(run) ruff check --fix .

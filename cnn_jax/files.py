@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     ...     Path(folder, 'new', 'note').read_bytes()
     b'hello'
     """
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')  # see remove_leftovers
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open('wb') as file:
@@ -38,6 +39,34 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Deletes what processes that were killed in `write_atomically` left in the folder.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, f'.a.json.{os.getpid()}.tmp').write_bytes(b'{')
+    ...     remove_leftovers(Path(folder))
+    ...     os.listdir(folder)
+    []
+    """
+    for path in folder.glob('.*.tmp'):
+        match = re.fullmatch(r'\..+\.(\d+)\.tmp', path.name)
+        if match and not _other_process(int(match[1])):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _other_process(number: int) -> bool:
+    """Whether another process of that number runs on this machine."""
+    try:
+        os.kill(number, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # not ours to signal
+        return True
+    return number != os.getpid()
 
 
 def read_bytes(path: Path) -> bytes:

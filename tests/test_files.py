@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cnn_jax.errors import BadInput, Damaged
-from cnn_jax.files import read_json, write_atomically, write_json
+from cnn_jax.files import read_json, remove_leftovers, write_atomically, write_json
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [p for room in ('cnn_jax', 'experiments') for p in (ROOT / room).rglob('*.py')]
@@ -46,6 +46,24 @@ def test_an_interrupted_write_leaves_nothing_behind(
     with pytest.raises(KeyboardInterrupt):
         write_atomically(path, b'new')
     assert contents(tmp_path) == {'note': b'old'}
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_live_one_writes_is_not(tmp_path: Path):
+    writer = 'import os, pathlib, sys; from cnn_jax import files\n'
+    writer += "os.fsync = lambda _: (print('half', flush=True), sys.stdin.read())\n"
+    writer += "files.write_atomically(pathlib.Path(sys.argv[1], 'note'), b'new')\n"
+    command = [sys.executable, '-c', writer, str(tmp_path)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, cwd=ROOT) as process:
+        assert process.stdout is not None and process.stdout.readline() == b'half\n'
+        (half,) = contents(tmp_path)
+        others = {'.mine.tmp', '.note.12.tmp.json', 'note.12.tmp'}
+        for name in others:
+            (tmp_path / name).touch()
+        remove_leftovers(tmp_path)
+        assert set(contents(tmp_path)) == others | {half}
+        process.kill()
+    remove_leftovers(tmp_path)
+    assert set(contents(tmp_path)) == others
 
 
 def test_a_folder_that_cannot_be_made_is_bad_input(tmp_path: Path):

@@ -129,24 +129,37 @@ def _tried(call: Callable[[], T]) -> tuple[T | None, str | None]:
     """What `call` returns, or in a line why it failed.
 
     Orbax gives errors of the disk as ValueError and others, and its threads print theirs: of those
-    a user is spared, and of what the collector says of coroutines that were never run.
+    a user is spared, and of what the collector says of coroutines and tasks that nobody awaited.
+    After a failure this holds for good: the threads go on for a while, and meet a closed loop.
     """
-    absl, hook = logging.getLogger('absl'), sys.unraisablehook
-    level, problem = absl.level, None
-    absl.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(action='ignore', category=RuntimeWarning):
-            try:
-                return call(), None
-            except Exception as error:
-                found = re.search(r"os_error_code='(\d+)'", str(error))
-                problem = os.strerror(int(found[1])) if found else one_line(error)
-            sys.unraisablehook = lambda _: None
-            gc.collect()
-    finally:
-        absl.setLevel(level)
-        sys.unraisablehook = hook
+    loggers = [logging.getLogger(name) for name in ('absl', 'asyncio')]
+    levels, hook = [logger.level for logger in loggers], sys.unraisablehook
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    late = functools.partial(_unless_loop_is_closed, hook)
+    sys.unraisablehook = late
+    with warnings.catch_warnings(action='ignore', category=RuntimeWarning):
+        try:
+            result = call()
+        except Exception as error:
+            found = re.search(r"os_error_code='(\d+)'", str(error))
+            problem = os.strerror(int(found[1])) if found else one_line(error)
+        else:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+            sys.unraisablehook = hook
+            return result, None
+        sys.unraisablehook = lambda _: None
+        gc.collect()
+        sys.unraisablehook = late
     return None, problem
+
+
+def _unless_loop_is_closed(hook: Callable[[Any], object], raised: Any) -> None:
+    """`hook`, the former sys.unraisablehook, but for what threads of Orbax raise too late."""
+    error = raised.exc_value
+    if not (isinstance(error, RuntimeError) and str(error) == 'Event loop is closed'):
+        hook(raised)
 
 
 def is_whole(folder: Path, step: int) -> bool:

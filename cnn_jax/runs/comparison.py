@@ -8,7 +8,7 @@ from pathlib import Path
 from cnn_jax.checksums import read_sealed, write_sealed
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, CellsFailed, Damaged, one_line, require
-from cnn_jax.files import read_json
+from cnn_jax.files import read_json, remove_leftovers
 from cnn_jax.runs.cell import CONFIG
 from cnn_jax.runs.config import (
     Cell,
@@ -61,6 +61,8 @@ def run_comparison(
     make_folder(folder)
     with locked(folder):
         check_folder(comparison, folder, extend=extend)
+        for place in (folder, *folder.glob('*/'), *folder.glob('cells/*/')):
+            remove_leftovers(place)
         folders = _folders(cells, folder)
         _check_data(folder / INDEX, dataset)
         todo = {

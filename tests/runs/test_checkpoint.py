@@ -108,6 +108,57 @@ def test_a_disk_that_fails_under_orbax_is_said_in_a_line_and_nothing_is_lost(tmp
     assert [p.name for p in tmp_path.iterdir()] == ['1']
 
 
+FAIL_LATE = """
+import asyncio, concurrent.futures, gc, logging, sys
+from pathlib import Path
+import jax.numpy as jnp
+from cnn_jax.exits import exit_codes
+from cnn_jax.runs import checkpoint
+
+class Late:  # as a callback of a thread of tensorstore, which raises where nothing can catch it
+    def __init__(self, error):
+        self.error = error
+
+    def __del__(self):
+        raise self.error
+
+def save(self, *_):
+    async def task():
+        raise ValueError('of a task that nobody awaits')
+
+    async def main():
+        global failed
+        failed = asyncio.ensure_future(task())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    Late(RuntimeError('Event loop is closed'))
+    raise OSError(28, 'No space left on device')
+
+checkpoint.ocp.PyTreeCheckpointer.save = save
+with exit_codes():
+    try:
+        checkpoint.save_checkpoint(Path(sys.argv[1]), {'w': jnp.arange(9)}, step=1)
+    finally:
+        Late(RuntimeError('Event loop is closed'))
+        logging.getLogger('absl').error('late words of a thread')
+        del failed
+        gc.collect()
+        Late(KeyError('of others'))
+"""
+
+
+def test_what_orbax_leaves_behind_says_nothing_after_a_failure(tmp_path):
+    command = [sys.executable, '-c', FAIL_LATE, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, encoding='utf-8', cwd=ROOT, check=False)
+    assert done.returncode == 2, done.stderr
+    assert 'closed' not in done.stderr and 'awaits' not in done.stderr, done.stderr
+    assert 'late words' not in done.stderr and "KeyError: 'of others'" in done.stderr, done.stderr
+    last = f'error: cannot write the checkpoint {tmp_path / "1"}: OSError: [Errno 28] No space left'
+    assert done.stderr.splitlines()[-1].startswith(last), done.stderr
+
+
 @pytest.mark.parametrize('call', ['save', 'restore'])
 @pytest.mark.parametrize(
     'error',

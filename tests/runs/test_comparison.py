@@ -141,6 +141,15 @@ def test_a_damaged_index_is_named_and_can_be_made_again(run, dataset, in_process
     assert 'finished before' in said and in_process[0] == [] and index.read_bytes() == whole
 
 
+def test_what_a_killed_run_left_half_written_is_removed(run, dataset):
+    (run / 'plots').mkdir(exist_ok=True)
+    before = {path for path in run.rglob('*') if path.is_file()}
+    for place in (run, run / 'plots', cell_of(run)):
+        (place / f'.half.{2**31 + 1}.tmp').write_bytes(b'{')  # no process has that number
+    go(run, dataset)
+    assert {path for path in run.rglob('*') if path.is_file()} == before
+
+
 def test_other_data_is_refused_by_the_index_and_by_finished_cells(run, dataset, in_process):
     brighter = Split(dataset.train.images | 1, dataset.train.labels)
     other = dataclasses.replace(dataset, train=brighter)

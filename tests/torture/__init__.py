@@ -1,0 +1,1 @@
+"""A campaign of kills, torn writes, failing disks and damaged files: `make torture`. Not a test."""
