@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from cnn_jax.ops.compiled import computed_once, is_sharded, is_symbolic
 from cnn_jax.ops.floats import wide
-from cnn_jax.ops.linear import Arrays, equally_varying, moved_linear_map
+from cnn_jax.ops.linear import Arrays, Tangents, equally_varying, moved_linear_map
 
 Map = Float[Array, 'batch *spatial channels']
 Channels = Float[Array, 'channels']
@@ -115,7 +115,7 @@ def _rule(epsilon, arrays, tangents):
 _normalised.defjvp(_rule, symbolic_zeros=True)
 
 
-def _tangent(residuals: Arrays, tangents: Arrays) -> Arrays:
+def _tangent(residuals: Arrays, tangents: Tangents) -> Arrays:
     """With r = 1 / sqrt(variance + epsilon) and n elements, of x, scale and bias:
 
     d_mean = sum dx / n;  d_variance = 2 sum (x - mean) dx / n

@@ -21,6 +21,7 @@ from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
 
 Arrays = Sequence[Array]
+Tangents = Sequence[Array | None]  # None: the array does not move
 Map = Callable[[Arrays, Arrays], Arrays]  # residuals, linear arguments -> results
 
 

@@ -15,7 +15,7 @@ from cnn_jax.ops.axis import merge_axis, split_axis
 from cnn_jax.ops.banded import AxisFilter, banded
 from cnn_jax.ops.blur import binomial_filter
 from cnn_jax.ops.floats import wide
-from cnn_jax.ops.linear import Arrays, with_tangent
+from cnn_jax.ops.linear import Arrays, Tangents, with_tangent
 from cnn_jax.ops.windows import Fill, check_fill, per_axis, require_2d, same_padding
 
 SelectOn = Literal['input', 'blurred']
@@ -127,7 +127,7 @@ def _mixed(x: Array, weights: Array) -> Array:
     return sum(parts[1:], parts[0])
 
 
-def _mix_tangent(residuals: Arrays, tangents: Arrays) -> Arrays:
+def _mix_tangent(residuals: Arrays, tangents: Tangents) -> Arrays:
     (x, weights), (dx, dweights) = residuals, tangents
     terms = [] if dx is None else [_mixed(dx, weights)]
     terms += [] if dweights is None else [_mixed(x, dweights)]

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from cnn_jax.ops.axis import merge_axis, pad_axis, split_axis
 from cnn_jax.ops.floats import wide
-from cnn_jax.ops.linear import Arrays, with_tangent
+from cnn_jax.ops.linear import Arrays, Tangents, with_tangent
 from cnn_jax.ops.phases import mix_phases, pair
 from cnn_jax.ops.windows import require_2d, require_arrays
 
@@ -165,7 +165,7 @@ def _bordered(x: Array) -> Array:
     return jnp.pad(wide(x), ((0, 0), (1, 1), (1, 1), (0, 0)))
 
 
-def _depthwise_tangent(residuals: Arrays, tangents: Arrays) -> Arrays:
+def _depthwise_tangent(residuals: Arrays, tangents: Tangents) -> Arrays:
     (x, kernel), (dx, dkernel) = residuals, tangents
     terms = [] if dx is None else [_correlated(dx, kernel)]
     terms += [] if dkernel is None else [_correlated(x, dkernel)]

@@ -71,7 +71,6 @@ WRONG_ARRAYS = {
     'integers': jnp.ones((2, 8, 8, 3), jnp.int32),
     'booleans': jnp.ones((2, 8, 8, 3), bool),
     'rank 2': jnp.ones((8, 8)),
-    'empty batch': jnp.ones((0, 8, 8, 3)),
     'empty map': jnp.ones((2, 0, 8, 3)),
     'no channels': jnp.ones((2, 8, 8, 0)),
     'list': np.ones((2, 8, 8, 3)).tolist(),

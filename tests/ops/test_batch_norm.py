@@ -113,7 +113,7 @@ def test_channels_that_are_constant_stay_finite():
     assert (variance >= 0).all() and jnp.isfinite(y).all() and jnp.isfinite(gradient).all()
 
 
-@pytest.mark.parametrize('shape', [(4,), (0, 3, 3, 2), (2, 3, 3, 5)])
+@pytest.mark.parametrize('shape', [(4,), (2, 0, 3, 2), (2, 3, 3, 5)])
 def test_shapes_that_do_not_match_are_refused(shape, unchecked):
     with pytest.raises(ValueError, match='scale and bias'):
         ops.batch_norm(jnp.ones(shape), jnp.ones(2), jnp.zeros(2))
