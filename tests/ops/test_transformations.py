@@ -337,7 +337,7 @@ def test_a_component_of_weight_zero_still_moves_with_its_weight():
     np.testing.assert_array_equal(by_x_of_weight, np.eye(4))
 
 
-def test_arrays_that_do_not_move_add_nothing():
+def test_arrays_that_do_not_move_add_nothing(unchecked):
     """Whole numbers have no tangent; an infinity beside a fixed kernel makes no NaN elsewhere."""
     x = jnp.arange(1.0, 5.0).reshape(1, 2, 2, 1)
     chosen = jnp.array([[True, False, False, False]])
