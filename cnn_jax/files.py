@@ -62,9 +62,12 @@ def _other_process(number: int) -> bool:
     """Whether another process of that number runs on this machine."""
     try:
         os.kill(number, 0)
+        stat = Path(f'/proc/{number}/stat')  # a killed one may stay for ever, as a zombie
+        if stat.exists() and stat.read_bytes().rpartition(b') ')[2][:1] in b'ZX':
+            return False
     except (ProcessLookupError, OverflowError):
         return False
-    except OSError:  # not ours to signal
+    except OSError:  # not ours to look at
         return True
     return number != os.getpid()
 

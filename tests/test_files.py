@@ -55,13 +55,17 @@ def test_what_a_killed_process_left_is_removed_and_what_a_live_one_writes_is_not
     command = [sys.executable, '-c', writer, str(tmp_path)]
     with subprocess.Popen(command, stdin=-1, stdout=-1, cwd=ROOT) as process:
         assert process.stdout is not None and process.stdout.readline() == b'half\n'
-        (half,) = contents(tmp_path)
+        (half,) = tmp_path.iterdir()
         others = {'.mine.tmp', '.note.12.tmp.json', 'note.12.tmp'}
         for name in others:
             (tmp_path / name).touch()
         remove_leftovers(tmp_path)
-        assert set(contents(tmp_path)) == others | {half}
+        assert set(contents(tmp_path)) == others | {half.name}
         process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays as a zombie
+        remove_leftovers(tmp_path)
+        assert set(contents(tmp_path)) == others
+    half.touch()
     remove_leftovers(tmp_path)
     assert set(contents(tmp_path)) == others
 
