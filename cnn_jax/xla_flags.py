@@ -81,7 +81,7 @@ def with_flag(given: str) -> str:
     flags = given
     if given.strip() and not given.lstrip().startswith('-'):
         try:
-            flags = Path(given).read_text()
+            flags = Path(given).read_text(encoding='utf-8')
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput(
                 f'XLA_FLAGS names the file {given!r}, which cannot be read ({error}): correct it, '
@@ -111,7 +111,7 @@ def xla_complaint(given: str) -> str | None:
             env={**os.environ, 'XLA_FLAGS': given},
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding='utf-8',
             errors='replace',
             timeout=60,
         )
