@@ -183,7 +183,7 @@ def _existing(folder: Path) -> Path:
 def _can_write(folder: Path) -> bool:
     """Whether files can be made in the folder, or in the nearest above it that exists."""
     try:
-        with tempfile.TemporaryFile(dir=_existing(folder)):
+        with tempfile.TemporaryFile('w+b', dir=_existing(folder)):
             return True
     except OSError:
         return False
