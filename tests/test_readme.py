@@ -113,7 +113,9 @@ def test_the_speed_record_is_that_of_its_log():
     path = ROOT / 'experiments' / 'results' / 'speedrun' / 'speedrun.json'
     log = json.loads(path.read_text())
     config = load_config(ROOT / 'configs' / 'fashion_mnist' / 'speedrun.py')
-    assert log['config'] == json.loads(json.dumps(config_to_dict(config)))
+    today = json.loads(json.dumps(config_to_dict(config)))
+    assert today['optimizer'].pop('decay_strategies') is False  # a field that the log is older than
+    assert log['config'] == today
     seconds = [run['seconds'] for run in log['runs']]
     accuracy = 100 * statistics.mean(run['accuracy'] for run in log['runs'])
     assert len(seconds) == 10 and {run['split'] for run in log['runs']} == {'test'}
