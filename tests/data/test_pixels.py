@@ -142,12 +142,10 @@ def test_colour_becomes_grey_by_luma():
 
 def test_alpha_stays_where_it_is_declared():
     data = saved(with_alpha(Image.fromarray(COLOUR)))
-    np.testing.assert_array_equal(
-        decode_picture(data, 4), np.concatenate([COLOUR, ALPHA[..., None]], -1)
-    )
+    np.testing.assert_array_equal(decode_picture(data, 4), np.dstack([COLOUR, np.asarray(ALPHA)]))
     assert (decode_picture(saved(Image.fromarray(COLOUR)), 4)[..., 3] == 255).all()
     data = saved(with_alpha(Image.fromarray(GREY)))
-    np.testing.assert_array_equal(decode_picture(data, 2), np.stack([GREY, ALPHA], -1))
+    np.testing.assert_array_equal(decode_picture(data, 2), np.dstack([GREY, np.asarray(ALPHA)]))
 
 
 @pytest.mark.parametrize('mode', ['I', 'F', 'LAB'])

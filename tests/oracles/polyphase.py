@@ -52,9 +52,8 @@ def aps_pool(x, stride, filter_size, fill, index):
 
 def lps_components(x, stride, filter_size, fill):
     """(batch, phases, ...) in row-major order, of the blurred map filled up with zeros."""
-    height, width = full_size(x, stride)
-    x = blurred(x, filter_size, fill, x.shape[1:3])
-    rows, columns = x.shape[1:3]
+    (height, width), (rows, columns) = full_size(x, stride), x.shape[1:3]
+    x = blurred(x, filter_size, fill, (rows, columns))
     x = pad(x, [(0, height - rows), (0, width - columns)], 'zero')
     found = components(x, stride)
     return np.stack([found[o] for o in itertools.product(*map(range, stride))], 1)
