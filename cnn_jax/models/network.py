@@ -12,6 +12,7 @@ from cnn_jax.errors import require
 from cnn_jax.modules import Downsample, Strategy
 from cnn_jax.modules.layers import Layers
 from cnn_jax.modules.strategies.base import POSITIVE, check_floats, check_ints
+from cnn_jax.ops.floats import wide
 from cnn_jax.ops.windows import Fill, require_2d
 
 MOST_CLASSES, MOST_BLOCKS = 1_000_000, 1000
@@ -30,7 +31,8 @@ class Network(nn.Module):
         norm_epsilon: Added to variances.
         fill: What the padding of convolutions holds.
         strict: Whether maps over which a convolution's windows do not fit evenly are an error.
-        dtype: What it computes in; parameters, statistics and logits are float32.
+        dtype: What it computes in. Parameters and statistics are float32; logits too, or float64
+            of a network in float64.
     """
 
     IMAGES: ClassVar[tuple[int, int, int]] = (224, 224, 3)  # what the published network takes
@@ -68,8 +70,8 @@ class Network(nn.Module):
         return images.astype(self.dtype), layers
 
     def logits(self, layers: Layers, x: Array, *, name: str = 'dense') -> Array:
-        """The last layer, in float32."""
-        return layers.dense(x.astype(jnp.float32), self.num_classes, name=name)
+        """The last layer, in float32 at least."""
+        return layers.dense(wide(x), self.num_classes, name=name)
 
 
 def _check_images(name: str, images: Array) -> None:

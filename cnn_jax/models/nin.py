@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
 from cnn_jax.models.network import Network
 from cnn_jax.modules.strategies import Site
+from cnn_jax.ops.floats import wide
 
 _STAGES = (  # the window and features of a stage's convolution, and of its two 1x1 convolutions
     (5, (192, 160, 96), Site('max_pool', window=3, ceil_mode=True)),
@@ -39,7 +39,7 @@ class NIN(Network):
                 name = f'conv{number}_{i + 1}'
                 step = stride if last else 1
                 if name == 'conv3_3':
-                    x = x.astype(jnp.float32)  # the logits
+                    x = wide(x)  # the logits
                 x = layers.conv(x, features, size, stride=step, use_bias=True, name=name)
                 x = layers.activate(layers.normalise(x, name=f'norm{number}_{i + 1}'))
             return x

@@ -109,7 +109,7 @@ def test_data_without_permission(monkeypatch, tmp_path):
 
 
 def test_a_read_only_disk(monkeypatch, tmp_path):
-    def temporary_file(**options):
+    def temporary_file(mode, **options):
         raise OSError(errno.EROFS, 'Read-only file system')
 
     monkeypatch.setattr(doctor.tempfile, 'TemporaryFile', temporary_file)
