@@ -15,7 +15,7 @@ from cnn_jax.ops.axis import merge_axis, split_axis
 from cnn_jax.ops.banded import AxisFilter, banded
 from cnn_jax.ops.blur import binomial_filter
 from cnn_jax.ops.floats import wide
-from cnn_jax.ops.linear import Arrays, Tangents, with_tangent
+from cnn_jax.ops.linear import bilinear
 from cnn_jax.ops.windows import Fill, check_fill, per_axis, require_2d, same_padding
 
 SelectOn = Literal['input', 'blurred']
@@ -111,8 +111,7 @@ def mix_phases(
     >>> mix_phases(x, jnp.array([0.5, 0.5, 0, 0]).reshape(1, 2, 2, 1)).tolist()
     [[[[0.5]]]]
     """
-    (mixed,) = _mix(x, weights)
-    return mixed
+    return _mix(x, weights)
 
 
 def _mixed(x: Array, weights: Array) -> Array:
@@ -127,15 +126,7 @@ def _mixed(x: Array, weights: Array) -> Array:
     return sum(parts[1:], parts[0])
 
 
-def _mix_tangent(residuals: Arrays, tangents: Tangents) -> Arrays:
-    (x, weights), (dx, dweights) = residuals, tangents
-    terms = [] if dx is None else [_mixed(dx, weights)]
-    terms += [] if dweights is None else [_mixed(x, dweights)]
-    return [sum(terms[1:], terms[0])]
-
-
-def _mix_transpose(residuals: Arrays, cotangents: Arrays) -> Arrays:
-    (x, weights), (g,) = residuals, cotangents
+def _mix_transpose(x: Array, weights: Array, g: Array) -> list[Array]:
     spread = weights.astype(x.dtype)[:, None, :, None]
     dx = merge_blocks(_scaled(spread, g[:, :, None, :, None]))
     product = wide(split_blocks(x, weights.shape[1:3])) * wide(g)[:, :, None, :, None]
@@ -145,12 +136,7 @@ def _mix_transpose(residuals: Arrays, cotangents: Arrays) -> Arrays:
     return [dx, total.astype(weights.dtype)]
 
 
-_mix = with_tangent(
-    lambda *arrays: [_mixed(*arrays)],
-    lambda arrays, results: arrays,
-    _mix_tangent,
-    _mix_transpose,
-)
+_mix = bilinear(_mixed, _mix_transpose)
 
 
 @jax.custom_jvp

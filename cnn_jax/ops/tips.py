@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from cnn_jax.ops.axis import merge_axis, pad_axis, split_axis
 from cnn_jax.ops.floats import wide
-from cnn_jax.ops.linear import Arrays, Tangents, with_tangent
+from cnn_jax.ops.linear import bilinear
 from cnn_jax.ops.phases import mix_phases, pair
 from cnn_jax.ops.windows import require_2d, require_arrays
 
@@ -139,7 +139,7 @@ def tips_fill_up(
     return x
 
 
-def _depthwise(x: Array, kernel: Array) -> Array:
+def _correlated(x: Array, kernel: Array) -> Array:
     """Each channel correlated with its own 3x3 kernel, zeros around the map.
 
     Nine shifted products. The adjoint is the same with the kernel turned by half a turn. The nine
@@ -147,11 +147,6 @@ def _depthwise(x: Array, kernel: Array) -> Array:
     loop that takes ten times as long. Forward and backward XLA:CPU's grouped convolution takes
     more than ten times as long as this.
     """
-    (y,) = _correlate_each(x, kernel)
-    return y
-
-
-def _correlated(x: Array, kernel: Array) -> Array:
     height, width = x.shape[1:-1]
     padded = _bordered(x)
     y = 0.0
@@ -165,15 +160,7 @@ def _bordered(x: Array) -> Array:
     return jnp.pad(wide(x), ((0, 0), (1, 1), (1, 1), (0, 0)))
 
 
-def _depthwise_tangent(residuals: Arrays, tangents: Tangents) -> Arrays:
-    (x, kernel), (dx, dkernel) = residuals, tangents
-    terms = [] if dx is None else [_correlated(dx, kernel)]
-    terms += [] if dkernel is None else [_correlated(x, dkernel)]
-    return [sum(terms[1:], terms[0])]
-
-
-def _depthwise_transpose(residuals: Arrays, cotangents: Arrays) -> Arrays:
-    (x, kernel), (g,) = residuals, cotangents
+def _transpose(x: Array, kernel: Array, g: Array) -> list[Array]:
     height, width = x.shape[1:-1]
     padded, g_wide = _bordered(x), wide(g)
     sums = []
@@ -186,9 +173,4 @@ def _depthwise_transpose(residuals: Arrays, cotangents: Arrays) -> Arrays:
     return [_correlated(g, kernel[::-1, ::-1]), dkernel]
 
 
-_correlate_each = with_tangent(
-    lambda *arrays: [_correlated(*arrays)],
-    lambda arrays, results: arrays,
-    _depthwise_tangent,
-    _depthwise_transpose,
-)
+_depthwise = bilinear(_correlated, _transpose)

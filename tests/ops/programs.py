@@ -1,5 +1,8 @@
 """One small call of every public op, and of each way in which it computes, for the contract tests.
 
+`python -m pytest tests/ops/test_derivatives.py tests/ops/test_programs.py tests/ops/test_meshes.py
+-v` prints the matrix of ops and transformations.
+
 A program is a function of float arrays, the map first, each of which may vary.
 """
 
@@ -11,6 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from cnn_jax import ops
 
@@ -178,3 +182,42 @@ def arrays_of(name: str, dtype=np.float64, *, batch: int | None = None) -> list[
             array = np.resize(array, (batch, *shape[1:]))
         arrays.append(array.astype(dtype))
     return arrays
+
+
+every_program = pytest.mark.parametrize('name', PROGRAMS)
+
+
+def loss_of(function):
+    """A scalar with second derivatives, of the results weighted differently."""
+
+    def loss(*arrays):
+        y = function(*arrays)
+        weights = jnp.cos(jnp.arange(y.size, dtype=jnp.float32)).reshape(y.shape)
+        return (weights.astype(y.dtype) * jnp.sin(y)).sum()
+
+    return loss
+
+
+def run_compiled(function, *arguments):
+    """One compilation without optimisation, which takes longer than these small programs run."""
+    fast = {'xla_backend_optimization_level': 0, 'xla_llvm_disable_expensive_passes': True}
+    return jax.jit(function).lower(*arguments).compile(compiler_options=fast)(*arguments)
+
+
+def assert_close(actual, expected, tolerance=1e-9):
+    jax.tree.map(
+        lambda a, e: np.testing.assert_allclose(
+            np.asarray(a, np.float64), np.asarray(e, np.float64), rtol=tolerance, atol=tolerance
+        ),
+        actual,
+        expected,
+    )
+
+
+def value_and_gradients(function):
+    loss = loss_of(function)
+
+    def both(*arrays):
+        return function(*arrays), jax.grad(loss, argnums=tuple(range(len(arrays))))(*arrays)
+
+    return both
