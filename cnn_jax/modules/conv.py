@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from cnn_jax import ops
 from cnn_jax.errors import BadInput
+from cnn_jax.ops.sums import add_bias
 from cnn_jax.ops.windows import Fill, Padding
 
 
@@ -66,5 +67,5 @@ class Conv(nn.Module):
             raise BadInput(f'{layer}: input {x.shape[1:-1]}: {error}') from error
         if self.use_bias:
             bias = self.param('bias', nn.initializers.zeros, (self.features,))
-            y = y + bias.astype(x.dtype)
+            y = add_bias(y, bias)
         return y

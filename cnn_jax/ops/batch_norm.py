@@ -1,21 +1,20 @@
 """Batch normalisation with a derivative of its own."""
 
 import math
-from functools import partial, reduce
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from cnn_jax.ops.compiled import computed_once, is_sharded, is_symbolic
+from cnn_jax.ops.compiled import computed_once, is_symbolic
 from cnn_jax.ops.floats import wide
 from cnn_jax.ops.linear import Arrays, Tangents, equally_varying, moved_linear_map
+from cnn_jax.ops.sums import channel_sums, folded_channel_sums
 
 Map = Float[Array, 'batch *spatial channels']
 Channels = Float[Array, 'channels']
-
-_PARTS = 8  # of a batch, at most; with 4 or 16 the loop is slower
 
 
 def batch_norm(
@@ -68,22 +67,6 @@ def normalise(
     return y.astype(x.dtype)
 
 
-def _sum(x: Array) -> Array:
-    return x.sum(range(x.ndim - 1))
-
-
-def _folded_sum(x: Array) -> Array:
-    """`_sum` of something computed, its eighths (where 8 divides the batch) added up in that loop.
-
-    XLA:CPU sums only what stands in memory, so the plain sum would write all of `x` first. Of a
-    symbolic or sharded batch it is taken all the same.
-    """
-    if is_symbolic(x) or is_sharded(x):
-        return _sum(x)
-    parts = next(n for n in range(_PARTS, 0, -1) if x.shape[0] % n == 0)
-    return _sum(computed_once(reduce(jnp.add, jnp.split(x, parts))))
-
-
 def _number(x: Array):
     """The elements of a channel; 1 for an empty batch, whose sums are 0. A symbol may come out."""
     number = math.prod(x.shape[:-1])
@@ -99,8 +82,8 @@ def _with_statistics(epsilon: float, x: Array, scale: Array, bias: Array):
     """The results, and what their tangent needs."""
     x = computed_once(x)
     values, number = wide(x), _number(x)
-    mean = _sum(values) / number
-    variance = jnp.maximum(_sum(values * values) / number - mean * mean, 0)
+    mean = channel_sums(values) / number
+    variance = jnp.maximum(folded_channel_sums(values * values) / number - mean * mean, 0)
     y = normalise(x, mean, variance, scale, bias, epsilon)
     return [y, mean, variance], [x, scale, bias, mean, lax.rsqrt(variance + epsilon)]
 
@@ -127,8 +110,8 @@ def _tangent(residuals: Arrays, tangents: Tangents) -> Arrays:
     dy = jnp.zeros_like(centred)
     if dx is not None:
         dx = wide(dx)
-        d_mean = _sum(dx) / number
-        d_variance = 2 * _sum(centred * dx) / number
+        d_mean = channel_sums(dx) / number
+        d_variance = 2 * folded_channel_sums(centred * dx) / number
         dy = scale * inverse * (dx - d_mean - centred * (inverse**2 * d_variance / 2))
     if d_scale is not None:
         dy = dy + centred * (inverse * wide(d_scale, x))
@@ -143,8 +126,8 @@ def _transpose(residuals: Arrays, cotangents: Arrays) -> Arrays:
     """
     (x, scale, bias, mean, inverse), (g, d_mean, d_variance) = residuals, cotangents
     values, g, number = wide(x), wide(g), _number(x)
-    total = _sum(g)
-    along = _folded_sum(g * (values - mean))
+    total = channel_sums(g)
+    along = folded_channel_sums(g * (values - mean))
     factor = inverse * wide(scale, x)
     slope = (2 * d_variance - factor * inverse**2 * along) / number
     shift = (d_mean - factor * total) / number

@@ -146,9 +146,10 @@ def detail_preserving_pool(
     if not symmetric:
         difference = jnp.maximum(difference, 0)
     largest = lax.stop_gradient(jnp.where(counts, jnp.abs(difference), 0).max(0))
-    scale = jnp.where(largest > _LARGE, largest, 1)  # 1, so that common values keep their bits
-    floor = jnp.where(scale > 1, _TINY, _DETAIL_EPS)
-    detail = jnp.where(counts, (difference / scale) ** 2 + floor, 0)
+    large = largest > _LARGE
+    inverse = jnp.where(large, 1 / largest, 1)  # 1, so that common values keep their bits
+    floor = jnp.where(large, _TINY, _DETAIL_EPS)
+    detail = jnp.where(counts, (difference * inverse) ** 2 + floor, 0)
     relative = jnp.where(counts, detail / (detail.sum(0) / number), 1)
     weights = jnp.where(counts, relative**exponent + offset, 0)
     return weighted_mean(values, weights).astype(x.dtype)
