@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, Key, UInt8
+from jaxtyping import Array, Int, Key, Num, UInt8
 
 from cnn_jax.errors import require
 
@@ -30,11 +30,11 @@ class Augment:
 
 
 def shift_images(
-    images: UInt8[Array, 'batch height width channels'],
+    images: Num[Array, 'batch height width channels'],
     shifts: Int[Array, 'batch 2'],
     *,
     border: str,
-) -> UInt8[Array, 'batch height width channels']:
+) -> Num[Array, 'batch height width channels']:
     """Moves each image's content down and right by its (dy, dx), in whole pixels.
 
     `border` 'zero' fills what moves in with zeros; 'circular' wraps around.

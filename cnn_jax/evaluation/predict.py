@@ -1,26 +1,48 @@
 """Logits of many images, in batches of one compiled shape; every image exactly once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Int, Num, UInt8
 
 from cnn_jax.data.augment import shift_images
+from cnn_jax.errors import require
 from cnn_jax.models import Classifier
 
+# (batch, height, width, channels), a jax.Array in the images' dtype -> (batch, classes), anything
+# that NumPy can read.
+Predict = Callable[[Array], Any]
 
-@partial(jax.jit, static_argnames=('classifier',))
-def _logits(classifier: Classifier, variables: Mapping, images: Array) -> Array:
+_shifted = jax.jit(shift_images, static_argnames='border')
+
+
+@partial(jax.jit, static_argnames='classifier')
+def _logits(
+    images: UInt8[Array, 'batch height width channels'],
+    *,
+    classifier: Classifier,
+    variables: Mapping,
+) -> Float[Array, 'batch classes']:
     return classifier.logits(variables, images)
 
 
-@partial(jax.jit, static_argnames=('classifier', 'border'))
-def _shifted_logits(
-    classifier: Classifier, variables: Mapping, images: Array, shifts: Array, *, border: str
-) -> Array:
-    return classifier.logits(variables, shift_images(images, shifts, border=border))
+def predictor(classifier: Classifier, variables: Mapping) -> Predict:
+    """The function from uint8 images to logits that a classifier with these variables is.
+
+    Compiled once for all variables of a classifier.
+
+    >>> from cnn_jax.models import ConvNet1
+    >>> from cnn_jax.modules import Max
+    >>> classifier = Classifier(ConvNet1(Max(), 10), mean=(0.5,), std=(0.25,))
+    >>> variables = classifier.init(jax.random.key(0), (28, 28, 1))
+    >>> predictor(classifier, variables)(jnp.zeros((2, 28, 28, 1), jnp.uint8)).shape
+    (2, 10)
+    """
+    return partial(_logits, classifier=classifier, variables=variables)
 
 
 def padded_batches(*arrays: np.ndarray, batch_size: int) -> Iterator[tuple[int, list[np.ndarray]]]:
@@ -39,24 +61,50 @@ def padded_batches(*arrays: np.ndarray, batch_size: int) -> Iterator[tuple[int, 
 
 
 def predict_logits(
-    classifier: Classifier,
-    variables: Mapping,
-    images: UInt8[np.ndarray, 'images height width channels'],
+    predict: Predict,
+    images: Num[np.ndarray, 'images height width channels'],
     *,
-    batch_size: int,
+    batch_size: int = 256,
     shifts: Int[np.ndarray, 'images 2'] | None = None,
     border: str = 'zero',
 ) -> Float[np.ndarray, 'images classes']:
     """The logits of every image, each first moved by its (dy, dx) of `shifts` if given.
 
-    `border` ('zero' or 'circular') says what moves in; see `shift_images`.
+    `predict` is any function from a batch of images to their logits: `predictor(...)`, or a model
+    of another library. It always gets `batch_size` images, as a jax.Array in their own dtype, and
+    may return whatever NumPy reads; a PyTorch `net` that expects (batch, channels, height, width)
+    is
+
+        lambda x: net(torch.tensor(np.asarray(x)).permute(0, 3, 1, 2)).detach()
+
+    `border` ('zero' or 'circular') says what moves in; see `shift_images`. Raises BadInput where
+    there are no images, they are not (images, height, width, channels), or `predict` does not
+    return one row of floating logits for each.
+
+    >>> def brightness(images):  # dark, bright
+    ...     mean = images.mean((1, 2, 3))
+    ...     return jnp.stack([1 - mean, mean], 1)
+    >>> images = np.array([0.0, 1.0], np.float32).reshape(2, 1, 1, 1)
+    >>> predict_logits(brightness, images).argmax(1).tolist()
+    [0, 1]
     """
+    require(
+        images.ndim == 4 and len(images) > 0,
+        f'images must be (images, height, width, channels), at least one; got {images.shape}.',
+    )
+    require(batch_size >= 1, f'batch_size must be at least 1; got {batch_size}.')
+    moves = np.zeros((len(images), 2), np.int32) if shifts is None else shifts
     out = []
-    if shifts is None:
-        for real, (batch,) in padded_batches(images, batch_size=batch_size):
-            out.append(np.asarray(_logits(classifier, variables, batch))[:real])
-    else:
-        for real, (batch, moves) in padded_batches(images, shifts, batch_size=batch_size):
-            logits = _shifted_logits(classifier, variables, batch, moves, border=border)
-            out.append(np.asarray(logits)[:real])
+    for real, (batch, move) in padded_batches(images, moves, batch_size=batch_size):
+        given = jnp.asarray(batch)
+        moved = given if shifts is None else _shifted(given, jnp.asarray(move), border=border)
+        logits = np.asarray(predict(moved))
+        require(
+            logits.ndim == 2
+            and len(logits) == len(batch)
+            and jnp.issubdtype(logits.dtype, jnp.floating),
+            f'predict must return floating logits of shape ({len(batch)}, classes) for images of '
+            f'shape {batch.shape}; got {logits.dtype} {logits.shape}.',
+        )
+        out.append(logits[:real])
     return np.concatenate(out)

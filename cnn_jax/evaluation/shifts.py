@@ -6,15 +6,13 @@ different shifts from the run's seed.
 """
 
 import itertools
-from collections.abc import Mapping
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int, Integer, Key, UInt8
+from jaxtyping import Bool, Float, Int, Integer, Key, Num
 
 from cnn_jax.errors import require
-from cnn_jax.evaluation.predict import predict_logits
-from cnn_jax.models import Classifier
+from cnn_jax.evaluation.predict import Predict, predict_logits
 
 
 def all_shifts(max_shift: int) -> Int[np.ndarray, 'shifts 2']:
@@ -45,82 +43,77 @@ def draw_shift_pairs(
 
 
 def shifted_answers(
-    classifier: Classifier,
-    variables: Mapping,
-    images: UInt8[np.ndarray, 'images height width channels'],
+    predict: Predict,
+    images: Num[np.ndarray, 'images height width channels'],
     pairs: Int[np.ndarray, 'images 2 2'],
     *,
-    border: str,
-    batch_size: int,
+    border: str = 'zero',
+    batch_size: int = 256,
 ) -> Integer[np.ndarray, 'images 2']:
     """The top-1 answer to each image under each of its two shifts.
 
     Where both are the image's label it is consistent and right: a network that always gives one
     answer is consistent everywhere, and right by chance.
     """
+    how = {'border': border, 'batch_size': batch_size}
     answers = [
-        predict_logits(
-            classifier,
-            variables,
-            images,
-            batch_size=batch_size,
-            shifts=pairs[:, which],
-            border=border,
-        ).argmax(1)
-        for which in (0, 1)
+        predict_logits(predict, images, shifts=pairs[:, which], **how).argmax(1) for which in (0, 1)
     ]
     return np.stack(answers, 1)
 
 
-def shift_consistent(
-    classifier: Classifier,
-    variables: Mapping,
-    images: UInt8[np.ndarray, 'images height width channels'],
-    pairs: Int[np.ndarray, 'images 2 2'],
+def shift_consistency(
+    predict: Predict,
+    images: Num[np.ndarray, 'images height width channels'],
     *,
-    border: str,
-    batch_size: int,
-) -> Bool[np.ndarray, 'images']:
-    """Whether each image gets the same top-1 answer under both of its shifts."""
-    answers = shifted_answers(
-        classifier, variables, images, pairs, border=border, batch_size=batch_size
-    )
-    return answers[:, 0] == answers[:, 1]
+    key: Key[jax.Array, ''],
+    max_shift: int = 3,
+    border: str = 'zero',
+    batch_size: int = 256,
+) -> Float[np.ndarray, 'images']:
+    """For each image 1 where two random shifts of it get the same top-1 answer, 0 elsewhere.
+
+    The mean is the consistency of Zhang (2019, section 4.1), with a pair of shifts an image (see
+    `draw_shift_pairs`). `predict` is any function from images to logits: see `predict_logits`.
+
+    >>> def left(images):  # whether the left half is brighter than the right
+    ...     return images.reshape(len(images), 2, 2).sum(2) * 1.0
+    >>> images = np.array([0, 1, 0, 0], np.uint8).reshape(1, 1, 4, 1)
+    >>> shift_consistency(left, images, key=jax.random.key(0), max_shift=1).tolist()
+    [1.0]
+    """
+    pairs = draw_shift_pairs(key, len(images), max_shift=max_shift)
+    answers = shifted_answers(predict, images, pairs, border=border, batch_size=batch_size)
+    return (answers[:, 0] == answers[:, 1]).astype(np.float32)
 
 
 def correct_under_all_shifts(
-    classifier: Classifier,
-    variables: Mapping,
-    images: UInt8[np.ndarray, 'images height width channels'],
+    predict: Predict,
+    images: Num[np.ndarray, 'images height width channels'],
     labels: Integer[np.ndarray, 'images'],
     *,
     max_shift: int,
-    border: str,
-    batch_size: int,
+    border: str = 'zero',
+    batch_size: int = 256,
 ) -> Bool[np.ndarray, 'images']:
     """Whether each image is right under every one of the (2 max_shift + 1)^2 shifts."""
     right = np.ones(len(images), bool)
     for shift in all_shifts(max_shift):
-        answers = predict_logits(
-            classifier,
-            variables,
-            images,
-            batch_size=batch_size,
-            shifts=np.tile(shift, (len(images), 1)),
-            border=border,
-        ).argmax(1)
-        right &= answers == labels
+        shifts = np.tile(shift, (len(images), 1))
+        logits = predict_logits(
+            predict, images, shifts=shifts, border=border, batch_size=batch_size
+        )
+        right &= logits.argmax(1) == labels
     return right
 
 
 def shift_map(
-    classifier: Classifier,
-    variables: Mapping,
-    image: UInt8[np.ndarray, 'height width channels'],
+    predict: Predict,
+    image: Num[np.ndarray, 'height width channels'],
     label: int,
     *,
     max_shift: int,
-    border: str,
+    border: str = 'zero',
 ) -> Float[np.ndarray, 'side side']:
     """The probability of class `label` with the image moved by each (dy, dx).
 
@@ -128,8 +121,6 @@ def shift_map(
     """
     shifts = all_shifts(max_shift)
     images = np.broadcast_to(image, (len(shifts), *image.shape))
-    logits = predict_logits(
-        classifier, variables, images, batch_size=len(shifts), shifts=shifts, border=border
-    )
+    logits = predict_logits(predict, images, batch_size=len(shifts), shifts=shifts, border=border)
     side = 2 * max_shift + 1
     return np.asarray(jax.nn.softmax(logits))[:, label].reshape(side, side)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cnn_jax.data.augment import shift_images
-from cnn_jax.evaluation import predict_logits
+from cnn_jax.evaluation import predict_logits, predictor
 from cnn_jax.gallery.networks import Network
 from cnn_jax.reports.page import Picture
 from cnn_jax.style import add_legend, label, look, plot_style, png
@@ -30,8 +30,7 @@ def sliding(
         which: np.asarray(
             jax.nn.softmax(
                 predict_logits(
-                    networks[which].classifier,
-                    networks[which].variables,
+                    predictor(networks[which].classifier, networks[which].variables),
                     same,
                     batch_size=len(moves),
                     shifts=shifts,

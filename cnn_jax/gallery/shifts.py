@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from cnn_jax.evaluation import shift_map
+from cnn_jax.evaluation import predictor, shift_map
 from cnn_jax.gallery.networks import Network
 from cnn_jax.inspection import equivariance_maps, plot_equivariance
 from cnn_jax.reports.page import Picture
@@ -51,8 +51,7 @@ def answers(
         which: np.stack(
             [
                 shift_map(
-                    network.classifier,
-                    network.variables,
+                    predictor(network.classifier, network.variables),
                     images[i],
                     int(labels[i]),
                     max_shift=min(3, images.shape[1] - 1, images.shape[2] - 1),

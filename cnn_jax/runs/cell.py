@@ -19,7 +19,7 @@ from cnn_jax.checksums import write_result
 from cnn_jax.data import Dataset, Split
 from cnn_jax.data.batches import epoch_order
 from cnn_jax.errors import BadInput
-from cnn_jax.evaluation import accuracy, mean_loss, predict_logits
+from cnn_jax.evaluation import accuracy, mean_loss, predict_logits, predictor
 from cnn_jax.files import json_bytes, read_json, write_atomically
 from cnn_jax.models import Classifier
 from cnn_jax.runs.checkpoint import restore_checkpoint, save_checkpoint
@@ -211,9 +211,8 @@ def _epoch_row(
     judge: Split,
     split: str,
 ) -> dict:
-    logits = predict_logits(
-        setup.classifier, state.variables, judge.images, batch_size=cell.evaluation.batch_size
-    )
+    predict = predictor(setup.classifier, state.variables)
+    logits = predict_logits(predict, judge.images, batch_size=cell.evaluation.batch_size)
     return {
         'epoch': epoch + 1,
         'step': int(state.step),

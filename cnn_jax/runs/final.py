@@ -12,6 +12,7 @@ from cnn_jax.evaluation import (
     draw_shift_pairs,
     mean_loss,
     predict_logits,
+    predictor,
     shift_map,
     shifted_answers,
 )
@@ -25,14 +26,14 @@ def final_evaluation(
     classifier: Classifier, cell: Cell, test: Split, state: TrainState
 ) -> tuple[dict, bytes]:
     """Accuracies and shift consistencies, and the content of `predictions.npz`."""
-    judged, variables = cell.evaluation, state.variables
-    logits = predict_logits(classifier, variables, test.images, batch_size=judged.batch_size)
+    judged = cell.evaluation
+    predict = predictor(classifier, state.variables)
+    logits = predict_logits(predict, test.images, batch_size=judged.batch_size)
     key = stream_key(jax.random.key(cell.seed), Stream.SHIFTS, 0)
     pairs = draw_shift_pairs(key, len(test.labels), max_shift=judged.max_shift)
     answers = {
         border: shifted_answers(
-            classifier,
-            variables,
+            predict,
             test.images,
             pairs,
             border=border,
@@ -45,8 +46,7 @@ def final_evaluation(
     tried = min(judged.worst_case_images or len(test.labels), len(test.labels))
     spread = np.arange(tried) * len(test.labels) // tried  # even if sorted by class
     worst = correct_under_all_shifts(
-        classifier,
-        variables,
+        predict,
         test.images[spread],
         test.labels[spread],
         max_shift=judged.max_shift,
@@ -55,8 +55,7 @@ def final_evaluation(
     )
     maps = [
         shift_map(
-            classifier,
-            variables,
+            predict,
             image,
             int(label),
             max_shift=judged.max_shift,

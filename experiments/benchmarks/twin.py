@@ -18,7 +18,13 @@ from torch.nn import functional
 
 from cnn_jax.data import Dataset
 from cnn_jax.data.batches import epoch_order
-from cnn_jax.evaluation import accuracy, draw_shift_pairs, predict_logits, shift_consistent
+from cnn_jax.evaluation import (
+    accuracy,
+    draw_shift_pairs,
+    predict_logits,
+    predictor,
+    shifted_answers,
+)
 from cnn_jax.runs.config import Cell
 from cnn_jax.runs.setup import Setup, setup_of
 from cnn_jax.streams import Stream, stream_key
@@ -205,15 +211,9 @@ def judged(setup: Setup, variables: Mapping, net: nn.Module, cell: Cell, dataset
     test, how = dataset.test, cell.evaluation
     key = stream_key(jax.random.key(cell.seed), Stream.SHIFTS, 0)
     pairs = draw_shift_pairs(key, len(test), max_shift=how.max_shift)
-    ours = predict_logits(setup.classifier, variables, test.images, batch_size=how.batch_size)
-    consistent = shift_consistent(
-        setup.classifier,
-        variables,
-        test.images,
-        pairs,
-        border='zero',
-        batch_size=how.batch_size,
-    )
+    predict = predictor(setup.classifier, variables)
+    ours = predict_logits(predict, test.images, batch_size=how.batch_size)
+    answers = shifted_answers(predict, test.images, pairs, batch_size=how.batch_size)
     theirs = _torch_logits(net, setup, test.images)
     first, second = (
         _torch_logits(net, setup, _sliced(test.images, pairs[:, which])).argmax(1)
@@ -222,7 +222,7 @@ def judged(setup: Setup, variables: Mapping, net: nn.Module, cell: Cell, dataset
     return {
         'accuracy': accuracy(ours, test.labels),
         'accuracy_torch': accuracy(theirs, test.labels),
-        'consistency': float(consistent.mean()),
+        'consistency': float((answers[:, 0] == answers[:, 1]).mean()),
         'consistency_torch': float((first == second).mean()),
         'logits_apart': float(abs(ours - theirs).max()),
     }

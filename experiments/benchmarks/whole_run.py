@@ -12,7 +12,7 @@ import numpy as np
 from cnn_jax.data import load
 from cnn_jax.data.batches import epoch_order
 from cnn_jax.errors import require
-from cnn_jax.evaluation import accuracy, predict_logits
+from cnn_jax.evaluation import accuracy, predict_logits, predictor
 from cnn_jax.runs import Cell
 from cnn_jax.runs.pool import environment
 from cnn_jax.runs.process import compute_on, preload_variables, usable_cores
@@ -59,7 +59,8 @@ def train_and_judge(cell: Cell) -> dict:
     marks['train'] = time.perf_counter()
     views = [judge.images, judge.images[:, :, ::-1]] if cell.augment.flip else [judge.images]
     size = cell.evaluation.batch_size
-    logits = [predict_logits(setup.classifier, state.variables, x, batch_size=size) for x in views]
+    predict = predictor(setup.classifier, state.variables)
+    logits = [predict_logits(predict, x, batch_size=size) for x in views]
     marks['judge'] = time.perf_counter()
     names = list(marks)
     parts = {b: round(marks[b] - marks[a], 2) for a, b in zip(names, names[1:], strict=False)}

@@ -13,8 +13,9 @@ from cnn_jax.evaluation import (
     correct_under_all_shifts,
     draw_shift_pairs,
     predict_logits,
-    shift_consistent,
+    predictor,
     shift_map,
+    shifted_answers,
 )
 from cnn_jax.models import Classifier
 
@@ -30,6 +31,7 @@ class Quadrant(nn.Module):
 
 
 CLASSIFIER = Classifier(Quadrant(), mean=(0.0,), std=(1.0,))
+PREDICT = predictor(CLASSIFIER, {})
 
 
 def dots(*positions) -> np.ndarray:
@@ -43,7 +45,7 @@ def dots(*positions) -> np.ndarray:
 def test_every_image_is_predicted_once_in_order():
     images = dots((0, 0), (0, 7), (7, 0), (7, 7), (1, 6))
     for batch_size in (1, 2, 3, 5, 64):
-        logits = predict_logits(CLASSIFIER, {}, images, batch_size=batch_size)
+        logits = predict_logits(PREDICT, images, batch_size=batch_size)
         assert logits.argmax(1).tolist() == [0, 1, 2, 3, 1]
 
 
@@ -60,28 +62,29 @@ def test_pairs_differ_and_are_uniform():
 def test_consistency_counts_equal_answers_under_both_shifts():
     images = dots((3, 3), (3, 3), (1, 1))
     pairs = np.array([[[0, 0], [1, 0]], [[-1, 0], [0, -1]], [[2, 2], [-1, -1]]])
-    same = shift_consistent(CLASSIFIER, {}, images, pairs, border='zero', batch_size=2)
-    assert same.tolist() == [False, True, True]
+    answers = shifted_answers(PREDICT, images, pairs, batch_size=2)
+    assert (answers[:, 0] == answers[:, 1]).tolist() == [False, True, True]
 
 
 def test_the_border_decides_what_moves_in():
     images, pairs = dots((0, 0)), np.array([[[-1, -1], [0, 0]]])
-    run = {'batch_size': 1}
-    assert shift_consistent(CLASSIFIER, {}, images, pairs, border='zero', **run).tolist() == [True]
-    circular = shift_consistent(CLASSIFIER, {}, images, pairs, border='circular', **run)
-    assert circular.tolist() == [False]
+    zero, circular = (
+        shifted_answers(PREDICT, images, pairs, border=border, batch_size=1)[0]
+        for border in ('zero', 'circular')
+    )
+    assert zero[0] == zero[1] and circular[0] != circular[1]
 
 
 def test_worst_case_needs_every_shift_right():
     images = dots((1, 1), (3, 1), (2, 2))
     right = correct_under_all_shifts(
-        CLASSIFIER, {}, images, np.array([0, 0, 1]), max_shift=1, border='zero', batch_size=2
+        PREDICT, images, np.array([0, 0, 1]), max_shift=1, border='zero', batch_size=2
     )
     assert right.tolist() == [True, False, False]
 
 
 def test_shift_map_rows_move_down_and_columns_right():
-    found = shift_map(CLASSIFIER, {}, dots((3, 3))[0], 2, max_shift=1, border='zero')
+    found = shift_map(PREDICT, dots((3, 3))[0], 2, max_shift=1, border='zero')
     sure = np.e / (np.e + 3)
     unsure = 1 / (np.e + 3)
     expected = [[unsure] * 3, [unsure] * 3, [sure, sure, unsure]]
