@@ -12,8 +12,9 @@ ARGS ?=
 run = "$(VENV)/bin/python" -m
 
 ORACLES_VENV ?= .venv-oracles
+DOCS_VENV ?= .venv-docs
 
-.PHONY: help setup compare test oracles torture lint format clean
+.PHONY: help setup compare test docs oracles torture lint format clean
 
 help:
 	@echo 'make compare   compare pooling strategies on Fashion-MNIST; the report goes to $(OUTPUT)'
@@ -21,6 +22,7 @@ help:
 	@echo 'make test      format, lint and type checks, then all tests'
 	@echo 'make oracles   all ops against loops and against torch, kornia and antialiased-cnns,'
 	@echo '               in $(ORACLES_VENV), CASES=2000 for the long form'
+	@echo 'make docs      the documentation, into docs/_build/html'
 	@echo 'make torture   kills, torn writes, failing disks and damaged files, for about half an hour'
 	@echo '               ARGS="--seconds 600 --json FILE, or --help"; needs a C compiler'
 	@echo 'make lint      the checks alone'
@@ -50,6 +52,12 @@ oracles:
 	CNN_JAX_CASES=$(CASES) "$(ORACLES_VENV)/bin/python" -m pytest -n 2 -m generated tests/ops tests/peers
 	"$(ORACLES_VENV)/bin/python" -m pytest -n 2 -m "not generated" tests/peers
 
+# Warnings are errors.
+docs:
+	@.ci/setup "$(DOCS_VENV)" "$(PYTHON)" docs
+	"$(DOCS_VENV)/bin/python" -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo 'docs/_build/html/index.html'
+
 # Not part of the tests: every file event of a small comparison disturbed, every file of it damaged.
 torture: setup
 	$(run) tests.torture $(ARGS)
@@ -59,5 +67,5 @@ format: setup
 	$(run) ruff format .
 
 clean:
-	rm -rf .venv .venv-newest .venv-oracles build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-newest .venv-oracles .venv-docs docs/_build docs/_generated build *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Benchmark rows as a table: on the terminal, and in Markdown for the README."""
+"""Benchmark rows as a table: on the terminal, and in Markdown for the docs."""
 
 from collections.abc import Sequence
 

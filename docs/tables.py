@@ -1,0 +1,129 @@
+"""The tables of these pages, made from `experiments/results` when the pages are built.
+
+What was not measured prints as a dash, so that a new strategy or model never asks for a benchmark.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from cnn_jax.modules import strategy_names
+from experiments import bench_conv, bench_models, bench_sweep, bench_training, check_compiler
+from experiments.benchmarks import table
+
+RESULTS = Path(__file__).parents[1] / 'experiments' / 'results'
+DASH = '–'
+
+
+def read(name: str):
+    """What `experiments/results/name` holds."""
+    return json.loads((RESULTS / name).read_text(encoding='utf-8'))
+
+
+def as_markdown(columns: tuple[str, ...], rows: list[list[str]]) -> str:
+    """A table of cells.
+
+    >>> as_markdown(('a', 'b'), [['1', '2']]).splitlines()
+    ['| a | b |', '|---|---|', '| 1 | 2 |']
+    """
+    lines = [columns, ['---'] * len(columns), *rows]
+    separators = ['|'.join(['', *line, '']) if line[0] == '---' else None for line in lines]
+    return (
+        '\n'.join(
+            separator or '| ' + ' | '.join(line) + ' |'
+            for line, separator in zip(lines, separators, strict=True)
+        )
+        + '\n'
+    )
+
+
+def mean_and_half(values: Mapping) -> str:
+    """A mean and half of its 95% interval, in percent; the mean alone of a single seed."""
+    mean = f'{100 * values["mean"]:.2f}'
+    if not values['ci95'] or len(values['values']) < 2:
+        return mean
+    return f'{mean} ± {100 * (values["ci95"][1] - values["ci95"][0]) / 2:.2f}'
+
+
+def comparison(run: str, metric: str) -> str:
+    """One metric of each strategy, and its paired difference to the baseline, in points."""
+    summary = read(f'{run}/summary.json')
+    found = {c['strategy']: c for c in summary['comparisons'] if c['metric'] == metric}
+    rows = []
+    for name, values in summary['strategies'].items():
+        row = [f'`{name}`', mean_and_half(values[metric])]
+        if name in found:
+            low, high = (100 * bound for bound in found[name]['ci95'])
+            row += [f'{100 * found[name]["difference"]:+.2f}', f'{low:+.2f} to {high:+.2f}']
+            row += [f'{found[name]["p_holm"]:.3f}', found[name]['verdict']]
+        else:
+            row += [DASH, DASH, DASH, 'baseline']
+        rows.append([cell.replace('-', '−') if i else cell for i, cell in enumerate(row)])
+    columns = ('strategy', f'{metric} %', 'difference', '95% interval', 'p (Holm)', 'verdict')
+    return as_markdown(columns, rows)
+
+
+def all_strategies() -> str:
+    """One epoch and one seed of every registered strategy."""
+    measured = read('all_strategies/summary.json')['strategies']
+    rows = []
+    for name in strategy_names():
+        values = measured.get(name)
+        shares = [
+            f'{100 * values[metric]["mean"]:.2f}' if values else DASH
+            for metric in ('accuracy', 'consistency')
+        ]
+        parameters = f'{values["parameters"]:,}' if values else DASH
+        flops = f'{values["flops_per_example"] / 1e6:.2f}' if values else DASH
+        rows.append([f'`{name}`', *shares, parameters, flops])
+    columns = ('strategy', 'accuracy %', 'consistency %', 'parameters', 'MFLOPs')
+    return as_markdown(columns, rows)
+
+
+def ops_beside_peers() -> str:
+    """Our time over the best peer's, forward and backward, by shape and allocator."""
+    runs = {'tcmalloc': 'all', 'default': 'default_allocator'}
+    ratios: dict[str, dict[str, str]] = {}
+    for allocator, run in runs.items():
+        for row in read(f'bench_ops/{run}.json'):
+            if row['direction'] == 'forward+backward' and row['ratio_to_torch']:
+                case, shape = row['case'].rsplit(' ', 1)
+                column = f'{shape}, {allocator}'
+                ratios.setdefault(case, {})[column] = f'{row["ratio_to_torch"]:.2f}'
+    columns = list(dict.fromkeys(c for row in ratios.values() for c in row))
+    rows = [[f'`{case}`', *(row.get(c, DASH) for c in columns)] for case, row in ratios.items()]
+    return as_markdown(('op', *columns), rows)
+
+
+def compiler() -> str:
+    """What the fused kernels do to this project's programs, by version of jaxlib."""
+    parts = []
+    for path in sorted((RESULTS / 'check_compiler').glob('*.json')):
+        rows = json.loads(path.read_text(encoding='utf-8'))['programs']
+        parts.append(f'{path.stem.replace("_", " ")}:\n\n{check_compiler.markdown(rows)}')
+    return '\n\n'.join(parts)
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    'compare_accuracy': lambda: comparison('compare', 'accuracy'),
+    'compare_consistency': lambda: comparison('compare', 'consistency'),
+    'tuned_accuracy': lambda: comparison('convnet1_tuned', 'accuracy'),
+    'tuned_consistency': lambda: comparison('convnet1_tuned', 'consistency'),
+    'all_strategies': all_strategies,
+    'models': lambda: bench_models.markdown(read('bench_models/small_images.json')),
+    'training': lambda: bench_training.markdown(read('bench_training/all.json')),
+    'convolutions': lambda: bench_conv.markdown(read('bench_conv/all.json')),
+    'sweeps': lambda: bench_sweep.markdown(read('bench_sweep/sweep.json')),
+    'ops_short': ops_beside_peers,
+    'ops': lambda: table.markdown(read('bench_ops/all.json')),
+    'aps': lambda: table.markdown(read('bench_ops/aps.json')),
+    'ops_default': lambda: table.markdown(read('bench_ops/default_allocator.json')),
+    'compiler': compiler,
+}
+
+
+def write_all(folder: Path) -> None:
+    """Each table as `folder/NAME.md`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, make in TABLES.items():
+        (folder / f'{name}.md').write_text(make(), encoding='utf-8')
