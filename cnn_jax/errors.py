@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 
 
@@ -31,13 +32,23 @@ class CellsFailed(Exception):
 def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> BadInput:
     """The error for a name that is not among `allowed`, with the nearest name offered.
 
+    Case, separators and a final "pool" do not count: other libraries write them otherwise.
+
     >>> str(unknown_name('optimizer', 'adm', ['adam', 'sgd']))
     "unknown optimizer 'adm': did you mean 'adam'? Allowed: adam, sgd."
+    >>> str(unknown_name('strategy', 'MaxPool2d', ['max', 'max_blur'])).split(' Allowed')[0]
+    "unknown strategy 'MaxPool2d': did you mean 'max'?"
     """
     names = sorted(allowed)
-    near = difflib.get_close_matches(given, names, n=1, cutoff=0.4)
-    hint = f' did you mean {near[0]!r}?' if near else ''
+    plain = {_plain(name): name for name in reversed(names)}
+    near = difflib.get_close_matches(_plain(given), list(plain), n=1, cutoff=0.4)
+    hint = f' did you mean {plain[near[0]]!r}?' if near else ''
     return BadInput(f'unknown {kind} {given!r}:{hint} Allowed: {", ".join(names)}.')
+
+
+def _plain(name: str) -> str:
+    letters = re.sub(r'[^a-z0-9]', '', name.lower())
+    return re.sub(r'pool(ing)?([123]d)?$', '', letters) or letters
 
 
 def one_line(error: BaseException, *, at_most: int = 500) -> str:

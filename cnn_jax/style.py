@@ -26,6 +26,7 @@ _SETTINGS = {
     'figure.constrained_layout.use': True,
     'figure.facecolor': 'white',
     'font.size': 10,
+    'pdf.fonttype': 42,  # TrueType, which journals ask for
     'grid.color': '#e4e4e4',
     'legend.fontsize': 9.5,
     'legend.frameon': False,

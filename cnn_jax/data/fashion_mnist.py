@@ -46,11 +46,11 @@ def load_fashion_mnist(
     """
     prepared = folder / 'fashion_mnist_idx' / '1.0.0'
     if prepared.is_dir():
-        log(f'fashion_mnist: (a) prepared in {prepared}')
+        log(f'fashion_mnist: prepared in {prepared}')
         return _read_back(prepared, hashes, log)
     with exclusive(folder, log):
         if not prepared.is_dir():  # another process may have done it while we waited
-            log(f'fashion_mnist: (a) not prepared yet in {folder}')
+            log(f'fashion_mnist: not prepared yet in {folder}')
             remove_leftovers(folder, 'fashion_mnist_idx')
             require_space(folder, needed=_SPACE_NEEDED)
             arrays = _obtain(folder, log, hashes, system_folder, fetchers)
@@ -107,12 +107,12 @@ def _obtain(
     for place in places:
         given = {'remedy': remedies[place]} if place in remedies else {}
         if arrays := read_files(place, hashes, **given):
-            log(f'fashion_mnist: (b) IDX files in {place}')
+            log(f'fashion_mnist: IDX files in {place}')
             return arrays
-    log(f'fashion_mnist: (b) no IDX files in {folder} or {system_folder}')
+    log(f'fashion_mnist: no IDX files in {folder} or {system_folder}')
     reasons = [f'(a) not prepared in {folder}', f'(b) {_lack(places, hashes)}']
     for letter, fetcher in zip('cd', fetchers, strict=False):
-        log(f'fashion_mnist: ({letter}) {fetcher.title}')
+        log(f'fashion_mnist: {fetcher.title}')
         try:
             return _fetch(fetcher, folder, own, hashes)
         except SourceFailed as error:

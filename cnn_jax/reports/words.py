@@ -230,7 +230,7 @@ def power_note(summary: Mapping[str, Any]) -> str | None:
         value = f', {probability(least)}, becomes {corrected} after correction'
     return (
         f'{plural(max(pairs), "paired seed")} cannot decide {plural(len(pairs), "comparison")}: '
-        f'the smallest p-value they can give{value}, and it must be below {ALPHA}; '
+        f'the smallest p-value possible{value}, and it must be below {ALPHA}; '
         f'at least {seeds_needed(len(pairs))} seeds are needed.'
     )
 

@@ -100,7 +100,7 @@ def test_power_note_only_where_a_decision_is_impossible():
     four = {name: ('undecided', 'undecided') for name in 'abcd'}
     assert power_note(summary_of(four, seeds=8)) is None
     assert power_note(summary_of(four, seeds=3)) == (
-        '3 paired seeds cannot decide 4 comparisons: the smallest p-value they can give, 0.2500, '
+        '3 paired seeds cannot decide 4 comparisons: the smallest p-value possible, 0.2500, '
         'becomes 1.0000 after correction, and it must be below 0.05; at least 8 seeds are needed.'
     )
     one = {'a': ('undecided', 'undecided')}
