@@ -1,5 +1,6 @@
 """Numbers and findings in words; all of them read the summary and nothing else."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -223,7 +224,10 @@ def power_note(summary: Mapping[str, Any]) -> str | None:
     pairs = pair_counts(summary)
     if not pairs or can_decide(max(pairs), len(pairs)):
         return None
-    least = smallest_p(max(pairs))
+    least, needed = smallest_p(max(pairs)), seeds_needed(len(pairs))
+    there = sorted({seed for s in summary['strategies'].values() for seed in s['seeds']})
+    new = (seed for seed in itertools.count() if seed not in there)
+    seeds = ' '.join(map(str, [*there, *itertools.islice(new, max(0, needed - len(there)))]))
     value = f' is {probability(least)}'
     if len(pairs) > 1:
         corrected = probability(min(1.0, least * len(pairs)))
@@ -231,7 +235,8 @@ def power_note(summary: Mapping[str, Any]) -> str | None:
     return (
         f'{plural(max(pairs), "paired seed")} cannot decide {plural(len(pairs), "comparison")}: '
         f'the smallest p-value possible{value}, and it must be below {ALPHA}; '
-        f'at least {seeds_needed(len(pairs))} seeds are needed.'
+        f'at least {needed} seeds are needed: run the same command again with '
+        f'--extend --seeds {seeds}, or make compare ARGS="--extend --seeds {seeds}".'
     )
 
 

@@ -31,6 +31,7 @@ from cnn_jax.version import package_version
 
 INDEX = 'comparison.json'
 _MAY_GROW = ('seeds', 'strategies')
+_OF_THE_REPORT = ('title', 'baseline')  # fields that no cell depends on
 
 
 def run_comparison(
@@ -179,7 +180,10 @@ def check_folder(comparison: Comparison, folder: Path, *, extend: bool = False) 
     )
     if not (folder / INDEX).exists():
         return
-    old, new = _old_config(folder / INDEX), config_to_dict(comparison)
+    old, new = (
+        {name: value for name, value in config.items() if name not in _OF_THE_REPORT}
+        for config in (_old_config(folder / INDEX), config_to_dict(comparison))
+    )
     changes = config_difference(old, new)
     only_grew = all(change.startswith(tuple(_MAY_GROW)) for change in changes)
     lost = [s for s in old['seeds'] if s not in new['seeds']] + [
@@ -190,7 +194,11 @@ def check_folder(comparison: Comparison, folder: Path, *, extend: bool = False) 
     if not changes or (extend and only_grew and not lost):
         return
     shown = '; '.join(changes[:6]) + (f'; and {len(changes) - 6} more' if len(changes) > 6 else '')
-    hint = ' or add --extend to run what is new' if only_grew and not lost else ''
+    hint = (
+        ', or add --extend to run what is new and keep the rest: make compare ARGS="--extend ..."'
+        if only_grew and not lost
+        else ''
+    )
     raise BadInput(
         f'{folder} holds a run with another config: {shown}.\n'
         f'Give another --output, change the config back{hint}.'

@@ -161,6 +161,15 @@ def test_other_data_is_refused_by_the_index_and_by_finished_cells(run, dataset, 
     assert in_process[0] == []
 
 
+def test_a_title_and_a_baseline_are_of_the_report_alone(run, dataset, in_process):
+    new = dataclasses.replace(CONFIG, title='Another headline')
+    _, said = go(run, dataset, new)
+    assert 'finished before' in said and in_process[0] == []
+    index = json.loads((run / 'comparison.json').read_text(encoding='utf-8'))
+    assert index['config']['title'] == 'Another headline'
+    go(run, dataset)
+
+
 def test_a_field_that_an_older_version_lacks_has_its_default(run, dataset, in_process):
     index, cell = run / 'comparison.json', cell_of(run)
     values = json.loads((cell / 'config.json').read_text(encoding='utf-8'))
