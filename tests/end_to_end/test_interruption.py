@@ -20,7 +20,7 @@ TIMED = ('examples_per_second', 'seconds')
 
 def start(folder: Path) -> subprocess.Popen:
     command = [sys.executable, '-m', 'experiments.compare_pooling', CONFIG]
-    command += ['--output', str(folder), '--epochs', '20']
+    command += ['--output', str(folder), '--epochs', '10']
     return subprocess.Popen(
         command,
         cwd=ROOT,

@@ -198,10 +198,15 @@ def loss_of(function):
     return loss
 
 
-def run_compiled(function, *arguments):
-    """One compilation without optimisation, which takes longer than these small programs run."""
+def compiled(function, *arguments):
+    """Without optimisation, which takes longer than these small programs run."""
     fast = {'xla_backend_optimization_level': 0, 'xla_llvm_disable_expensive_passes': True}
-    return jax.jit(function).lower(*arguments).compile(compiler_options=fast)(*arguments)
+    return jax.jit(function).lower(*arguments).compile(compiler_options=fast)
+
+
+def run_compiled(function, *arguments):
+    """The results of `compiled`."""
+    return compiled(function, *arguments)(*arguments)
 
 
 def assert_close(actual, expected, tolerance=1e-9):

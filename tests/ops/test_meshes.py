@@ -12,8 +12,10 @@ from tests.ops.programs import (
     PROGRAMS,
     arrays_of,
     assert_close,
+    compiled,
     every_program,
     loss_of,
+    run_compiled,
     value_and_gradients,
 )
 
@@ -40,8 +42,8 @@ def test_a_batch_over_the_explicit_axis_of_a_mesh(name):
     program = value_and_gradients(PROGRAMS[name].function)
     with jax.set_mesh(mesh('Explicit')):
         arrays, placed, _ = on_two_devices(name)
-        found = jax.jit(program)(*placed)
-        assert_close(found, jax.jit(program)(*arrays), 1e-4)
+        found = run_compiled(program, *placed)
+        assert_close(found, run_compiled(program, *arrays), 1e-4)
         assert found[1][0].sharding.spec[0] == 'data'  # the map's gradient stays where it is
 
 
@@ -79,12 +81,13 @@ def test_shares_of_a_batch_inside_shard_map(name):
     with jax.set_mesh(mesh('Explicit')):
         arrays, placed, over = on_two_devices(name)
         sharded = jax.shard_map(gradients, in_specs=tuple(over), out_specs=tuple(over))
-        found = jax.jit(sharded)(*placed)
-    half, alone = BATCH // 2, jax.jit(gradients)
-    first, second = (
-        alone(*(a[i : i + half] if s else a for a, s in zip(arrays, over, strict=True)))
-        for i in (0, half)
-    )
+        found = run_compiled(sharded, *placed)
+    half = BATCH // 2
+    shares = [
+        [a[i : i + half] if s else a for a, s in zip(arrays, over, strict=True)] for i in (0, half)
+    ]
+    alone = compiled(gradients, *shares[0])
+    first, second = (alone(*share) for share in shares)
     for place, split in enumerate(over):
         a, b = np.asarray(first[place]), np.asarray(second[place])
         assert_close(found[place], np.concatenate([a, b]) if split else a + b, 1e-4)

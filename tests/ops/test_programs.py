@@ -15,6 +15,7 @@ from tests.ops.programs import (
     PROGRAMS,
     arrays_of,
     assert_close,
+    compiled,
     every_program,
     run_compiled,
     value_and_gradients,
@@ -38,7 +39,7 @@ def test_vmap_over_any_axis_is_a_loop(name):
     stacked = [np.stack(pair, -1 if i == 0 else 0) for i, pair in enumerate(others)]
     axes = tuple(-1 if i == 0 else 0 for i in range(len(arrays)))
     together = run_compiled(jax.vmap(program, axes), *stacked)
-    one = jax.jit(program)
+    one = compiled(program, *arrays)
     looped = [one(*(pair[i] for pair in others)) for i in range(2)]
     assert_close(together, jax.tree.map(lambda *leaves: np.stack(leaves), *looped), 2e-4)
 
@@ -56,7 +57,8 @@ def test_vmap_over_the_map_alone_and_over_all_but_the_map(name):
         ]
         given = [p[0] if axis is None else np.stack(p) for p, axis in zip(pairs, axes, strict=True)]
         together = run_compiled(jax.vmap(program, axes), *given)
-        looped = [jax.jit(program)(*(p[i] for p in pairs)) for i in range(2)]
+        one = compiled(program, *arrays)
+        looped = [one(*(p[i] for p in pairs)) for i in range(2)]
         assert_close(together, jax.tree.map(lambda *leaves: np.stack(leaves), *looped), 2e-4)
 
 
@@ -79,8 +81,8 @@ def test_dtypes_are_kept_under_strict_promotion(name, dtype):
 def test_narrow_floats_round_the_result_of_wide_ones(name, dtype='bfloat16'):
     function = PROGRAMS[name].function
     arrays = [jnp.asarray(a, dtype) for a in arrays_of(name, np.float32)]
-    y = np.asarray(jax.jit(function)(*arrays), np.float64)
-    exact = np.asarray(jax.jit(function)(*(a.astype(np.float32) for a in arrays)), np.float64)
+    y = np.asarray(run_compiled(function, *arrays), np.float64)
+    exact = np.asarray(run_compiled(function, *(a.astype(np.float32) for a in arrays)), np.float64)
     steps = 8 if name.startswith('conv') else 2  # lax adds narrow floats up in their own type
     unit = float(jnp.finfo(dtype).eps) * max(1.0, np.abs(exact).max())
     np.testing.assert_allclose(y, exact, atol=steps * unit)
@@ -112,7 +114,9 @@ def test_an_exported_program_serves_any_batch(name):
     exported = export.export(jax.jit(program))(*symbolic)
     back = export.deserialize(exported.serialize())
     few = arrays_of(name, np.float32, batch=3)
-    assert_close(back.call(*few), jax.jit(program)(*few), TOLERANCES.get(name, 1e-4))
+    assert_close(
+        run_compiled(back.call, *few), run_compiled(program, *few), TOLERANCES.get(name, 1e-4)
+    )
 
 
 @every_program
