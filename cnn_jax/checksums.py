@@ -50,7 +50,7 @@ def read_sealed(path: Path) -> dict:
     if _SEAL not in value and _VERSION not in value:
         return value
     seal = value.pop(_SEAL, None)
-    if seal != _digest_of(value):
+    if seal != _digest_of(value) or path.read_bytes() != json_bytes({**value, _SEAL: seal}):
         raise Damaged(f'{path} is damaged: it does not match its own SHA-256.')
     return value
 

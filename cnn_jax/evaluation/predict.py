@@ -88,12 +88,18 @@ def predict_logits(
     >>> predict_logits(brightness, images).argmax(1).tolist()
     [0, 1]
     """
+    images = np.asarray(images)
     require(
         images.ndim == 4 and len(images) > 0,
         f'images must be (images, height, width, channels), at least one; got {images.shape}.',
     )
     require(batch_size >= 1, f'batch_size must be at least 1; got {batch_size}.')
     moves = np.zeros((len(images), 2), np.int32) if shifts is None else shifts
+    require(
+        moves.shape == (len(images), 2),
+        f'shifts must be (images, 2), one (dy, dx) for each of {len(images)} images; '
+        f'got {moves.shape}.',
+    )
     out = []
     for real, (batch, move) in padded_batches(images, moves, batch_size=batch_size):
         given = jnp.asarray(batch)

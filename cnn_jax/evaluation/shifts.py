@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Integer, Key, Num
 
 from cnn_jax.errors import require
+from cnn_jax.evaluation.accuracy import require_labels
 from cnn_jax.evaluation.predict import Predict, predict_logits
 
 
@@ -97,6 +98,7 @@ def correct_under_all_shifts(
     batch_size: int = 256,
 ) -> Bool[np.ndarray, 'images']:
     """Whether each image is right under every one of the (2 max_shift + 1)^2 shifts."""
+    require_labels(labels, len(images))
     right = np.ones(len(images), bool)
     for shift in all_shifts(max_shift):
         shifts = np.tile(shift, (len(images), 1))

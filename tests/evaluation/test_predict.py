@@ -10,6 +10,7 @@ from flax import nnx
 
 from cnn_jax.errors import BadInput
 from cnn_jax.evaluation import (
+    accuracy,
     correct_under_all_shifts,
     predict_logits,
     shift_consistency,
@@ -79,3 +80,13 @@ def test_consistency_is_one_or_zero_for_each_image():
 def test_what_is_no_prediction_is_told(unchecked, predict, images, message):
     with pytest.raises(BadInput, match=message):
         predict_logits(predict, images, batch_size=50)
+
+
+def test_labels_and_shifts_that_do_not_match_are_told(unchecked):
+    predict, one = with_numpy(), np.zeros(1, int)
+    with pytest.raises(BadInput, match=r'labels must be \(50,\).*got \(1,\)'):
+        correct_under_all_shifts(predict, IMAGES, one, max_shift=1)
+    with pytest.raises(BadInput, match=r'labels must be \(50,\)'):
+        accuracy(predict_logits(predict, IMAGES), one)
+    with pytest.raises(BadInput, match=r'one \(dy, dx\) for each of 50 images; got \(1, 2\)'):
+        predict_logits(predict, IMAGES, shifts=np.zeros((1, 2), int))

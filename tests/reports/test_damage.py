@@ -150,3 +150,13 @@ def test_a_failed_cell_is_said_and_left_out(run: Path):
     )
     result = read_result(cell)
     assert result is not None and result['status'] == 'failed'
+
+
+@pytest.mark.parametrize('damage', [lambda b: b[:-1], lambda b: b + b'\n', lambda b: b' ' + b])
+def test_a_sealed_file_is_read_only_byte_for_byte(tmp_path, damage):
+    path = tmp_path / 'a.json'
+    write_sealed(path, {'seed': 3, 'loss': 0.1})
+    assert read_sealed(path)['loss'] == 0.1
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(Damaged, match='does not match its own SHA-256'):
+        read_sealed(path)

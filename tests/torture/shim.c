@@ -86,7 +86,7 @@ static int event(const char *what, int folder, const char *path) {
   if (c->kind == WATCH || number < c->target) return PROCEED;
   if (c->kind == ERROR_ON && c->error == ENOSPC && (!strcmp(what, "unlink"))) return PROCEED;
   if (c->kind != ERROR_ON && number != c->target) return PROCEED;
-  if (number == c->target) c->fired = 1;
+  c->fired = 1;
   if (c->kind == KILL) kill(0, SIGKILL);
   if (c->kind == KILL_ONE) kill(getpid(), SIGKILL);
   if (c->kind == TORN) return strcmp(what, "write") ? AFTER : HALF;
