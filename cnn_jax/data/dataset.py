@@ -21,7 +21,7 @@ class Split:
     3
     """
 
-    images: np.ndarray  # not jaxtyping's types: whoever gives others shall get the errors below
+    images: np.ndarray  # not jaxtyping's types: wrong arrays must reach the errors below
     labels: np.ndarray
 
     def __post_init__(self) -> None:

@@ -18,8 +18,11 @@ _UNPACK_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Fetcher:
-    """One way to get the files: `fetch` puts the four into an empty folder that it may litter with
-    other things, returns where they are, or raises `SourceFailed`. `title` says it to people."""
+    """One way to get the files, named `title` in messages.
+
+    `fetch` puts the four into an empty scratch folder and returns where they are, or raises
+    `SourceFailed`.
+    """
 
     title: str
     fetch: Callable[[Path], Path]

@@ -1,4 +1,4 @@
-"""Getting files over a network that may not be there: every wait has an end."""
+"""Getting files over a network that may not be there, with timeouts."""
 
 import http.client
 import os

@@ -1,4 +1,4 @@
-"""`shapes`: a small data set drawn by arithmetic, that can really be learned.
+"""`shapes`: a data set drawn by arithmetic, small and learnable.
 
 Grey images of one figure each, at a random place, size and brightness, under noise. For tests, and
 for a first look with nothing to download. All arithmetic is on integers, so the images are the

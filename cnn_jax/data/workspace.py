@@ -44,8 +44,10 @@ def scratch(folder: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path, builder_name: str) -> None:
-    """Deletes what killed runs left in `folder`, and of the TFDS builder's half-written data
-    there. Only for who holds the lock; other builders' data may be somebody's running work."""
+    """Deletes what killed runs left in `folder`, the TFDS builder's half-written data included.
+
+    Call it only with the lock held. Other builders' data is left alone: they may be running.
+    """
     # TFDS writes NAME/incomplete.XXXXXX_VERSION and renames it to NAME/VERSION when it is whole.
     for leftover in (*folder.glob(f'{_SCRATCH}*'), *folder.glob(f'{builder_name}/incomplete.*')):
         shutil.rmtree(leftover, ignore_errors=True)

@@ -35,7 +35,7 @@ def gallery_page(
         'What a shift does to the answer': lambda: answers(networks, images, labels, class_names),
         'What each strategy does to a frequency': lambda: responses(networks),
         'Filters of the first layer': lambda: filters(networks),
-        'What the layers put out': lambda: maps(networks, one, name),
+        'The outputs of the layers': lambda: maps(networks, one, name),
         'What one unit sees': lambda: fields(networks, images),
         'Images that each class likes': lambda: liked(networks, class_names),
         'The image, with more of what the network sees in it': lambda: dreams(networks, one),

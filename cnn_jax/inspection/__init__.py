@@ -1,4 +1,4 @@
-"""What a model is made of, what its layers cost and put out, and what their units see."""
+"""What a model is made of, what its layers cost and return, and what their units see."""
 
 from cnn_jax.inspection.activations import layer_output, layer_outputs
 from cnn_jax.inspection.ascent import deep_dream, maximise_activation

@@ -1,4 +1,4 @@
-"""What the layers of a network put out."""
+"""The outputs of the layers of a network."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

@@ -57,9 +57,9 @@ class Call:
 class Recorder:
     """Collects the calls of a model's layers, in order; for `flax.linen.intercept_methods`.
 
-    A layer is a module that calls no other, or one of ATOMS; and every other one that has
-    parameters of its own. A layer that hands on its input, such as dropout in evaluation or the
-    place of a strategy that gave its stride to the convolution before it, is none.
+    A layer is a module that calls no other, one of ATOMS, or any other with parameters of its own.
+    Modules that return their input are not recorded: dropout in evaluation, say, or a strategy
+    that gave its stride to the convolution before it.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.modules import Max

@@ -1,4 +1,4 @@
-"""Effective receptive fields: which pixels a unit depends on in truth, and how much."""
+"""Effective receptive fields: which pixels influence a unit, and how much."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -35,8 +35,8 @@ def strategy_response(
     """How much of a wave comes out of a strategy: (frequencies in cycles a pixel, gains).
 
     A wave of each number of `cycles` over 64 pixels, 1 + cos, in 32 phases, goes through the
-    strategy; the gain is the spread (standard deviation, over places and phases) of what comes out
-    over that of the wave, at frequency 0 the mean over the mean.
+    strategy; the gain is the standard deviation (over places and phases) of what comes out over
+    that of the wave, at frequency 0 the mean over the mean.
     What comes out of a wave beyond half the output's sampling rate stands at another frequency: it
     is aliased. Exact for linear strategies, a description of the others, for which waves do not add
     up. Parameters are as they start.
@@ -104,7 +104,7 @@ def plot_responses(strategies: Mapping[str, Strategy]) -> Figure:
     axes.set_xlim(0, 0.5)
     axes.set_ylim(bottom=0)
     axes.set_xlabel('frequency (cycles a pixel)')
-    axes.set_ylabel('gain (spread out / spread in)')
+    axes.set_ylabel('gain (standard deviation out / in)')
     add_legend(figure, handles)
     return figure
 

@@ -16,7 +16,7 @@ from cnn_jax.modules.conv import channels_first_hint
 
 @dataclass(frozen=True)
 class Classifier:
-    """`model` with the mean and spread, per channel and on the scale 0 to 1, of its images.
+    """`model` with the mean and standard deviation of each channel of its images, from 0 to 1.
 
     >>> import jax
     >>> from cnn_jax.models import ConvNet1

@@ -149,7 +149,7 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
             workers: Cells that run at once; as many as the cores hold if not given.
             extend: Allow more seeds and strategies than the folder was begun with.
             dry_run: Check everything, print the resolved config and run nothing.
-            explain: Time a training step of each strategy, beside what it must cost; run nothing.
+            explain: Time a training step of each strategy, beside a lower bound; run nothing.
             profile: Write a trace of a few steps of each strategy to this folder; run nothing.
             trust_backend: Go on although check_backend finds wrong numbers; recorded in
                 environment.json.

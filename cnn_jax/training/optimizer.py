@@ -26,7 +26,7 @@ class Optimizer:
             al. 2025, arXiv:2502.16982, equation 4); Adam, with Nesterov's momentum, updates the
             rest, a strategy's parameters among it.
         learning_rate: The constant, or the largest, learning rate.
-        momentum: Of 'momentum', 'nesterov' and 'muon'.
+        momentum: Used by 'momentum', 'nesterov' and 'muon'.
         weight_decay: Decoupled for 'adamw' and 'muon', added to the gradient (L2) for the others.
             It is for the kernels of the network's convolutions and dense layers; biases, the scales
             of norms and the parameters of a strategy do not decay, whatever their shape.

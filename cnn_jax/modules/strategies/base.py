@@ -102,9 +102,9 @@ class Strategy(abc.ABC):
     def reach(self, size: Sequence[int]) -> Pairs | None:
         """How far output i reads before and after element `stride` * i, on each axis of that size.
 
-        None is the whole map. Away from the border, and of values alone: what one number for the
-        whole map decides (the component that a polyphase strategy chooses, the statistics of a
-        norm) does not count. Ask the strategy that `at` gives. Where the convolution before has the
+        None means the whole map. Borders are ignored, and so are statistics of the whole map (the
+        component that a polyphase strategy chooses, the mean of a norm). Ask the strategy that
+        `at` gives. Where the convolution before has the
         stride, as with `Stride`, it is element i.
 
         >>> from cnn_jax.modules import FLC, Max, MaxBlur
