@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cnn_jax.modules import strategy_names
+from cnn_jax.strategies import strategy_names
 from experiments import bench_conv, bench_models, bench_sweep, bench_training, check_compiler
 from experiments.benchmarks import table
 

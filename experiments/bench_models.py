@@ -38,7 +38,7 @@ def main() -> None:
     from cnn_jax.errors import BadInput, require, unknown_name
     from cnn_jax.files import write_atomically, write_json
     from cnn_jax.models import model_names
-    from cnn_jax.modules import strategy_named
+    from cnn_jax.strategies import strategy_named
     from experiments.benchmarks.timing import check_file
 
     options = parse_options(
@@ -85,7 +85,7 @@ def train(model: str, downsample: str, batch_size: int) -> None:
 
     from cnn_jax.data.augment import Augment
     from cnn_jax.models import Classifier, build_model, count_parameters, for_images
-    from cnn_jax.modules import strategy_named
+    from cnn_jax.strategies import strategy_named
     from cnn_jax.training import Optimizer, create_state, make_optimizer, make_train_step, zero_sums
 
     compilations = []

@@ -51,10 +51,10 @@ def main() -> None:
     )
     from cnn_jax.errors import require
     from cnn_jax.files import write_atomically, write_json
-    from cnn_jax.modules import strategy_named
     from cnn_jax.runs.config import Comparison, cells_of
     from cnn_jax.runs.environment import describe_environment
     from cnn_jax.runs.process import usable_cores
+    from cnn_jax.strategies import strategy_named
     from experiments.benchmarks.timing import check_file
 
     check_file(options.json)

@@ -54,7 +54,7 @@ def main() -> None:
     from cnn_jax.files import write_atomically, write_json
     from cnn_jax.inspection import plot_receptive_field, summarize, summary_dict
     from cnn_jax.models import SMALL_SIDE, build_model, for_images
-    from cnn_jax.modules import strategy_named
+    from cnn_jax.strategies import strategy_named
     from cnn_jax.style import png
 
     require(

@@ -8,7 +8,7 @@ import pytest
 
 from cnn_jax.exits import exit_codes
 from cnn_jax.models import build_model, check_model, count_parameters, for_images
-from cnn_jax.modules import strategy_named
+from cnn_jax.strategies import strategy_named
 from experiments import bench_conv, bench_models, bench_ops, bench_sweep, bench_training
 from experiments.benchmarks import training_flax
 

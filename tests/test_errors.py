@@ -4,7 +4,7 @@ import pytest
 
 from cnn_jax.errors import unknown_name
 from cnn_jax.models import model_names
-from cnn_jax.modules import strategy_names
+from cnn_jax.strategies import strategy_names
 
 
 @pytest.mark.parametrize(

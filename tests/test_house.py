@@ -12,15 +12,16 @@ PACKAGE = ROOT / 'cnn_jax'
 BELOW = {
     'ops': set(),
     'data': set(),
-    'modules': {'ops'},
-    'models': {'ops', 'modules'},
-    'training': {'ops', 'modules', 'models', 'data'},
-    'evaluation': {'ops', 'modules', 'models', 'data'},
-    'weights': {'ops', 'modules', 'models'},
-    'inspection': {'ops', 'modules', 'models'},
-    'runs': {'ops', 'modules', 'models', 'data', 'training', 'evaluation', 'inspection'},
+    'strategies': {'ops'},
+    'layers': {'ops', 'strategies'},
+    'models': {'ops', 'strategies', 'layers'},
+    'training': {'ops', 'layers', 'models', 'data'},
+    'evaluation': {'ops', 'models', 'data'},
+    'weights': {'ops', 'strategies', 'models'},
+    'inspection': {'ops', 'strategies', 'layers', 'models'},
+    'runs': {'ops', 'strategies', 'models', 'data', 'training', 'evaluation', 'inspection'},
     'reports': {'runs'},
-    'gallery': {'data', 'modules', 'models', 'evaluation', 'inspection', 'runs', 'reports'},
+    'gallery': {'data', 'strategies', 'models', 'evaluation', 'inspection', 'runs', 'reports'},
 }
 MAY_OPS = {'jax', 'numpy', 'jaxtyping', 'cnn_jax'}
 OURS = [
@@ -89,7 +90,7 @@ def test_importing_the_package_changes_nothing():
 
     code = (
         'import os, jax; before = dict(os.environ), dict(jax.config.values)\n'
-        'import cnn_jax.ops, cnn_jax.modules, cnn_jax.models, cnn_jax.training\n'
+        'import cnn_jax.ops, cnn_jax.layers, cnn_jax.models, cnn_jax.training\n'
         'import cnn_jax.evaluation, cnn_jax.data, cnn_jax.weights\n'
         'import sys\n'
         'assert before == (dict(os.environ), dict(jax.config.values))\n'

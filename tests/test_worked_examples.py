@@ -15,9 +15,9 @@ import pytest
 from flax import linen as nn
 
 from cnn_jax import ops
+from cnn_jax.layers.layers import Layers
 from cnn_jax.models import check_model, count_parameters
-from cnn_jax.modules.layers import Layers
-from cnn_jax.modules.strategies import Max
+from cnn_jax.strategies import Max
 from cnn_jax.training import Optimizer, make_optimizer
 
 ETA = 0.1

@@ -15,7 +15,7 @@ def xla_flops(classifier: Classifier, image_shape: tuple[int, int, int]) -> floa
     layers (activations, branches, the input's normalisation) here and not there.
 
     >>> from cnn_jax.models import ConvNet1
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> classifier = Classifier(ConvNet1(Max(), 10), mean=(0.5,), std=(0.25,))
     >>> xla_flops(classifier, (28, 28, 1))
     4910906.0

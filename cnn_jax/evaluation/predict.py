@@ -36,7 +36,7 @@ def predictor(classifier: Classifier, variables: Mapping) -> Predict:
     Compiled once for all variables of a classifier.
 
     >>> from cnn_jax.models import ConvNet1
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> classifier = Classifier(ConvNet1(Max(), 10), mean=(0.5,), std=(0.25,))
     >>> variables = classifier.init(jax.random.key(0), (28, 28, 1))
     >>> predictor(classifier, variables)(jnp.zeros((2, 28, 28, 1), jnp.uint8)).shape

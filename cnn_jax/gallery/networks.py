@@ -12,12 +12,12 @@ from cnn_jax.errors import require, unknown_name
 from cnn_jax.files import read_json
 from cnn_jax.inspection import Summary, summarize
 from cnn_jax.models import Classifier
-from cnn_jax.modules import Strategy
 from cnn_jax.reports.run import Run, read_run
 from cnn_jax.runs.cell import trained
 from cnn_jax.runs.command_line import load_config
 from cnn_jax.runs.config import Cell, cell_from_dict, cells_of
 from cnn_jax.runs.setup import check_cell, setup_of
+from cnn_jax.strategies import Strategy
 
 _SHOWN = 3  # strategies, unless they are chosen
 

@@ -33,7 +33,7 @@ def layer_outputs(
 
     >>> import jax
     >>> from cnn_jax.models import ConvNet1
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> model, images = ConvNet1(Max(), 10), jnp.zeros((2, 28, 28, 1))
     >>> outputs = layer_outputs(model, model.init(jax.random.key(0), images, train=False), images)
     >>> outputs['pool1'].shape, list(outputs)[-1]
@@ -75,7 +75,7 @@ def layer_output(
 
     >>> import jax
     >>> from cnn_jax.models import ConvNet1
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> model = ConvNet1(Max(), 10)
     >>> variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)), train=False)
     >>> layer_output(model, variables, jnp.zeros((1, 40, 36, 1)), 'conv2').shape

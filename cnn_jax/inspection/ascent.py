@@ -38,7 +38,7 @@ def maximise_activation(
     the names of the layers, or the number of channels, where there is no such unit.
 
     >>> from cnn_jax.models import ConvNet1
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> model, shape = ConvNet1(Max(), 10), (28, 28, 1)
     >>> variables = model.init(jax.random.key(0), jnp.zeros((1, *shape)), train=False)
     >>> liked = maximise_activation(
@@ -80,7 +80,7 @@ def deep_dream(
     for a layer that is not there and for an image whose smallest octave is below 16 pixels.
 
     >>> from cnn_jax.models import ConvNet1
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> model, image = ConvNet1(Max(), 10), jnp.zeros((32, 32, 1)).at[:, 16:].set(1.0)
     >>> variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)), train=False)
     >>> deep_dream(model, variables, image, 'conv2', key=jax.random.key(1), steps=2).shape

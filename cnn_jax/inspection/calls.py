@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from cnn_jax.inspection.fields import Window
 from cnn_jax.inspection.rules import ATOMS, layer_strategies, layer_windows
-from cnn_jax.modules import DownsampleBranches
+from cnn_jax.layers import DownsampleBranches
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Recorder:
     that gave its stride to the convolution before it.
 
     >>> from cnn_jax.models import ConvNet1
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> model, recorder = ConvNet1(Max(), 10), Recorder()
     >>> images = jax.numpy.zeros((1, 28, 28, 1))
     >>> with nn.intercept_methods(recorder):

@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from cnn_jax.inspection.calls import Call
 from cnn_jax.inspection.rules import ATOMS, NORMS
-from cnn_jax.modules import Conv
+from cnn_jax.layers import Conv
 
 _PRODUCTS = (Conv, nn.Conv, nn.Dense)  # each output position takes every weight of the kernel once
 

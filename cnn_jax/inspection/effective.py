@@ -35,7 +35,7 @@ def effective_receptive_field(
     among them or whose output is no map.
 
     >>> from cnn_jax.models import ConvNet1
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> model, images = ConvNet1(Max(), 10), jax.random.normal(jax.random.key(0), (2, 28, 28, 1))
     >>> variables = model.init(jax.random.key(0), images, train=False)
     >>> field = effective_receptive_field(model, variables, images, 'pool1')
@@ -76,7 +76,7 @@ def plot_receptive_field(
 
     >>> from cnn_jax.inspection import summarize
     >>> from cnn_jax.models import ConvNet1
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> layer = summarize(ConvNet1(Max(), 10), (28, 28, 1)).layers[2]
     >>> plot_receptive_field(jnp.ones((28, 28)), layer).axes[0].get_title()
     'Receptive field of unit (7, 7) of pool1\\ntheoretical 6x6 (dashed), effective in colour'

@@ -66,7 +66,7 @@ def equivariance_maps(
     and for values that are not finite.
 
     >>> from cnn_jax.models import ConvNet1
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> model, images = ConvNet1(Max(), 10), jax.random.normal(jax.random.key(0), (2, 28, 28, 1))
     >>> variables = model.init(jax.random.key(0), images, train=False)
     >>> maps = equivariance_maps(model, variables, images, max_shift=1)

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cnn_jax.errors import require
-from cnn_jax.modules import Downsample, Strategy
+from cnn_jax.layers import Downsample
+from cnn_jax.strategies import Strategy
 from cnn_jax.style import add_legend, label, look, plot_style
 
 _LENGTH, _PHASES = 64, 32
@@ -41,7 +42,7 @@ def strategy_response(
     is aliased. Exact for linear strategies, a description of the others, for which waves do not add
     up. Parameters are as they start.
 
-    >>> from cnn_jax.modules import Blur, Stride
+    >>> from cnn_jax.strategies import Blur, Stride
     >>> strategy_response(Blur(padding='circular'), (0, 16, 31))[1].round(2).tolist()
     [1.0, 0.5, 0.0]
     """
@@ -73,7 +74,7 @@ def strategy_response(
 def plot_responses(strategies: Mapping[str, Strategy]) -> Figure:
     """The gain of each strategy over frequency; what lies in the shaded band is aliased.
 
-    >>> from cnn_jax.modules import Max, MaxBlur
+    >>> from cnn_jax.strategies import Max, MaxBlur
     >>> figure = plot_responses({'max': Max(), 'max_blur': MaxBlur()})
     >>> figure.axes[0].get_xlabel()
     'frequency (cycles a pixel)'

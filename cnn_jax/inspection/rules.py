@@ -6,17 +6,9 @@ from typing import Any
 from flax import linen as nn
 
 from cnn_jax.inspection.fields import POINT, Window
-from cnn_jax.modules import (
-    Average,
-    BatchNorm,
-    Conv,
-    Downsample,
-    DownsampleBranches,
-    MapLayerNorm,
-    Strategy,
-)
-from cnn_jax.modules.strategies import MAX_POOL, SHORTCUT, STRIDED_CONV
+from cnn_jax.layers import Average, BatchNorm, Conv, Downsample, DownsampleBranches, MapLayerNorm
 from cnn_jax.ops.windows import padding_pairs, per_axis
+from cnn_jax.strategies import MAX_POOL, SHORTCUT, STRIDED_CONV, Strategy
 
 ATOMS = (Downsample, DownsampleBranches)  # layers whose own submodules are not shown
 NORMS = (
@@ -52,7 +44,7 @@ def layer_windows(
     Empty for a module that is not known here, whose equations say it. The statistics of a norm do
     not count, like the choice of a polyphase strategy.
 
-    >>> from cnn_jax.modules import Stride
+    >>> from cnn_jax.strategies import Stride
     >>> layer_windows(Conv(16, 5, stride=2), (28, 28), {})
     (Window(reach=((2, 2), (2, 2)), stride=(2, 2)),)
     >>> layer_windows(Downsample(Stride()), (28, 28), {}) == (POINT,)

@@ -21,7 +21,7 @@ def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> Summary:
     BadInput, naming the layer and the smallest square image that fits, where the images do not fit.
 
     >>> from cnn_jax.models import ConvNet1
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> summary = summarize(ConvNet1(Max(), 10), (28, 28, 1))
     >>> summary.parameters, [layer.name for layer in summary.layers][:3]
     (29034, ['conv1', 'norm1', 'pool1'])

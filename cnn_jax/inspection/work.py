@@ -26,7 +26,7 @@ def direct_step_work(model: nn.Module, image_shape: tuple[int, int, int], batch_
     gradient and two moments, and writes all but the gradient.
 
     >>> from cnn_jax.models import ConvNet1
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> work = direct_step_work(ConvNet1(Max(), 10), (28, 28, 1), batch_size=128)
     >>> round(work.flops / 1e9, 2), round(work.bytes / 1e6, 1)
     (2.1, 87.5)

@@ -1,16 +1,16 @@
 """AlexNet in its one-column form (Krizhevsky 2014, "One weird trick", section 2)."""
 
-from flax import linen as nn
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-from cnn_jax.models.network import Network
-from cnn_jax.modules.strategies import STRIDED_CONV, Site
+from cnn_jax.layers import Layers
+from cnn_jax.models.network import Share, StemNetwork
 from cnn_jax.ops.windows import Padding
+from cnn_jax.strategies import STRIDED_CONV, Site
 
 _POOL = Site('max_pool', window=3)
 
 
-class AlexNet(Network):
+class AlexNet(StemNetwork):
     """Five convolutions, three overlapping max pools, three dense layers; 61,100,840 parameters.
 
     Torchvision's: the last map is averaged to 6x6, so any image of at least 63 pixels fits, and no
@@ -20,15 +20,9 @@ class AlexNet(Network):
     """
 
     norm: str = 'none'
-    dropout: float = 0.5
-    small_images: bool = False
-    downsample_first: bool = False
+    dropout: Share = 0.5
 
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, 'batch height width channels'], *, train: bool
-    ) -> Float[Array, 'batch {self.num_classes}']:
-        x, layers = self.start(x, train=train)
+    def forward(self, layers: Layers, x: Array) -> Array:
         pool_stride = layers.conv_stride(_POOL, published=1)
         first = self.downsample_first and not self.small_images
         first_stride = layers.conv_stride(STRIDED_CONV, published=4) if first else 4

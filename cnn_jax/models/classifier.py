@@ -11,7 +11,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float, Key, UInt8
 
 from cnn_jax.errors import require
-from cnn_jax.modules.conv import channels_first_hint
+from cnn_jax.layers.conv import channels_first_hint
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Classifier:
 
     >>> import jax
     >>> from cnn_jax.models import ConvNet1
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> classifier = Classifier(ConvNet1(Max(), 10), mean=(0.5,), std=(0.25,))
     >>> images = jnp.zeros((2, 28, 28, 1), jnp.uint8)
     >>> variables = classifier.init(jax.random.key(0), (28, 28, 1))

@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-from flax import linen as nn
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
+from cnn_jax.layers import Layers
 from cnn_jax.models.network import Network
-from cnn_jax.modules.strategies import MAX_POOL
+from cnn_jax.strategies import MAX_POOL
 
 
 class ConvNet1(Network):
@@ -16,7 +16,7 @@ class ConvNet1(Network):
     29,034 trainable parameters.
 
     >>> import jax, jax.numpy as jnp
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> model = ConvNet1(Max(), num_classes=10)
     >>> variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)), train=False)
     >>> sum(p.size for p in jax.tree.leaves(variables['params']))
@@ -25,11 +25,7 @@ class ConvNet1(Network):
 
     IMAGES: ClassVar[tuple[int, int, int]] = (28, 28, 1)
 
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, 'batch height width channels'], *, train: bool
-    ) -> Float[Array, 'batch {self.num_classes}']:
-        x, layers = self.start(x, train=train)
+    def forward(self, layers: Layers, x: Array) -> Array:
         for block, features in enumerate((16, 32), start=1):
             stride = layers.conv_stride(MAX_POOL, published=1)
             x = layers.conv(x, features, 5, stride=stride, use_bias=True, name=f'conv{block}')

@@ -8,9 +8,9 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from cnn_jax.errors import require
-from cnn_jax.models.network import Network
-from cnn_jax.modules import Layers
-from cnn_jax.modules.strategies import STRIDED_CONV
+from cnn_jax.layers import Layers
+from cnn_jax.models.network import Share, StemNetwork
+from cnn_jax.strategies import STRIDED_CONV
 
 
 class ConvNeXtBlock(nn.Module):
@@ -36,7 +36,7 @@ class ConvNeXtBlock(nn.Module):
         return x + drop(scale.astype(y.dtype) * y)
 
 
-class ConvNeXt(Network):
+class ConvNeXt(StemNetwork):
     """ConvNeXt-T: a 4x4 convolution of stride 4, four stages of 3, 3, 9, 3 blocks; 28,589,128.
 
     A stage starts with norm and a 2x2 convolution of stride 2; where a strategy takes that stride,
@@ -60,16 +60,10 @@ class ConvNeXt(Network):
     norm_epsilon: float = 1e-6
     depths: tuple[int, ...] = (3, 3, 9, 3)
     features: tuple[int, ...] = (96, 192, 384, 768)
-    drop_path: float = 0.0
-    small_images: bool = False
-    downsample_first: bool = False
+    drop_path: Share = 0.0
     unstrided_stem: bool = False
 
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, 'batch height width channels'], *, train: bool
-    ) -> Float[Array, 'batch {self.num_classes}']:
-        x, layers = self.start(x, train=train)
+    def forward(self, layers: Layers, x: Array) -> Array:
         require(
             len(self.depths) == len(self.features),
             f'ConvNeXt: depths and features must be of one length; got {self.depths} and '

@@ -4,10 +4,10 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from cnn_jax.models.network import Network
+from cnn_jax.layers import Layers
+from cnn_jax.models.network import StemNetwork
 from cnn_jax.models.resnet import residual_stem
-from cnn_jax.modules import Layers
-from cnn_jax.modules.strategies import AVG_POOL
+from cnn_jax.strategies import AVG_POOL
 
 
 class DenseLayer(nn.Module):
@@ -42,7 +42,7 @@ class Transition(nn.Module):
         return self.layers.downsample(x, AVG_POOL, name='pool')
 
 
-class DenseNet(Network):
+class DenseNet(StemNetwork):
     """DenseNet-121: four dense blocks of 6, 12, 24, 16 layers with growth 32; 7,978,856 parameters.
 
     `small_images` (28 or 32 pixels) starts with a 3x3 convolution of stride 1 and no max pool.
@@ -51,14 +51,8 @@ class DenseNet(Network):
 
     depths: tuple[int, ...] = (6, 12, 24, 16)
     growth: int = 32
-    small_images: bool = False
-    downsample_first: bool = False
 
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, 'batch height width channels'], *, train: bool
-    ) -> Float[Array, 'batch {self.num_classes}']:
-        x, layers = self.start(x, train=train)
+    def forward(self, layers: Layers, x: Array) -> Array:
         x = residual_stem(layers, x, self.small_images, self.downsample_first)
         for block, count in enumerate(self.depths, start=1):
             for number in range(1, count + 1):

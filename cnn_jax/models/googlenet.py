@@ -4,9 +4,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from cnn_jax.models.network import Network
-from cnn_jax.modules import Downsample, Layers, Max
-from cnn_jax.modules.strategies import STRIDED_CONV, Site
+from cnn_jax.layers import Downsample, Layers
+from cnn_jax.models.network import Share, StemNetwork
+from cnn_jax.strategies import STRIDED_CONV, Max, Site
 
 _AFTER_CONV = Site('max_pool', window=3, ceil_mode=True)
 _AFTER_BLOCK = Site('max_pool', window=3, ceil_mode=True, after_conv=False)
@@ -65,7 +65,7 @@ class Inception(nn.Module):
         return jnp.concatenate(branches, axis=-1)
 
 
-class GoogLeNet(Network):
+class GoogLeNet(StemNetwork):
     """Nine Inception blocks in three stages; 6,624,904 parameters.
 
     Torchvision's: batch norm of epsilon 0.001, 3x3 convolutions where the paper has 5x5, sizes of
@@ -75,15 +75,9 @@ class GoogLeNet(Network):
     """
 
     norm_epsilon: float = 1e-3
-    dropout: float = 0.2
-    small_images: bool = False
-    downsample_first: bool = False
+    dropout: Share = 0.2
 
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, 'batch height width channels'], *, train: bool
-    ) -> Float[Array, 'batch {self.num_classes}']:
-        x, layers = self.start(x, train=train)
+    def forward(self, layers: Layers, x: Array) -> Array:
         pool_stride = layers.conv_stride(_AFTER_CONV, published=1)
         if self.small_images:
             x = ConvNorm(layers, 64, 3, name='conv1')(x)

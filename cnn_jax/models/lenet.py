@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-from flax import linen as nn
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
+from cnn_jax.layers import Layers
 from cnn_jax.models.network import Network
-from cnn_jax.modules.strategies import AVG_POOL
+from cnn_jax.strategies import AVG_POOL
 
 _SIDE = 28  # images of up to this side are padded, 28 to the 32 of the paper
 
@@ -19,7 +19,7 @@ class LeNet5(Network):
     padding of 2 in the first convolution, of 28x28x1.
 
     >>> import jax, jax.numpy as jnp
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> model = LeNet5(Max(), num_classes=10)
     >>> variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)), train=False)
     >>> sum(p.size for p in jax.tree.leaves(variables['params']))
@@ -31,11 +31,7 @@ class LeNet5(Network):
     activation: str = 'tanh'
     norm: str = 'none'
 
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, 'batch height width channels'], *, train: bool
-    ) -> Float[Array, 'batch {self.num_classes}']:
-        x, layers = self.start(x, train=train)
+    def forward(self, layers: Layers, x: Array) -> Array:
         stride = layers.conv_stride(AVG_POOL, published=1)
         first = tuple((2, 2) if n <= _SIDE else (0, 0) for n in x.shape[1:3])
         paddings = (first, 'valid')

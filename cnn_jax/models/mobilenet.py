@@ -3,9 +3,9 @@
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from cnn_jax.models.network import Network
-from cnn_jax.modules import Layers
-from cnn_jax.modules.strategies import STRIDED_CONV
+from cnn_jax.layers import Layers
+from cnn_jax.models.network import Share, StemNetwork
+from cnn_jax.strategies import STRIDED_CONV
 
 STAGES = (  # expansion, features, blocks, whether the first block halves the map; Table 2
     (1, 16, 1, False),
@@ -49,7 +49,7 @@ class InvertedResidual(nn.Module):
         return x + shortcut if same else x
 
 
-class MobileNetV2(Network):
+class MobileNetV2(StemNetwork):
     """Seventeen inverted residual blocks; 3,504,872 parameters.
 
     `small_images` (28 or 32 pixels) gives the first convolution stride 1. `downsample_first` makes
@@ -57,15 +57,9 @@ class MobileNetV2(Network):
     """
 
     activation: str = 'relu6'
-    dropout: float = 0.2
-    small_images: bool = False
-    downsample_first: bool = False
+    dropout: Share = 0.2
 
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, 'batch height width channels'], *, train: bool
-    ) -> Float[Array, 'batch {self.num_classes}']:
-        x, layers = self.start(x, train=train)
+    def forward(self, layers: Layers, x: Array) -> Array:
         first = self.downsample_first and not self.small_images
         stride = 1 if self.small_images else 2
         stride = layers.conv_stride(STRIDED_CONV) if first else stride

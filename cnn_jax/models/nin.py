@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-from flax import linen as nn
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-from cnn_jax.models.network import Network
-from cnn_jax.modules.strategies import Site
+from cnn_jax.layers import Layers
+from cnn_jax.models.network import Network, Share
 from cnn_jax.ops.floats import wide
+from cnn_jax.strategies import Site
 
 _STAGES = (  # the window and features of a stage's convolution, and of its two 1x1 convolutions
     (5, (192, 160, 96), Site('max_pool', window=3, ceil_mode=True)),
@@ -25,13 +25,9 @@ class NIN(Network):
     IMAGES: ClassVar[tuple[int, int, int]] = (32, 32, 3)
 
     norm: str = 'none'
-    dropout: float = 0.5
+    dropout: Share = 0.5
 
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, 'batch height width channels'], *, train: bool
-    ) -> Float[Array, 'batch {self.num_classes}']:
-        x, layers = self.start(x, train=train)
+    def forward(self, layers: Layers, x: Array) -> Array:
 
         def stage(x: Array, number: int, window: int, plan: tuple[int, ...], stride: int) -> Array:
             for i, features in enumerate(plan):

@@ -5,9 +5,9 @@ from typing import ClassVar
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from cnn_jax.layers import Layers
 from cnn_jax.models.network import Network
-from cnn_jax.modules import Layers
-from cnn_jax.modules.strategies import SHORTCUT, STRIDED_CONV
+from cnn_jax.strategies import SHORTCUT, STRIDED_CONV
 
 
 class PreActBlock(nn.Module):
@@ -52,11 +52,7 @@ class PreActResNet(Network):
 
     depths: tuple[int, ...] = (2, 2, 2, 2)
 
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, 'batch height width channels'], *, train: bool
-    ) -> Float[Array, 'batch {self.num_classes}']:
-        x, layers = self.start(x, train=train)
+    def forward(self, layers: Layers, x: Array) -> Array:
         x = layers.conv(x, 64, 3, name='conv1')
         for stage, blocks in enumerate(self.depths, start=1):
             for number in range(blocks):

@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-from flax import linen as nn
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
+from cnn_jax.layers import Layers
 from cnn_jax.models.network import Network
-from cnn_jax.modules.strategies import MAX_POOL
+from cnn_jax.strategies import MAX_POOL
 
 
 class QuickNet(Network):
@@ -18,7 +18,7 @@ class QuickNet(Network):
     trainable parameters, of which only the pool depends on the strategy.
 
     >>> import jax, jax.numpy as jnp
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> model = QuickNet(Max(), num_classes=10)
     >>> variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)), train=False)
     >>> sum(p.size for p in jax.tree.leaves(variables['params']))
@@ -27,11 +27,7 @@ class QuickNet(Network):
 
     IMAGES: ClassVar[tuple[int, int, int]] = (28, 28, 1)
 
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, 'batch height width channels'], *, train: bool
-    ) -> Float[Array, 'batch {self.num_classes}']:
-        x, layers = self.start(x, train=train)
+    def forward(self, layers: Layers, x: Array) -> Array:
         stride = layers.conv_stride(MAX_POOL, published=1)
         plan = ((32, 5, 2), (32, 3, stride), (64, 3, 1))
         for number, (features, window, stride) in enumerate(plan, start=1):

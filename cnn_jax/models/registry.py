@@ -23,7 +23,7 @@ from cnn_jax.models.preact_resnet import PreActResNet
 from cnn_jax.models.quicknet import QuickNet
 from cnn_jax.models.resnet import CifarResNet, ResNet
 from cnn_jax.models.vgg import VGG
-from cnn_jax.modules import Strategy
+from cnn_jax.strategies import Strategy
 
 _Bottleneck = partial(ResNet, bottleneck=True)
 _REGISTRY: Mapping[str, partial[Network]] = {
@@ -71,7 +71,7 @@ def model_names() -> tuple[str, ...]:
 def build_model(name: str, *, downsample: Strategy, num_classes: int, **options: Any) -> Network:
     """The model of that name; `options` are fields of it. Raises BadInput with the nearest name.
 
-    >>> from cnn_jax.modules import Avg
+    >>> from cnn_jax.strategies import Avg
     >>> build_model('resnet18', downsample=Avg(), num_classes=10, small_images=True).num_classes
     10
     """
@@ -89,7 +89,7 @@ def build_model(name: str, *, downsample: Strategy, num_classes: int, **options:
 def for_images(model: Network, image_shape: tuple[int, int, int]) -> Network:
     """The model in its form for images of that shape: of up to 64 pixels, `small_images`.
 
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> model = build_model('resnet18', downsample=Max(), num_classes=10)
     >>> for_images(model, (32, 32, 3)).small_images, for_images(model, (224, 224, 3)).small_images
     (True, False)
@@ -104,7 +104,7 @@ def check_model(model: nn.Module, image_shape: tuple[int, int, int]) -> dict:
     Raises BadInput, naming the layer and the smallest square image that fits (unless the model is
     `strict`), where a window does not fit its feature map.
 
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> shapes = check_model(ConvNet1(Max(), 10), (28, 28, 1))
     >>> shapes['params']['dense']['kernel'].shape
     (1568, 10)
@@ -159,7 +159,7 @@ def _smallest_side(model: nn.Module, image_shape: tuple[int, int, int]) -> int |
 def count_parameters(variables: Mapping) -> int:
     """How many trainable numbers `variables['params']` holds.
 
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> count_parameters(check_model(ConvNet1(Max(), 10), (28, 28, 1)))
     29034
     """

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from cnn_jax.models.network import Network
-from cnn_jax.modules import Downsample, Layers, Subsample
-from cnn_jax.modules.strategies import SHORTCUT, STRIDED_CONV, Site
+from cnn_jax.layers import Downsample, Layers
+from cnn_jax.models.network import Blocks, Network, StemNetwork
+from cnn_jax.strategies import SHORTCUT, STRIDED_CONV, Site, Subsample
 
 _STEM_POOL = Site('max_pool', window=3, padding=((1, 1), (1, 1)))
 
@@ -61,7 +61,7 @@ class ResidualBlock(nn.Module):
         return self.layers.normalise(shortcut, name='shortcut_norm')
 
 
-class ResNet(Network):
+class ResNet(StemNetwork):
     """ResNet (He et al., CVPR 2016) of four stages, with the stride on the 3x3 convolution.
 
     ResNet-18 has 11,689,512 parameters, ResNet-50 25,557,032. `groups` and `width` make ResNeXt
@@ -80,14 +80,8 @@ class ResNet(Network):
     bottleneck: bool = False
     groups: int = 1
     width: int = 64
-    small_images: bool = False
-    downsample_first: bool = False
 
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, 'batch height width channels'], *, train: bool
-    ) -> Float[Array, 'batch {self.num_classes}']:
-        x, layers = self.start(x, train=train)
+    def forward(self, layers: Layers, x: Array) -> Array:
         x = residual_stem(layers, x, self.small_images, self.downsample_first)
         for stage, blocks in enumerate(self.depths, start=1):
             for number in range(blocks):
@@ -126,13 +120,9 @@ class CifarResNet(Network):
 
     IMAGES: ClassVar[tuple[int, int, int]] = (32, 32, 3)
 
-    blocks: int = 3
+    blocks: Blocks = 3
 
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, 'batch height width channels'], *, train: bool
-    ) -> Float[Array, 'batch {self.num_classes}']:
-        x, layers = self.start(x, train=train)
+    def forward(self, layers: Layers, x: Array) -> Array:
         x = layers.conv(x, 16, 3, name='conv1')
         x = layers.activate(layers.normalise(x, name='norm1'))
         for stage, features in enumerate((16, 32, 64), start=1):

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from flax import linen as nn
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from cnn_jax.errors import BadInput
-from cnn_jax.models.network import Network
-from cnn_jax.modules.strategies import Site
+from cnn_jax.layers import Layers
+from cnn_jax.models.network import Network, Share
+from cnn_jax.strategies import Site
 
 _FEATURES = (64, 128, 256, 512, 512)
 DEPTHS: Mapping[int, tuple[int, ...]] = {  # convolutions per stage; Table 1, columns A, B, D, E
@@ -28,16 +28,12 @@ class VGG(Network):
 
     depth: int = 16
     norm: str = 'none'
-    dropout: float = 0.5
+    dropout: Share = 0.5
     small_images: bool = False
 
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, 'batch height width channels'], *, train: bool
-    ) -> Float[Array, 'batch {self.num_classes}']:
+    def forward(self, layers: Layers, x: Array) -> Array:
         if self.depth not in DEPTHS:
             raise BadInput(f'depth must be one of {", ".join(map(str, DEPTHS))}; got {self.depth}.')
-        x, layers = self.start(x, train=train)
         site = Site('max_pool', ceil_mode=self.small_images)
         pool_stride = layers.conv_stride(site, published=1)
         plan = zip(DEPTHS[self.depth], _FEATURES, strict=True)

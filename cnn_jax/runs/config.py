@@ -11,7 +11,7 @@ import tyro
 from cnn_jax.data.augment import Augment
 from cnn_jax.errors import BadInput, is_number, require, unknown_name
 from cnn_jax.models import model_names
-from cnn_jax.modules import Strategy, strategy_from_dict, strategy_to_dict
+from cnn_jax.strategies import Strategy, strategy_from_dict, strategy_to_dict
 from cnn_jax.training import Optimizer
 
 T = TypeVar('T')
@@ -176,7 +176,7 @@ class Comparison(Recipe):
 def cells_of(comparison: Comparison) -> dict[tuple[str, int], Cell]:
     """The cells of the grid by (strategy name, seed), seed by seed.
 
-    >>> from cnn_jax.modules import Avg, Max
+    >>> from cnn_jax.strategies import Avg, Max
     >>> list(cells_of(Comparison(strategies={'max': Max(), 'avg': Avg()}, seeds=(0, 1))))
     [('max', 0), ('avg', 0), ('max', 1), ('avg', 1)]
     """
@@ -191,7 +191,7 @@ def cells_of(comparison: Comparison) -> dict[tuple[str, int], Cell]:
 def config_to_dict(config: Cell | Comparison) -> dict:
     """The resolved config as plain JSON values.
 
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> config_to_dict(Cell(strategy=Max(), seed=0))['strategy']
     {'name': 'max', 'window': None, 'stride': 2, 'padding': None}
     """
@@ -210,7 +210,7 @@ def cell_from_dict(values: Mapping) -> Cell:
 
     Raises BadInput where a field is unknown, as in files of another version, or wrong.
 
-    >>> from cnn_jax.modules import MaxBlur
+    >>> from cnn_jax.strategies import MaxBlur
     >>> cell = Cell(strategy=MaxBlur(filter_size=5), seed=3, image_size=(32, 32))
     >>> cell_from_dict(config_to_dict(cell)) == cell
     True
@@ -221,7 +221,7 @@ def cell_from_dict(values: Mapping) -> Cell:
 def comparison_from_dict(values: Mapping) -> Comparison:
     """The comparison whose `config_to_dict` that is, as `cell_from_dict` makes a cell.
 
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> comparison_from_dict({'strategies': {'max': {'name': 'max'}}}).strategies
     {'max': Max(window=None, stride=2, padding=None)}
     """
@@ -261,7 +261,7 @@ def _tuples(values: Mapping) -> dict:
 def config_hash(cell: Cell) -> str:
     """The name of the cell's folder: 16 hex digits of the SHA-256 of its config in sorted JSON.
 
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> one, two = (Cell(strategy=Max(), seed=seed) for seed in (0, 1))
     >>> len(config_hash(one)), config_hash(one) == config_hash(two)
     (16, False)

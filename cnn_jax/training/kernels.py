@@ -4,7 +4,6 @@ Decided by the path of a parameter, never by how many axes it has: that of a str
 what shares it.
 """
 
-import re
 from collections.abc import Collection
 from typing import Any
 
@@ -12,36 +11,9 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from cnn_jax.modules import (
-    Downsample,
-    DownsampleBranches,
-    adaptive_blur,
-    combined,
-    frequency,
-    polyphase,
-    weighted,
-)
+from cnn_jax.layers import Downsample, DownsampleBranches
 
 Path = tuple[str, ...]
-_POOLS = (
-    Downsample,
-    DownsampleBranches,
-    adaptive_blur.AdaptiveBlurPool,
-    adaptive_blur.LearnedBlurPool,
-    combined.GatedPool,
-    combined.MixedPool,
-    combined.TreePool,
-    frequency.DiffStridePool,
-    polyphase.LPSWeights,
-    polyphase.TIPSPool,
-    weighted.AdaPool,
-    weighted.DetailPreservingPool,
-    weighted.GeMPool,
-    weighted.LIPPool,
-    weighted.LSEPool,
-    weighted.OrdinalPool,
-)
-_POOL_NAME = re.compile(rf'(?:{"|".join(pool.__name__ for pool in _POOLS)})_\d+')
 
 
 def strategy_paths(model: nn.Module, image_shape: tuple[int, int, int]) -> frozenset[Path]:
@@ -50,7 +22,7 @@ def strategy_paths(model: nn.Module, image_shape: tuple[int, int, int]) -> froze
     Traces shapes and computes nothing.
 
     >>> from cnn_jax.models import ConvNet1
-    >>> from cnn_jax.modules import GeM
+    >>> from cnn_jax.strategies import GeM
     >>> sorted(strategy_paths(ConvNet1(GeM(), 10), (28, 28, 1)))
     [('pool1',), ('pool2',)]
     """
@@ -69,19 +41,13 @@ def strategy_paths(model: nn.Module, image_shape: tuple[int, int, int]) -> froze
     return frozenset(found)
 
 
-def is_strategys(path: Path, strategies: Collection[Path] = ()) -> bool:
-    """Whether the parameter at `path` belongs to a strategy.
+def is_strategys(path: Path, strategies: Collection[Path]) -> bool:
+    """Whether the parameter at `path` is below one of the paths of `strategy_paths`.
 
-    It does in a pooling module of `cnn_jax.modules` that has the name that Flax gives it, and below
-    one of the paths `strategies`, which the modules of one's own strategies need.
-
-    >>> is_strategys(('pool1', 'LIPPool_0', 'kernel')), is_strategys(('conv1', 'kernel'))
+    >>> is_strategys(('pool1', 'p'), {('pool1',)}), is_strategys(('conv1', 'kernel'), {('pool1',)})
     (True, False)
-    >>> is_strategys(('pool1', 'Conv_0', 'kernel'), {('pool1',)})
-    True
     """
-    known = any(_POOL_NAME.fullmatch(name) for name in path)
-    return known or any(path[: len(below)] == below for below in strategies)
+    return any(path[: len(below)] == below for below in strategies)
 
 
 def kernels(params: Any, *, strategies: Collection[Path], with_strategies: bool = False) -> Any:

@@ -105,13 +105,12 @@ def make_optimizer(
     *,
     epochs: int,
     steps_per_epoch: int,
-    strategies: Collection[Path] = (),
+    strategies: Collection[Path] | None = None,
 ) -> optax.GradientTransformation:
     """The Optax transformation that `optimizer` describes.
 
-    What decays and what Muon takes goes by the paths of the parameters. `strategies` are those that
-    `strategy_paths` finds in the model; they are needed only for strategies of one's own whose
-    modules have a 'kernel', since those of this package are known by name.
+    What decays and what Muon takes goes by the paths of the parameters; `strategies` are those that
+    `strategy_paths` finds in the model. Raises BadInput where they are needed and not given.
 
     >>> params = {'kernel': jax.numpy.ones((2, 2))}
     >>> tx = make_optimizer(Optimizer(name='sgd', learning_rate=0.5), epochs=1, steps_per_epoch=1)
@@ -119,6 +118,12 @@ def make_optimizer(
     >>> float(updates['kernel'][0, 0])
     -0.5
     """
+    require(
+        strategies is not None or not (optimizer.weight_decay or optimizer.name == 'muon'),
+        'weight decay and Muon leave out the parameters of strategies: '
+        'give strategies=strategy_paths(model, image_shape).',
+    )
+    strategies = strategies or ()
     rate = make_schedule(optimizer, epochs=epochs, steps_per_epoch=steps_per_epoch)
     decayed = partial(kernels, strategies=strategies, with_strategies=optimizer.decay_strategies)
     if optimizer.name == 'adamw':

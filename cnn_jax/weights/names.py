@@ -50,7 +50,7 @@ def torch_names(model: Network, naming: Naming) -> Names:
     """The names of that network; BadInput where that naming has none for it.
 
     >>> from cnn_jax.models import build_model
-    >>> from cnn_jax.modules import Max, MaxBlur
+    >>> from cnn_jax.strategies import Max, MaxBlur
     >>> model = build_model('vgg16', downsample=Max(), num_classes=10)
     >>> torch_names(model, 'torchvision').layers['conv2_1']
     'features.5'

@@ -8,8 +8,8 @@ from jaxtyping import Shaped
 from cnn_jax.errors import require
 from cnn_jax.models import check_model
 from cnn_jax.models.network import Network
-from cnn_jax.modules import MaxBlur
 from cnn_jax.ops.blur import LARGEST_FILTER, binomial_filter
+from cnn_jax.strategies import MaxBlur
 from cnn_jax.weights.names import Names, Naming, torch_names
 from cnn_jax.weights.saved import flat, nested
 from cnn_jax.weights.slots import features, slots
@@ -42,7 +42,7 @@ def from_torch(
 
     >>> import jax, jax.numpy as jnp
     >>> from cnn_jax.models import build_model
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> model = build_model('lenet5', downsample=Max(), num_classes=10)
     >>> variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)), train=False)
     >>> tensors = to_torch(model, variables, (28, 28, 1))

@@ -20,7 +20,7 @@ def save_weights(path: str | Path, variables: Mapping) -> None:
 
     >>> import jax, tempfile
     >>> from cnn_jax.models import Classifier, ConvNet1
-    >>> from cnn_jax.modules import Max
+    >>> from cnn_jax.strategies import Max
     >>> model = ConvNet1(Max(), num_classes=10)
     >>> variables = Classifier(model, mean=(0.5,), std=(0.5,)).init(jax.random.key(0), (28, 28, 1))
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -6,8 +6,8 @@ python -m experiments.compare_pooling configs/fashion_mnist/all_strategies.py --
 costs and where it starts. To compare, choose a few with --strategies and more --seeds and --epochs.
 """
 
-from cnn_jax.modules import strategy_named, strategy_names
 from cnn_jax.runs import Comparison, Evaluation
+from cnn_jax.strategies import strategy_named, strategy_names
 from cnn_jax.training import Optimizer
 
 config = Comparison(

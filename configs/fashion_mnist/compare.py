@@ -6,8 +6,8 @@ make compare
 (stride), 0.63 (max, avg), 0.72 (max_blur3), 0.74 (max_blur5); seeds spread by 0.005 and 0.015.
 """
 
-from cnn_jax.modules import Avg, Max, MaxBlur, Stride
 from cnn_jax.runs import Comparison
+from cnn_jax.strategies import Avg, Max, MaxBlur, Stride
 from cnn_jax.training import Optimizer
 
 config = Comparison(

@@ -8,8 +8,8 @@ minutes on two cores that had other work too. Expect accuracy 0.9011 (0.0047, th
 six seeds) and consistency 0.615 (0.008).
 """
 
-from cnn_jax.modules import Max
 from cnn_jax.runs import Comparison
+from cnn_jax.strategies import Max
 from cnn_jax.training import Optimizer
 
 config = Comparison(

@@ -9,8 +9,8 @@ over six seeds: max, accuracy 0.9204 (0.0013) and consistency 0.674 (0.007); max
 """
 
 from cnn_jax.data.augment import Augment
-from cnn_jax.modules import Max, MaxBlur
 from cnn_jax.runs import Comparison
+from cnn_jax.strategies import Max, MaxBlur
 from cnn_jax.training import Optimizer
 
 config = Comparison(

@@ -8,8 +8,8 @@ at the end.
 """
 
 from cnn_jax.data.augment import Augment
-from cnn_jax.modules import Max
 from cnn_jax.runs import Comparison
+from cnn_jax.strategies import Max
 from cnn_jax.training import Optimizer
 
 config = Comparison(

@@ -3,8 +3,8 @@
 python -m experiments.compare_pooling configs/shapes/first_look.py --output runs/first_look
 """
 
-from cnn_jax.modules import Blur, Max, MaxBlur
 from cnn_jax.runs import Comparison
+from cnn_jax.strategies import Blur, Max, MaxBlur
 
 config = Comparison(
     title='A first look: drawn shapes',

@@ -16,11 +16,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnn_jax.data import load
+from cnn_jax.layers import Downsample
 from cnn_jax.models import Classifier, build_model, for_images, model_names
-from cnn_jax.modules import Downsample, Max, strategy_named, strategy_names
 from cnn_jax.runs.command_line import load_config
 from cnn_jax.runs.config import Cell, cells_of
-from cnn_jax.training import create_state, make_optimizer, make_train_step, zero_sums
+from cnn_jax.strategies import Max, strategy_named, strategy_names
+from cnn_jax.training import (
+    create_state,
+    make_optimizer,
+    make_train_step,
+    strategy_paths,
+    zero_sums,
+)
 
 MAP, IMAGES = (8, 14, 14, 32), (8, 32, 32, 3)  # of a strategy, and of a model
 _CONFIGS = Path(__file__).parents[2] / 'configs' / 'fashion_mnist'
@@ -139,9 +146,10 @@ def _step(what: str) -> Build:
     cell = steps()[f'step {what}']
     data = load('shapes_tiny', log=lambda line: None)
     images, labels, shape = data.train.images, data.train.labels, data.image_shape
-    model = build_model(cell.model, downsample=cell.strategy, num_classes=10)
-    optimizer = make_optimizer(cell.optimizer, epochs=cell.epochs, steps_per_epoch=10)
-    first = Classifier(for_images(model, shape), (0.3,), (0.3,))
+    model = for_images(build_model(cell.model, downsample=cell.strategy, num_classes=10), shape)
+    plan = {'epochs': cell.epochs, 'steps_per_epoch': 10}
+    optimizer = make_optimizer(cell.optimizer, **plan, strategies=strategy_paths(model, shape))
+    first = Classifier(model, (0.3,), (0.3,))
     key = jax.random.key(0)
     state = create_state(first, optimizer, key, shape)
     order = np.arange(cell.batch_size)[None]

@@ -8,8 +8,9 @@ import numpy as np
 from flax import linen as nn
 from jax import Array, lax
 
-from cnn_jax.modules import Downsample, Strategy, strategy_named, strategy_names
+from cnn_jax.layers import Downsample
 from cnn_jax.ops import binomial_filter
+from cnn_jax.strategies import Strategy, strategy_named, strategy_names
 
 Shape = tuple[int, int, int, int]
 

@@ -11,7 +11,7 @@ import numpy as np
 from cnn_jax.data.augment import Augment, augment_images
 from cnn_jax.inspection import direct_step_work
 from cnn_jax.models import Classifier, build_model, for_images
-from cnn_jax.modules import strategy_named
+from cnn_jax.strategies import strategy_named
 from cnn_jax.streams import Stream, stream_key
 from cnn_jax.training import (
     Optimizer,

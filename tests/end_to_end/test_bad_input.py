@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 TINY = str(ROOT / 'configs' / 'shapes' / 'tiny.py')
 
 CONFIG = """
-from cnn_jax.modules import Blur, Max, strategy_named
+from cnn_jax.strategies import Blur, Max, strategy_named
 from cnn_jax.runs import Comparison
 from cnn_jax.training import Optimizer
 class Mute(Exception):

@@ -10,17 +10,19 @@ from experiments import compare_pooling
 
 MINE = """
 from dataclasses import dataclass
-from cnn_jax.modules import Max, downsample
+from typing import ClassVar
+from cnn_jax.strategies import Max, registry
 @dataclass(frozen=True)
 class Mine(Max):
-    def __call__(self, x, *, train):
+    name: ClassVar[str] = 'mine'
+    def __call__(self, x, *, train, layer):
         if train and BROKEN:
             raise RuntimeError('no memory\\n  for this op')
-        return super().__call__(x, train=train)
-downsample._REGISTRY['mine'] = Mine
+        return super().__call__(x, train=train, layer=layer)
+registry.STRATEGIES += (Mine,)
 """
 CONFIG = """
-from cnn_jax.modules import Max
+from cnn_jax.strategies import Max
 from cnn_jax.runs import Comparison, Evaluation
 from a_strategy_of_a_test import Mine
 config = Comparison(
@@ -35,9 +37,9 @@ def compare(tmp_path, monkeypatch, capsys):
     """Runs the comparison, its strategy `mine` broken or not, in a folder `run`."""
     (tmp_path / 'config.py').write_text(CONFIG)
     monkeypatch.setattr(sys, 'path', list(sys.path))
-    from cnn_jax.modules import downsample
+    from cnn_jax.strategies import registry
 
-    monkeypatch.setattr(downsample, '_REGISTRY', dict(downsample._REGISTRY))
+    monkeypatch.setattr(registry, 'STRATEGIES', registry.STRATEGIES)
 
     def call(*options, broken=False):
         (tmp_path / 'a_strategy_of_a_test.py').write_text(f'BROKEN = {broken}\n{MINE}')

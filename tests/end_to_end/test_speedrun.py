@@ -11,7 +11,7 @@ from experiments import speedrun
 
 CONFIG = """
 from cnn_jax.data.augment import Augment
-from cnn_jax.modules import Max
+from cnn_jax.strategies import Max
 from cnn_jax.runs import Comparison
 config = Comparison(data='shapes_tiny', strategies={'max': Max()}, seeds=(3,), epochs=1,
                     batch_size=16, augment=Augment(flip=True))

@@ -11,7 +11,7 @@ from cnn_jax import ops
 from cnn_jax.errors import BadInput
 from cnn_jax.inspection import layer_output, layer_outputs, summarize
 from cnn_jax.models import ConvNet1, build_model
-from cnn_jax.modules import Max, strategy_named
+from cnn_jax.strategies import Max, strategy_named
 
 MODEL, SHAPE = ConvNet1(Max(), 10), (28, 28, 1)
 

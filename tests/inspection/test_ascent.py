@@ -8,7 +8,7 @@ import pytest
 from cnn_jax.errors import BadInput
 from cnn_jax.inspection import deep_dream, house, layer_output, maximise_activation
 from cnn_jax.models import ConvNet1
-from cnn_jax.modules import Max
+from cnn_jax.strategies import Max
 
 MODEL, SHAPE, KEY = ConvNet1(Max(), 10), (28, 28, 1), jax.random.key(0)
 

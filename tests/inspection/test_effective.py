@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from cnn_jax.errors import BadInput
 from cnn_jax.inspection import effective_receptive_field, plot_receptive_field, summarize
 from cnn_jax.models import ConvNet1, build_model
-from cnn_jax.modules import Max, MaxBlur
+from cnn_jax.strategies import Max, MaxBlur
 from cnn_jax.style import png
 
 SHAPE = (36, 40, 2)

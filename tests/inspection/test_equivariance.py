@@ -10,7 +10,7 @@ from cnn_jax.data import channel_statistics, load
 from cnn_jax.errors import BadInput
 from cnn_jax.inspection import equivariance_maps, fourier_shift, plot_equivariance
 from cnn_jax.models import ConvNet1, build_model
-from cnn_jax.modules import APS, Max, MaxBlur
+from cnn_jax.strategies import APS, Max, MaxBlur
 from cnn_jax.style import png
 
 POOLED = ['pool1', 'conv2', 'norm2', 'pool2']

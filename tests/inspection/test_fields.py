@@ -9,7 +9,7 @@ from cnn_jax.models import Network, build_model
 from cnn_jax.models.googlenet import Inception
 from cnn_jax.models.mobilenet import InvertedResidual
 from cnn_jax.models.resnet import ResidualBlock
-from cnn_jax.modules import Avg, Blur, Max, MaxBlur, Stride
+from cnn_jax.strategies import Avg, Blur, Max, MaxBlur, Stride
 from tests.inspection.probe import reached
 
 PUBLISHED = [

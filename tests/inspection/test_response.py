@@ -5,8 +5,8 @@ import pytest
 
 from cnn_jax.errors import BadInput
 from cnn_jax.inspection import filter_response, plot_responses, strategy_response
-from cnn_jax.modules import Avg, Blur, Max, MaxBlur, Spectral, Stride, Subsample
 from cnn_jax.ops import binomial_filter
+from cnn_jax.strategies import Avg, Blur, Max, MaxBlur, Spectral, Stride, Subsample
 
 
 @pytest.mark.parametrize('size', [2, 3, 5, 7])

@@ -9,7 +9,7 @@ import pytest
 from cnn_jax.errors import BadInput
 from cnn_jax.inspection import Summary, summarize, summary_dict
 from cnn_jax.models import Network, build_model, check_model
-from cnn_jax.modules import APS, FLC, Gated, Max, MaxBlur, Stride, strategy_named
+from cnn_jax.strategies import APS, FLC, Gated, Max, MaxBlur, Stride, strategy_named
 
 IMAGENET = (224, 224, 3)
 

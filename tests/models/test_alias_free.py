@@ -7,8 +7,8 @@ import pytest
 
 from cnn_jax.inspection import fourier_shift
 from cnn_jax.models import build_model
-from cnn_jax.modules import strategy_named
 from cnn_jax.ops.lowpass import ideal_lowpass
+from cnn_jax.strategies import strategy_named
 
 SIDE = 32
 STATED = {

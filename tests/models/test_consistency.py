@@ -7,7 +7,7 @@ import pytest
 
 from cnn_jax.data.augment import Augment
 from cnn_jax.models import Classifier, build_model
-from cnn_jax.modules import APS, LPS, Max
+from cnn_jax.strategies import APS, LPS, Max
 from cnn_jax.training import Optimizer, TrainState, make_optimizer, make_train_step, zero_sums
 
 SIDE, EXAMPLES, STEPS = 16, 8, 4

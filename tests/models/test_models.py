@@ -8,7 +8,7 @@ import pytest
 
 from cnn_jax.errors import BadInput
 from cnn_jax.models import Classifier, ConvNet1, build_model, check_model, count_parameters
-from cnn_jax.modules import Max, Stride, strategy_named, strategy_names
+from cnn_jax.strategies import Max, Stride, strategy_named, strategy_names
 
 MEANS = ('mean_mixing', 'mean_undo')
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cnn_jax.errors import BadInput
+from cnn_jax.layers import ACTIVATIONS, NORMS, Downsample, Layers
 from cnn_jax.models import (
     Classifier,
     build_model,
@@ -14,17 +15,7 @@ from cnn_jax.models import (
     for_images,
 )
 from cnn_jax.models.resnet import ResidualBlock
-from cnn_jax.modules import (
-    ACTIVATIONS,
-    NORMS,
-    Avg,
-    Downsample,
-    Layers,
-    Max,
-    MaxBlur,
-    Mixed,
-    strategy_named,
-)
+from cnn_jax.strategies import Avg, Max, MaxBlur, Mixed, strategy_named
 
 PARAMETERS = {
     'lenet5': 61_706,

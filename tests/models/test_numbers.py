@@ -9,10 +9,11 @@ import pytest
 from flax import linen as nn
 
 from cnn_jax.errors import BadInput
+from cnn_jax.layers import Layers
 from cnn_jax.models import Classifier, build_model, check_model
 from cnn_jax.models.convnext import ConvNeXtBlock
 from cnn_jax.models.preact_resnet import PreActBlock
-from cnn_jax.modules import Avg, Layers, Max
+from cnn_jax.strategies import Avg, Max
 
 X = np.array([-4.0, -0.5, 0.0, 0.7, 8.0])
 EXPECTED = {

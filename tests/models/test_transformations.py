@@ -9,7 +9,7 @@ from jax import export
 from jax.sharding import AxisType, PartitionSpec
 
 from cnn_jax.models import build_model, for_images
-from cnn_jax.modules import Max, MaxBlur
+from cnn_jax.strategies import Max, MaxBlur
 
 # One of each; the others differ in depth, width or norm only.
 EVERY_ARCHITECTURE = [

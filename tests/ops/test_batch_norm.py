@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnn_jax import ops
-from cnn_jax.modules import BatchNorm
+from cnn_jax.layers import BatchNorm
 
 EPSILON = 1e-3
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnn_jax import ops
-from cnn_jax.modules import Conv
+from cnn_jax.layers import Conv
 
 SIZES = st.integers(1, 300)
 WINDOWS = st.integers(1, 11)

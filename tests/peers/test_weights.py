@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from cnn_jax.models import build_model
-from cnn_jax.modules import Max, MaxBlur
+from cnn_jax.strategies import Max, MaxBlur
 from cnn_jax.weights import to_torch
 from tests.peers import nets
 from tests.peers.parity import CLASSES, QUICK, Pair, channels_first, distance, distances

@@ -14,10 +14,10 @@ from cnn_jax.data.augment import Augment
 from cnn_jax.errors import BadInput
 from cnn_jax.inspection import summarize
 from cnn_jax.models import build_model
-from cnn_jax.modules import Max, MaxBlur
 from cnn_jax.runs import Cell, Evaluation
 from cnn_jax.runs.cell import run_cell
 from cnn_jax.runs.setup import check_cell, make_setup
+from cnn_jax.strategies import Max, MaxBlur
 from cnn_jax.training import Optimizer, create_state
 
 CELL = Cell(

@@ -12,7 +12,6 @@ from rich.console import Console
 from cnn_jax.checksums import read_sealed, write_sealed
 from cnn_jax.data import Split, load
 from cnn_jax.errors import BadInput
-from cnn_jax.modules import Avg, Max
 from cnn_jax.reports.run import read_run
 from cnn_jax.runs import Comparison, Evaluation, comparison, config
 from cnn_jax.runs.cell import run_cell
@@ -20,6 +19,7 @@ from cnn_jax.runs.comparison import run_comparison
 from cnn_jax.runs.config import config_to_dict, hash_of_values
 from cnn_jax.runs.finished import write_failure
 from cnn_jax.runs.progress import Progress
+from cnn_jax.strategies import Avg, Max
 
 CONFIG = Comparison(
     strategies={'max': Max()},

@@ -6,9 +6,9 @@ import json
 
 from rich.console import Console
 
-from cnn_jax.modules import Avg, Max
 from cnn_jax.runs import Comparison
 from cnn_jax.runs.look import cost_table, look
+from cnn_jax.strategies import Avg, Max
 from cnn_jax.terminal import fitting
 
 

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from cnn_jax.errors import BadInput, Interrupted
-from cnn_jax.modules import Max
 from cnn_jax.runs import Cell, pool, process
+from cnn_jax.strategies import Max
 from tests.runs import fake_workers
 
 CELLS = {('max', seed): Cell(strategy=Max(), seed=seed, data='shapes_tiny') for seed in (0, 1)}

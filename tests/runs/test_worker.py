@@ -11,9 +11,9 @@ import pytest
 
 from cnn_jax import backend
 from cnn_jax.errors import BadInput
-from cnn_jax.modules import Max
 from cnn_jax.runs import Cell, worker
 from cnn_jax.runs.worker import Task
+from cnn_jax.strategies import Max
 
 
 def outcome(monkeypatch, tmp_path, error=None, *, trust_backend=True) -> tuple[str, Any]:

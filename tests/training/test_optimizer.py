@@ -15,7 +15,7 @@ def updates(optimizer: Optimizer, steps: int = 2) -> dict:
     """The updates of constant gradients (kernel 1, bias 1) at parameters that stay at 2."""
     params = {'kernel': jnp.full((1, 1), 2.0), 'bias': jnp.full(1, 2.0)}
     grads = {'kernel': jnp.ones((1, 1)), 'bias': jnp.ones(1)}
-    tx = make_optimizer(optimizer, epochs=1, steps_per_epoch=10)
+    tx = make_optimizer(optimizer, epochs=1, steps_per_epoch=10, strategies=())
     state = tx.init(params)
     out = None
     for _ in range(steps):
@@ -49,9 +49,8 @@ def test_muon_takes_a_kernel_to_the_nearest_orthogonal_matrix():
     shapes = {'conv': (3, 3, 2, 8), 'dense': (4, 3)}
     params = {name: {'kernel': jnp.full(shape, 2.0)} for name, shape in shapes.items()}
     grads = jax.tree.map(lambda p: jnp.asarray(rng.normal(size=p.shape), jnp.float32), params)
-    tx = make_optimizer(
-        Optimizer(name='muon', learning_rate=0.1, weight_decay=0.5), epochs=1, steps_per_epoch=10
-    )
+    muon = Optimizer(name='muon', learning_rate=0.1, weight_decay=0.5)
+    tx = make_optimizer(muon, epochs=1, steps_per_epoch=10, strategies=())
     updated, _ = tx.update(grads, tx.init(params), params)
     got, grads = (
         {n: layer['kernel'] for n, layer in cast(dict, t).items()} for t in (updated, grads)

@@ -11,7 +11,7 @@ from cnn_jax.data import load
 from cnn_jax.data.augment import Augment
 from cnn_jax.data.batches import epoch_order
 from cnn_jax.models import Classifier, ConvNet1
-from cnn_jax.modules import Max, MaxBlur
+from cnn_jax.strategies import Max, MaxBlur
 from cnn_jax.training import (
     Optimizer,
     create_state,

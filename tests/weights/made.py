@@ -5,7 +5,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from cnn_jax.models import build_model, check_model
 from cnn_jax.models.network import Network
-from cnn_jax.modules import Max, Strategy
+from cnn_jax.strategies import Max, Strategy
 
 IMAGE = (64, 64, 3)
 

@@ -8,7 +8,7 @@ from flax.traverse_util import flatten_dict
 
 from cnn_jax.errors import BadInput
 from cnn_jax.models import check_model, model_names
-from cnn_jax.modules import GeM, Max, MaxBlur
+from cnn_jax.strategies import GeM, Max, MaxBlur
 from cnn_jax.weights import (
     expected_normalisation,
     from_torch,

@@ -9,15 +9,15 @@ import pytest
 from jax import export
 from jax.sharding import AxisType, PartitionSpec
 
-from cnn_jax import modules
+from cnn_jax import layers, strategies
 
-every_strategy = pytest.mark.parametrize('name', modules.strategy_names())
+every_strategy = pytest.mark.parametrize('name', strategies.strategy_names())
 SHAPE = (2, 8, 8, 8)
 
 
 def layer_of(name: str):
     """(params, loss(params, x)): a layer in training whose random draws are fixed."""
-    layer = modules.Downsample(modules.strategy_named(name))
+    layer = layers.Downsample(strategies.strategy_named(name))
     shapes = jax.eval_shape(
         lambda: layer.init(jax.random.key(0), jnp.zeros(SHAPE, jnp.float32), train=False)
     )

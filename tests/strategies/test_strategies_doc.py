@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from cnn_jax.modules import strategy_names
+from cnn_jax.strategies import strategy_names
 
 PAGE = Path(__file__).parents[2] / 'docs' / 'strategies.md'
 

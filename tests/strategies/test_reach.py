@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnn_jax import modules
-from cnn_jax.modules.strategies import MAX_POOL, STRIDED_CONV, Site, Strategy
+from cnn_jax import layers, strategies
+from cnn_jax.strategies import MAX_POOL, STRIDED_CONV, Site, Strategy
 
 PATCH, GAP, CHANNELS = 18, 12, 4  # multiples of the strides, so that both patches lie alike
 SIZES = (2 * GAP + PATCH + 1, 3 * GAP + 2 * PATCH)  # the height is odd, the width even
@@ -21,23 +21,23 @@ RESNET = Site('max_pool', window=3, padding=((1, 1), (1, 1)))
 SEEDS = (6, 9)
 ELSEWHERE = ('max', 'max_blur', 'aps', 'tips')
 OTHERS = (
-    modules.Max(3, padding=((2, 0), (0, 1))),
-    modules.Max(5, stride=3, padding='same'),
-    modules.AdaptiveAvg(3),
-    modules.DetailPreserving('full'),
-    modules.Blur(filter_size=4),
-    modules.MaxBlur(filter_size=5, window=3),
-    modules.EdgeAware(edge_dilation=5),
-    modules.EdgeAware(filter_size=7, edge_dilation=1, window=1),
-    modules.APS(window=3, filter_size=3, select_on='blurred'),
-    modules.LPS(stride=3, filter_size=2, mode='convex'),
-    modules.TIPS(window=3, stride=3),
-    modules.SpaceToDepth(3),
+    strategies.Max(3, padding=((2, 0), (0, 1))),
+    strategies.Max(5, stride=3, padding='same'),
+    strategies.AdaptiveAvg(3),
+    strategies.DetailPreserving('full'),
+    strategies.Blur(filter_size=4),
+    strategies.MaxBlur(filter_size=5, window=3),
+    strategies.EdgeAware(edge_dilation=5),
+    strategies.EdgeAware(filter_size=7, edge_dilation=1, window=1),
+    strategies.APS(window=3, filter_size=3, select_on='blurred'),
+    strategies.LPS(stride=3, filter_size=2, mode='convex'),
+    strategies.TIPS(window=3, stride=3),
+    strategies.SpaceToDepth(3),
 )
 CASES = [
-    *((modules.strategy_named(name), MAX_POOL) for name in modules.strategy_names()),
-    *((modules.strategy_named(name), RESNET) for name in ELSEWHERE),
-    *((modules.strategy_named(name), STRIDED_CONV) for name in ELSEWHERE),
+    *((strategies.strategy_named(name), MAX_POOL) for name in strategies.strategy_names()),
+    *((strategies.strategy_named(name), RESNET) for name in ELSEWHERE),
+    *((strategies.strategy_named(name), STRIDED_CONV) for name in ELSEWHERE),
     *((strategy, MAX_POOL) for strategy in OTHERS),
 ]
 
@@ -56,11 +56,11 @@ def trials() -> list[tuple[np.ndarray, float]]:
 
 def measured(strategy: Strategy, site: Site) -> list[np.ndarray]:
     """For each axis (outputs, elements): whether the output was seen to read the element."""
-    if isinstance(strategy, modules.DDAC):
+    if isinstance(strategy, strategies.DDAC):
         strategy = replace(strategy, groups=2)
-    if isinstance(strategy, modules.LPS):
+    if isinstance(strategy, strategies.LPS):
         strategy = replace(strategy, hidden=2, mode='convex')  # all components, not one
-    layer = modules.Downsample(strategy)
+    layer = layers.Downsample(strategy)
     lines = [np.s_[row, :] for row in range(PATCH)] + [np.s_[:, column] for column in range(PATCH)]
     images = []
     for plain, value in trials():
@@ -78,9 +78,9 @@ def measured(strategy: Strategy, site: Site) -> list[np.ndarray]:
         key = jax.random.key(0)
         variables = layer.init(key, x[:1], site=site, train=False)
         params = variables.get('params', {})
-        if isinstance(strategy, modules.TIPS):  # whose shares of the components go by place
+        if isinstance(strategy, strategies.TIPS):  # whose shares of the components go by place
             params = jax.tree.map(jnp.zeros_like, params)
-        if isinstance(strategy, modules.LIP):  # which starts as the mean
+        if isinstance(strategy, strategies.LIP):  # which starts as the mean
             params = jax.tree.map(lambda p: p + 0.3 * jax.random.normal(key, p.shape), params)
         return layer.apply({**variables, 'params': params}, x, site=site, train=False)
 

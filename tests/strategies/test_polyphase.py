@@ -8,29 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen as nn
 
 from cnn_jax.errors import BadInput
-from cnn_jax.modules.polyphase import LPSWeights, TIPSPool
-from cnn_jax.modules.strategies.base import MAX_POOL, SHORTCUT, SITES, Site
-from cnn_jax.modules.strategies.polyphase import APS, LPS, TIPS
+from cnn_jax.layers import Downsample
 from cnn_jax.ops import learned_polyphase as lps
 from cnn_jax.ops import tips
 from cnn_jax.ops.polyphase import aps_pool
 from cnn_jax.ops.pooling import max_pool
+from cnn_jax.strategies import APS, LPS, MAX_POOL, SHORTCUT, SITES, TIPS, Site
 from tests.ops.polyphase_checks import count_failures, normal
 
 X = normal(2, 8, 6, 3)
-
-
-class Layer(nn.Module):
-    """A compact scope for a strategy."""
-
-    strategy: APS | LPS | TIPS
-
-    @nn.compact
-    def __call__(self, x, *, train):
-        return self.strategy(x, train=train)
 
 
 def output(module, variables, x=X, **options) -> jax.Array:
@@ -43,7 +31,7 @@ def shapes(variables):
 
 
 def test_lps_parameters():
-    variables = LPSWeights(hidden=5).init(jax.random.key(0), X, train=False)
+    variables = Downsample(LPS(hidden=5)).init(jax.random.key(0), X, train=False)
     assert shapes(variables) == {'kernel': (3, 3, 3, 5), 'bias': (5,), 'mixing': (3, 3, 5, 5)}
     assert not variables['params']['bias'].any()
     assert all(value.dtype == jnp.float32 for value in variables['params'].values())
@@ -51,9 +39,9 @@ def test_lps_parameters():
 
 @pytest.mark.parametrize('select_on', ['input', 'blurred'])
 def test_lps_is_its_ops(select_on):
-    module = Layer(LPS(window=1, hidden=5, filter_size=3, select_on=select_on))
+    module = Downsample(LPS(window=1, hidden=5, filter_size=3, select_on=select_on))
     variables = module.init(jax.random.key(0), X, train=False)
-    params = variables['params']['LPSWeights_0']
+    params = variables['params']
     parts = lps.lps_components(X, filter_size=3, select_on=select_on)
     logits = lps.lps_logits(parts, params['kernel'], params['bias'], params['mixing'])
     expected = lps.lps_pool(X, lps.lps_weights(logits, train=False), filter_size=3)
@@ -62,18 +50,20 @@ def test_lps_is_its_ops(select_on):
 
 
 def test_lps_draws_in_training_only():
-    module = Layer(LPS(window=1))
+    module = Downsample(LPS(window=1))
     variables = module.init(jax.random.key(0), X, train=False)
 
     def draw(seed, **options):
         rngs = {'downsample': jax.random.key(seed)}
-        return output(Layer(replace(LPS(window=1), **options)), variables, train=True, rngs=rngs)
+        return output(
+            Downsample(replace(LPS(window=1), **options)), variables, train=True, rngs=rngs
+        )
 
     assert (draw(1) == draw(1)).all() and (draw(1) != draw(2)).any()
     assert (draw(1, mode='convex') == draw(2, mode='convex')).all()
     np.testing.assert_allclose(
-        output(Layer(LPS(window=1, mode='convex')), variables, train=True),
-        output(Layer(LPS(window=1, mode='convex')), variables, train=False),
+        output(Downsample(LPS(window=1, mode='convex')), variables, train=True),
+        output(Downsample(LPS(window=1, mode='convex')), variables, train=False),
     )
     with pytest.raises(Exception, match='downsample'):
         module.apply(variables, X, train=True)
@@ -81,7 +71,7 @@ def test_lps_draws_in_training_only():
 
 @pytest.mark.parametrize('mode', ['gumbel', 'convex'])
 def test_the_scorer_of_lps_learns(mode):
-    module = Layer(LPS(window=1, mode=mode))
+    module = Downsample(LPS(window=1, mode=mode))
     variables = module.init(jax.random.key(0), X, train=False)
     rngs = {'downsample': jax.random.key(0)}
     gradient = jax.grad(lambda v: (output(module, v, train=True, rngs=rngs) ** 2).sum())(variables)
@@ -89,7 +79,7 @@ def test_the_scorer_of_lps_learns(mode):
 
 
 def test_lps_of_every_circular_shift_is_a_roll():
-    module, x = Layer(LPS(window=1)), normal(8, 6, 2)
+    module, x = Downsample(LPS(window=1)), normal(8, 6, 2)
     variables = module.init(jax.random.key(0), x[None], train=False)
     outputs = np.asarray(module.apply(variables, x[None], train=False))[0]
     phases = {(i, j): np.asarray(x[i::2, j::2]) for i, j in np.ndindex(2, 2)}
@@ -100,7 +90,7 @@ def test_lps_of_every_circular_shift_is_a_roll():
 
 def test_tips_parameters_start_within_one_over_root_of_their_count():
     x = jnp.ones((1, 4, 4, 500))
-    params = TIPSPool().init(jax.random.key(0), x, train=False)['params']
+    params = Downsample(TIPS()).init(jax.random.key(0), x, train=False)['params']
     assert shapes({'params': params}) == {'kernel': (3, 3, 1, 500), 'scale': (1, 500)}
     for name, limit in (('kernel', 1 / 3), ('scale', 1.0)):
         assert 0.98 * limit < abs(params[name]).max() <= limit
@@ -108,7 +98,8 @@ def test_tips_parameters_start_within_one_over_root_of_their_count():
 
 
 def test_tips_is_its_op_and_sows_its_losses_in_training():
-    module, x = TIPSPool(mixing_weight=2.0, undo_weight=3.0), normal(2, 7, 6, 3)
+    x = normal(2, 7, 6, 3)
+    module = Downsample(TIPS(window=1, mixing_weight=2.0, undo_weight=3.0))
     variables = module.init(jax.random.key(0), x, train=True)
     assert set(variables) == {'params'}
     kernel, scale = variables['params']['kernel'][:, :, 0], variables['params']['scale'][0]
@@ -123,7 +114,7 @@ def test_tips_is_its_op_and_sows_its_losses_in_training():
     assert sown['mean_undo'] > 0
     _, state = module.apply(variables, x, train=False, mutable=['losses'])
     assert not state.get('losses')
-    silent = TIPSPool(mixing_weight=0.0, undo_weight=0.0)
+    silent = Downsample(TIPS(window=1, mixing_weight=0.0, undo_weight=0.0))
     _, state = silent.apply(variables, x, train=True, mutable=['losses'])
     assert not state.get('losses')
 
@@ -136,7 +127,7 @@ STRATEGIES = [APS(), LPS(), TIPS(), APS(filter_size=3), LPS(filter_size=2, mode=
 def test_sizes_of_strategies(strategy, size):
     x = jnp.ones((2, *size, 3), jnp.bfloat16)
     rngs = {'params': jax.random.key(0), 'downsample': jax.random.key(1)}
-    y, _ = jax.eval_shape(partial(Layer(strategy).init_with_output, train=True), rngs, x)
+    y, _ = jax.eval_shape(partial(Downsample(strategy).init_with_output, train=True), rngs, x)
     assert y.shape == (2, -(-size[0] // 2), -(-size[1] // 2), 3) and y.dtype == x.dtype
 
 
@@ -152,18 +143,19 @@ def test_aps_strategy_is_a_circular_max_and_the_op():
     options = {'filter_size': 3, 'norm': 'max', 'select_on': 'blurred'}
     grown = jnp.pad(X, ((0, 0), (0, 1), (0, 1), (0, 0)), mode='wrap')
     expected = aps_pool(max_pool(grown, window=2, stride=1), **options)
-    np.testing.assert_array_equal(APS(**options)(X, train=False), expected)
+    np.testing.assert_array_equal(Downsample(APS(**options)).apply({}, X, train=False), expected)
     np.testing.assert_array_equal(
-        APS(**options).at(SHORTCUT)(X, train=False), aps_pool(X, **options)
+        Downsample(APS(**options)).apply({}, X, site=SHORTCUT, train=False),
+        aps_pool(X, **options),
     )
 
 
 def test_aps_strategy_of_every_circular_shift_is_a_roll():
-    x, strategy = normal(8, 6, 2), APS(filter_size=3)
+    x, layer = normal(8, 6, 2), Downsample(APS(filter_size=3))
     wins = [
         offsets
         for offsets in itertools.product(range(2), range(2))
-        if count_failures(lambda x: strategy(x, train=False), x, offsets)[0] == 0
+        if count_failures(lambda x: layer.apply({}, x, train=False), x, offsets)[0] == 0
     ]
     assert len(wins) == 1
 

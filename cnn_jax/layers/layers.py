@@ -9,15 +9,15 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from cnn_jax.errors import unknown_name
-from cnn_jax.modules.average import Average
-from cnn_jax.modules.batch_norm import BatchNorm
-from cnn_jax.modules.conv import Conv
-from cnn_jax.modules.downsample import Downsample, DownsampleBranches
-from cnn_jax.modules.frequency import PolynomialActivation
-from cnn_jax.modules.map_norm import MapLayerNorm
-from cnn_jax.modules.strategies import SHORTCUT, STRIDED_CONV, Site, Strategy
+from cnn_jax.layers.activation import PolynomialActivation
+from cnn_jax.layers.average import Average
+from cnn_jax.layers.batch_norm import BatchNorm
+from cnn_jax.layers.conv import Conv
+from cnn_jax.layers.downsample import Downsample, DownsampleBranches
+from cnn_jax.layers.map_norm import MapLayerNorm
 from cnn_jax.ops.compiled import computed_once
 from cnn_jax.ops.windows import FILLS, Fill, Padding
+from cnn_jax.strategies import SHORTCUT, STRIDED_CONV, Site, Strategy
 
 Map = Float[Array, 'batch _ _ _']  # height, width and channels differ from layer to layer
 _ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {

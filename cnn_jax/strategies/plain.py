@@ -2,24 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
+from flax import linen as nn
 from jaxtyping import Array
 
 from cnn_jax import ops
-from cnn_jax.modules.strategies.base import (
-    POSITIVE,
-    STRIDE,
+from cnn_jax.fields import POSITIVE, Between
+from cnn_jax.ops.windows import Pairs
+from cnn_jax.strategies.base import (
+    WINDOW,
+    Factor,
     Site,
     Strategy,
+    Window,
     WindowPadding,
-    check_choice,
-    check_floats,
-    check_ints,
-    check_window,
+    window_at,
     window_reach,
 )
-from cnn_jax.ops.windows import Pairs
 
 
 @dataclass(frozen=True)
@@ -30,40 +30,29 @@ class Pool(Strategy):
     this takes (3 and 1 in ResNet's stem); elsewhere for 2, with 'valid' padding.
     """
 
-    window: int | None = None
-    stride: int = 2
+    window: Window | None = None
+    stride: Factor = 2
     padding: WindowPadding | None = field(default=None, kw_only=True)
-
-    def __post_init__(self):
-        check_window(self)
-        check_ints(self, stride=STRIDE)
 
     @property
     def windows(self) -> dict:
         """Window, stride and padding as keyword arguments of an op."""
-        return {
-            'window': self.window or 2,
-            'stride': self.stride,
-            'padding': self.padding or 'valid',
-        }
+        padding = self.padding or 'valid'
+        return {'window': self.window or WINDOW, 'stride': self.stride, 'padding': padding}
 
     def at(self, site: Site) -> Strategy:
-        if self.window is not None:
-            return self
-        return replace(self, window=site.window, padding=self.padding or site.padding)
+        window, padding = window_at(site, self.window, self.padding, everywhere=True)
+        return replace(self, window=window, padding=padding)
 
     def reach(self, size: Sequence[int]) -> Pairs | None:
-        return window_reach(self.window or 2, self.padding or 'valid', size)
+        return window_reach(self.window, self.padding, size)
 
 
 @dataclass(frozen=True)
 class _Sample(Strategy):
     """Strategies with no other field than the stride."""
 
-    stride: int = 2
-
-    def __post_init__(self):
-        check_ints(self, stride=STRIDE)
+    stride: Factor = 2
 
     def reach(self, size: Sequence[int]) -> Pairs | None:
         return ((0, 0),) * len(size)
@@ -73,6 +62,8 @@ class _Sample(Strategy):
 class Stride(_Sample):
     """No pooling: the convolution before the layer takes the stride."""
 
+    name: ClassVar[str] = 'stride'
+
     @property
     def conv_stride(self) -> int:
         return self.stride
@@ -80,7 +71,7 @@ class Stride(_Sample):
     def at(self, site: Site) -> Strategy:
         return self if site.after_conv else Subsample(self.stride)
 
-    def __call__(self, x: Array, *, train: bool) -> Array:
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
         return x
 
 
@@ -88,13 +79,17 @@ class Stride(_Sample):
 class Avg(Pool):
     """Average pooling."""
 
-    def __call__(self, x: Array, *, train: bool) -> Array:
+    name: ClassVar[str] = 'avg'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
         return ops.avg_pool(x, **self.windows)
 
 
 @dataclass(frozen=True)
 class Max(Pool):
     """Max pooling; without a window the published network, so elsewhere it strides or averages."""
+
+    name: ClassVar[str] = 'max'
 
     def at(self, site: Site) -> Strategy:
         if site.pools(self.window):
@@ -103,7 +98,7 @@ class Max(Pool):
             return Avg(stride=self.stride, padding=self.padding).at(site)
         return Stride(self.stride)
 
-    def __call__(self, x: Array, *, train: bool) -> Array:
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
         return ops.max_pool(x, **self.windows)
 
 
@@ -111,7 +106,9 @@ class Max(Pool):
 class Min(Pool):
     """Min pooling."""
 
-    def __call__(self, x: Array, *, train: bool) -> Array:
+    name: ClassVar[str] = 'min'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
         return ops.min_pool(x, **self.windows)
 
 
@@ -119,7 +116,9 @@ class Min(Pool):
 class Sum(Pool):
     """Sum pooling."""
 
-    def __call__(self, x: Array, *, train: bool) -> Array:
+    name: ClassVar[str] = 'sum'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
         return ops.sum_pool(x, **self.windows)
 
 
@@ -127,15 +126,11 @@ class Sum(Pool):
 class Lp(Pool):
     """The p-norm of each window (Sermanet 2012), divided by its size with form 'mean'."""
 
-    p: float = 2.0
+    name: ClassVar[str] = 'lp'
+    p: Annotated[float, Between(POSITIVE, 100)] = 2.0
     form: Literal['mean', 'sum'] = 'mean'
 
-    def __post_init__(self):
-        super().__post_init__()
-        check_floats(self, p=(POSITIVE, 100))
-        check_choice(self, form=('mean', 'sum'))
-
-    def __call__(self, x: Array, *, train: bool) -> Array:
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
         return ops.lp_pool(x, **self.windows, p=self.p, form=self.form)
 
 
@@ -143,15 +138,12 @@ class Lp(Pool):
 class Gaussian(Pool):
     """An average weighted by the distance from the centre; `sigma` in elements."""
 
-    window: int | None = 3
+    name: ClassVar[str] = 'gaussian'
+    window: Window | None = 3
     padding: WindowPadding | None = field(default='same', kw_only=True)
-    sigma: float = 1.0
+    sigma: Annotated[float, Between(POSITIVE, 1000)] = 1.0
 
-    def __post_init__(self):
-        super().__post_init__()
-        check_floats(self, sigma=(POSITIVE, 1000))
-
-    def __call__(self, x: Array, *, train: bool) -> Array:
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
         return ops.gaussian_pool(x, **self.windows, sigma=self.sigma)
 
 
@@ -159,10 +151,11 @@ class Gaussian(Pool):
 class Median(Pool):
     """The median of each window."""
 
-    window: int | None = 3
+    name: ClassVar[str] = 'median'
+    window: Window | None = 3
     padding: WindowPadding | None = field(default='same', kw_only=True)
 
-    def __call__(self, x: Array, *, train: bool) -> Array:
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
         return ops.median_pool(x, **self.windows)
 
 
@@ -170,7 +163,9 @@ class Median(Pool):
 class Subsample(_Sample):
     """Every `stride`-th element, without any filter."""
 
-    def __call__(self, x: Array, *, train: bool) -> Array:
+    name: ClassVar[str] = 'subsample'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
         return ops.subsample(x, stride=self.stride)
 
 
@@ -178,10 +173,12 @@ class Subsample(_Sample):
 class SpaceToDepth(_Sample):
     """Blocks of elements become channels: nothing is lost, the channels grow by stride^2."""
 
+    name: ClassVar[str] = 'space_to_depth'
+
     def reach(self, size: Sequence[int]) -> Pairs | None:
         return ((0, self.stride - 1),) * len(size)
 
-    def __call__(self, x: Array, *, train: bool) -> Array:
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
         return ops.space_to_depth(x, stride=self.stride)
 
 
@@ -209,7 +206,9 @@ class _Adaptive(_Sample):
 class AdaptiveAvg(_Adaptive):
     """The average of nearly equal windows, whose number is the size divided by `stride`."""
 
-    def __call__(self, x: Array, *, train: bool) -> Array:
+    name: ClassVar[str] = 'adaptive_avg'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
         return ops.adaptive_avg_pool(x, size=self.out(x.shape[1:-1]))
 
 
@@ -217,5 +216,37 @@ class AdaptiveAvg(_Adaptive):
 class AdaptiveMax(_Adaptive):
     """The maximum of nearly equal windows, whose number is the size divided by `stride`."""
 
-    def __call__(self, x: Array, *, train: bool) -> Array:
+    name: ClassVar[str] = 'adaptive_max'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
         return ops.adaptive_max_pool(x, size=self.out(x.shape[1:-1]))
+
+
+PLAIN = (
+    Max,
+    Min,
+    Avg,
+    Sum,
+    Lp,
+    Gaussian,
+    Median,
+    Stride,
+    Subsample,
+    SpaceToDepth,
+    AdaptiveAvg,
+    AdaptiveMax,
+)
+__all__ = [
+    'AdaptiveAvg',
+    'AdaptiveMax',
+    'Avg',
+    'Gaussian',
+    'Lp',
+    'Max',
+    'Median',
+    'Min',
+    'SpaceToDepth',
+    'Stride',
+    'Subsample',
+    'Sum',
+]

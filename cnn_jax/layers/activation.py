@@ -1,41 +1,10 @@
-"""Parameters of the operators in the frequency domain."""
+"""The learned activation of alias-free convolutional networks."""
 
-import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from cnn_jax.ops.diffstride import diffstride_pool
 from cnn_jax.ops.lowpass import polynomial_activation
-
-
-class DiffStridePool(nn.Module):
-    """`diffstride_pool` with the learned strides of height and width, which start at `stride`.
-
-    The output has ceil(n / stride) elements per axis, whatever is learned.
-
-    Below the smallest stride that filters anything, 1 (or n / (n - 1) for an odd n), the parameter
-    counts as its mirror image above it. Taken as 1 there, as the op does, it would have no gradient
-    and stay for ever; the authors clamp the variable after each step.
-
-    >>> import jax
-    >>> x = jax.numpy.ones((2, 14, 14, 3))
-    >>> y, variables = DiffStridePool().init_with_output(jax.random.key(0), x)
-    >>> y.shape, variables['params']['strides'].tolist()
-    ((2, 7, 7, 3), [2.0, 2.0])
-    """
-
-    stride: int = 2
-    smoothness: float = 4.0
-
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, 'batch height width channels']
-    ) -> Float[Array, 'batch out_height out_width channels']:
-        strides = self.param('strides', nn.initializers.constant(float(self.stride)), (2,))
-        least = jnp.array([n / (2 * (n // 2)) if n > 1 else 1.0 for n in x.shape[1:-1]])
-        strides = jnp.where(strides < least, 2 * least - strides, strides)
-        return diffstride_pool(x, strides, stride=self.stride, smoothness=self.smoothness)
 
 
 class PolynomialActivation(nn.Module):

@@ -1,4 +1,6 @@
-"""Linen shells and strategies of mixed, gated and tree pooling."""
+"""Mixed, gated and tree pooling: where they start, what they share, where they stand."""
+
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -7,13 +9,10 @@ import pytest
 from flax import linen as nn
 
 from cnn_jax.errors import BadInput
-from cnn_jax.modules.combined import SHARES, GatedPool, MixedPool, TreePool
-from cnn_jax.modules.downsample import Downsample
-from cnn_jax.modules.layers import Layers
-from cnn_jax.modules.strategies.base import MAX_POOL, SITES
-from cnn_jax.modules.strategies.combined import Gated, Mixed, Tree
+from cnn_jax.layers import Downsample, Layers
 from cnn_jax.ops.combined import gated_pool, mixed_pool, tree_pool
 from cnn_jax.ops.pooling import avg_pool
+from cnn_jax.strategies import MAX_POOL, SITES, Gated, Mixed, Tree
 
 X = jnp.asarray(np.random.default_rng(0).normal(size=(2, 7, 6, 3)), jnp.float32)
 SHAPES = {
@@ -25,28 +24,29 @@ SHAPES = {
 }
 
 
-def start(module, x=X):
-    y, variables = jax.jit(module.init_with_output)(jax.random.key(0), x)
+def start(strategy, x=X):
+    start = jax.jit(partial(Downsample(strategy).init_with_output, train=False))
+    y, variables = start(jax.random.key(0), x)
     return y, variables['params']
 
 
-@pytest.mark.parametrize('share', SHARES)
+@pytest.mark.parametrize('share', SHAPES)
 def test_mixed_and_gated_start_halfway_between_max_and_average(share):
     halfway = mixed_pool(X, window=2, alpha=0.5)
-    for module, name, taps in (
-        (MixedPool(2, share=share), 'alpha_logit', ()),
-        (GatedPool(2, share=share), 'mask', (4,)),
+    for strategy, name, taps in (
+        (Mixed(share=share), 'alpha_logit', ()),
+        (Gated(share=share), 'mask', (4,)),
     ):
-        y, params = start(module)
+        y, params = start(strategy)
         assert jax.tree.map(jnp.shape, params) == {name: (*taps, *SHAPES[share])}
         assert params[name].dtype == jnp.float32
         np.testing.assert_allclose(y, halfway, atol=1e-6)
 
 
-@pytest.mark.parametrize('share', SHARES)
-@pytest.mark.parametrize('depth', [1, 2, 4])
+@pytest.mark.parametrize('share', SHAPES)
+@pytest.mark.parametrize('depth', [2, 4])
 def test_tree_starts_near_average_pooling(share, depth):
-    y, params = start(TreePool(2, share=share, depth=depth), jnp.abs(X))
+    y, params = start(Tree(share=share, depth=depth), jnp.abs(X))
     leaves = 2 ** (depth - 1)
     assert params['filters'].shape == (leaves, 4, *SHAPES[share])
     assert params['gates'].shape == (leaves - 1, 4, *SHAPES[share])
@@ -57,45 +57,33 @@ def test_tree_starts_near_average_pooling(share, depth):
     assert (jnp.abs(y - mean) <= jnp.abs(off).max() * mean + 1e-6).all()
 
 
-def test_shells_hand_their_fields_and_parameters_to_the_op():
-    options = {
-        'window': (3, 2),
-        'stride': 2,
-        'padding': 'same',
-        'fill': 'reflect',
-        'ceil_mode': True,
-    }
+def test_strategies_hand_their_fields_and_parameters_to_the_op():
+    options = {'window': 3, 'stride': 1, 'padding': 'same'}
     rng = np.random.default_rng(1)
 
     def random(*shape):
         return jnp.asarray(rng.normal(size=shape), jnp.float32)
 
-    logit, mask, filters, gates = random(3), random(6, 3), random(4, 6, 3), random(3, 6, 3)
-    for module, params, expected in (
+    logit, mask, filters, gates = random(3), random(9, 3), random(4, 9, 3), random(3, 9, 3)
+    for strategy, params, expected in (
         (
-            MixedPool(**options, share='channel'),
+            Mixed(**options, share='channel'),
             {'alpha_logit': logit},
             mixed_pool(X, **options, alpha=1 / (1 + jnp.exp(-logit))),
         ),
         (
-            GatedPool(**options, share='channel'),
+            Gated(**options, share='channel'),
             {'mask': mask},
             gated_pool(X, mask, **options),
         ),
         (
-            TreePool(**options, share='channel', depth=3),
+            Tree(**options, share='channel', depth=3),
             {'filters': filters, 'gates': gates},
             tree_pool(X, filters, gates, **options),
         ),
     ):
-        y = jnp.asarray(module.apply({'params': params}, X))
+        y = jnp.asarray(Downsample(strategy).apply({'params': params}, X, train=False))
         np.testing.assert_allclose(y, expected, atol=1e-6)
-
-
-@pytest.mark.parametrize('module', [MixedPool, GatedPool, TreePool])
-def test_unknown_share(module, unchecked):
-    with pytest.raises(ValueError, match="share must be one of 'net', .*; got 'pixel'"):
-        module(2, share='pixel').init(jax.random.key(0), X)
 
 
 class Net(nn.Module):
@@ -111,7 +99,7 @@ class Net(nn.Module):
 
 
 @pytest.mark.parametrize('strategy', [Mixed, Gated, Tree])
-@pytest.mark.parametrize('share', SHARES)
+@pytest.mark.parametrize('share', SHAPES)
 @pytest.mark.parametrize('size, out', [((28, 12), (7, 3)), ((15, 9), (3, 2))])
 def test_strategies_halve_maps_and_share_what_they_say(strategy, share, size, out):
     x = jnp.ones((2, *size, 3))

@@ -4,15 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen as nn
 
 from cnn_jax.errors import BadInput
-from cnn_jax.modules.frequency import DiffStridePool, PolynomialActivation
-from cnn_jax.modules.strategies.base import SITES
-from cnn_jax.modules.strategies.frequency import AFC, ASAP, FLC, DiffStride, Spectral
+from cnn_jax.layers import Downsample
 from cnn_jax.ops.diffstride import diffstride_pool
-from cnn_jax.ops.lowpass import afc_pool, polynomial_activation
+from cnn_jax.ops.lowpass import afc_pool
 from cnn_jax.ops.spectral import asap_pool, flc_pool, spectral_pool
+from cnn_jax.strategies import AFC, ASAP, FLC, SITES, DiffStride, Spectral
 
 STRATEGIES = [Spectral, FLC, ASAP, AFC, DiffStride]
 
@@ -22,12 +20,7 @@ def normal(*shape):
 
 
 def run(strategy, x, train=True):
-    class Net(nn.Module):
-        @nn.compact
-        def __call__(self, x):
-            return strategy(x, train=train)
-
-    return Net().init_with_output(jax.random.key(0), x)
+    return Downsample(strategy).init_with_output(jax.random.key(0), x, train=train)
 
 
 @pytest.mark.parametrize('shape', [(28, 28), (14, 7), (1, 6), (5, 1)])
@@ -74,9 +67,8 @@ def test_smoothness_is_checked_when_the_config_is_made(smoothness, unchecked):
 def test_diffstride_starts_at_its_stride_and_passes_its_fields_on():
     x = normal(2, 10, 9, 3)
     y, variables = run(DiffStride(stride=3, smoothness=1.5), x)
-    (parameters,) = variables['params'].values()
-    assert parameters['strides'].tolist() == [3.0, 3.0]
-    assert parameters['strides'].dtype == jnp.float32
+    assert variables['params']['strides'].tolist() == [3.0, 3.0]
+    assert variables['params']['strides'].dtype == jnp.float32
     np.testing.assert_array_equal(
         y, diffstride_pool(x, jnp.array([3.0, 3.0]), stride=3, smoothness=1.5)
     )
@@ -84,50 +76,15 @@ def test_diffstride_starts_at_its_stride_and_passes_its_fields_on():
 
 def test_diffstride_uses_what_it_has_learned_and_keeps_its_grid():
     x, strides = normal(2, 10, 9, 3), jnp.array([4.5, 1.2])
-    y = DiffStridePool().apply({'params': {'strides': strides}}, x)
+    y = Downsample(DiffStride()).apply({'params': {'strides': strides}}, x, train=False)
     np.testing.assert_array_equal(y, diffstride_pool(x, strides))
     assert y.shape == (2, 5, 5, 3)
 
 
-def test_the_activation_starts_at_the_authors_parabola():
-    x = 0.1 * normal(2, 5, 6, 3)
-    y, variables = PolynomialActivation().init_with_output(jax.random.key(0), x)
-    parameters = variables['params']
-    start = np.tile(np.float32([[0.01694], [0.5], [0.30784]]), 3)
-    np.testing.assert_array_equal(parameters['coefficients'], start)
-    assert parameters['in_scale'] == 7.0 and parameters['out_scale'] == 7.0
-    assert all(p.dtype == jnp.float32 for p in jax.tree.leaves(variables))
-    np.testing.assert_array_equal(
-        y, polynomial_activation(x, jnp.asarray(start), in_scale=7.0, out_scale=7.0)
-    )
-
-
-def test_the_authors_parabola_is_near_gelu():
-    x = jnp.linspace(-2, 2, 401)
-    y = 0.01694 + 0.5 * x + 0.30784 * x**2
-    assert jnp.abs(y - jax.nn.gelu(x, approximate=False)).max() < 0.35
-
-
-def test_the_activation_uses_all_its_parameters_and_any_degree():
-    module = PolynomialActivation((0.1, 0.2, 0.3, 0.4), in_scale=1.5, out_scale=0.5, factor=3)
-    x = normal(2, 5, 6, 3)
-    y, variables = module.init_with_output(jax.random.key(0), x)
-    coefficients = jnp.tile(jnp.array([[0.1], [0.2], [0.3], [0.4]]), 3)
-    np.testing.assert_allclose(
-        y,
-        polynomial_activation(x, coefficients, in_scale=1.5, out_scale=0.5, factor=3),
-        rtol=1e-6,
-    )
-    gradient = jax.grad(lambda v: jnp.sum(jnp.square(module.apply(v, x))))(variables)
-    assert all((jnp.abs(g) > 1e-3).all() for g in jax.tree.leaves(gradient))
-
-
 @pytest.mark.parametrize('dtype', [jnp.bfloat16, jnp.float16])
-@pytest.mark.parametrize('module', [DiffStridePool(), PolynomialActivation()])
-def test_parameters_stay_float32_and_the_map_its_dtype(module, dtype):
-    y, variables = module.init_with_output(jax.random.key(0), jnp.ones((1, 4, 4, 2), dtype))
-    assert y.dtype == dtype
-    assert all(p.dtype == jnp.float32 for p in jax.tree.leaves(variables))
+def test_strides_stay_float32_and_the_map_its_dtype(dtype):
+    y, variables = run(DiffStride(), jnp.ones((1, 4, 4, 2), dtype))
+    assert y.dtype == dtype and variables['params']['strides'].dtype == jnp.float32
 
 
 @pytest.mark.parametrize('size', [8, 7])
@@ -135,11 +92,11 @@ def test_parameters_stay_float32_and_the_map_its_dtype(module, dtype):
 def test_diffstride_does_not_stick_below_one(start, size):
     """The loss asks for a blur; the strides pass over 1 and go on up."""
     x = normal(1, size, size, 2)
-    layer = DiffStridePool(stride=1, smoothness=2.0)
+    layer = Downsample(DiffStride(stride=1, smoothness=2.0))
     strides = jnp.array([start, start])
 
     def pooled(strides):
-        return jnp.asarray(layer.apply({'params': {'strides': strides}}, x))
+        return jnp.asarray(layer.apply({'params': {'strides': strides}}, x, train=False))
 
     gradient = jax.jit(jax.grad(lambda strides: (pooled(strides) ** 2).mean()))
 

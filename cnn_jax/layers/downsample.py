@@ -1,0 +1,125 @@
+"""The layer that calls a strategy."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flax import linen as nn
+from flax.errors import InvalidRngError
+from jaxtyping import Array, Float
+
+from cnn_jax.errors import BadInput
+from cnn_jax.layers.batch_norm import BatchNorm
+from cnn_jax.layers.conv import Conv
+from cnn_jax.ops.windows import spatial_rank
+from cnn_jax.strategies import MAX_POOL, SHORTCUT, STRIDED_CONV, Site, Strategy
+
+
+class Downsample(nn.Module):
+    """A network's pooling layer: calls `strategy`, and names itself in its errors.
+
+    Give the convolution before it `strategy.conv_stride`; only 'stride' sets it above 1. `apply`
+    with `train=True` wants `rngs={'downsample': key}` for the strategies that draw (stochastic,
+    lps, tips), and `mutable=['batch_stats', 'losses']` for ddac, which updates statistics, and
+    tips, whose sown losses are to be added to the loss.
+
+    Strategies that work on any number of axes take an image without its batch axis, (height, width,
+    channels), for a batch of maps with one axis, and (batch, channels, height, width) for maps of
+    channels by height: give `x[None]`, and `jnp.transpose(x, (0, 2, 3, 1))`. Strategies of two axes
+    and networks refuse the first, and networks the second once they are initialised.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from cnn_jax.strategies import GeM
+    >>> layer = Downsample(GeM())
+    >>> x = jnp.ones((2, 8, 8, 3))
+    >>> y, variables = layer.init_with_output(jax.random.key(0), x, train=False)
+    >>> y.shape, variables['params']
+    ((2, 4, 4, 3), {'p': Array(3., dtype=float32)})
+    """
+
+    strategy: Strategy
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, 'batch *spatial channels'], *, train: bool, site: Site = MAX_POOL
+    ) -> Float[Array, 'batch *out out_channels']:
+        with _named_errors(self, x):
+            rank = spatial_rank(x)
+            strategy = self.strategy.at(site.on(x.shape[1 : 1 + rank], self.strategy.stride))
+            return strategy(x, train=train, layer=self)
+
+    def conv_norm(
+        self,
+        x: Float[Array, 'batch height width channels'],
+        features: int,
+        window: int,
+        *,
+        stride: int,
+        train: bool,
+    ) -> Float[Array, 'batch out_height out_width {features}']:
+        """A convolution without a bias and its batch norm, for strategies that need them.
+
+        Their variables are in 'conv' and 'norm', below those of this layer.
+        """
+        conv = Conv(features, window, stride=stride, padding='valid', use_bias=False, name='conv')
+        return BatchNorm(use_running_average=not train, name='norm')(conv(x))
+
+
+class DownsampleBranches(nn.Module):
+    """Both branches of a residual block, downsampled alike: APS and LPS choose once for both.
+
+    `main` follows the activation of a convolution that lost its stride to this layer, `shortcut`
+    comes before its 1x1 convolution. Their sizes differ where the convolutions keep their strides,
+    as with `Max` and `Stride`; then both are handed on. Parameters of a strategy that does not
+    choose for both are in 'main' and 'shortcut'.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from cnn_jax.strategies import APS
+    >>> layer = DownsampleBranches(APS())
+    >>> x = jnp.ones((2, 8, 8, 3))
+    >>> [y.shape for y in layer.apply({}, x, x[..., :1], train=False)]
+    [(2, 4, 4, 3), (2, 4, 4, 1)]
+    """
+
+    strategy: Strategy
+
+    @nn.compact
+    def __call__(
+        self,
+        main: Float[Array, 'batch height width channels'],
+        shortcut: Float[Array, 'batch shortcut_height shortcut_width shortcut_channels'],
+        *,
+        train: bool,
+    ) -> tuple[
+        Float[Array, 'batch out_height out_width out_channels'],
+        Float[Array, 'batch shortcut_out_height shortcut_out_width shortcut_out_channels'],
+    ]:
+        with _named_errors(self, main):
+            both = self.strategy.branches(main, shortcut, train=train, layer=self)
+        if both is not None:
+            return both
+        return (
+            Downsample(self.strategy, name='main')(main, train=train, site=STRIDED_CONV),
+            Downsample(self.strategy, name='shortcut')(shortcut, train=train, site=SHORTCUT),
+        )
+
+
+@contextmanager
+def _named_errors(layer: Downsample | DownsampleBranches, x: Array) -> Iterator[None]:
+    """Errors of the strategy, with the name of the layer and the size of its input."""
+    if not isinstance(layer.strategy, Strategy):
+        raise BadInput(
+            f"strategy must be like strategy_named('max') or Max(); got {layer.strategy!r}."
+        )
+    name = f'layer {"/".join(layer.path) or type(layer).__name__} ({layer.strategy})'
+    try:
+        yield
+    except ValueError as error:
+        shape = getattr(x, 'shape', ())
+        alone = (
+            ': give one image as x[None]' if len(shape) == 3 and '2-D only' in str(error) else ''
+        )
+        raise BadInput(f'{name}: input {shape[1:-1]}: {error}{alone}') from error
+    except InvalidRngError as error:
+        raise BadInput(
+            f"{name}: this strategy draws in training: give apply rngs={{'downsample': key}}."
+        ) from error

@@ -1,0 +1,43 @@
+"""The strategies: frozen dataclasses whose fields are their hyperparameters, one file a family."""
+
+from cnn_jax.strategies.base import (
+    AVG_POOL,
+    MAX_POOL,
+    SHORTCUT,
+    SITES,
+    STRIDED_CONV,
+    Site,
+    Strategy,
+)
+from cnn_jax.strategies.blurred import *
+from cnn_jax.strategies.combined import *
+from cnn_jax.strategies.frequency import *
+from cnn_jax.strategies.plain import *
+from cnn_jax.strategies.polyphase import *
+from cnn_jax.strategies.registry import (
+    FAMILIES,
+    STRATEGIES,
+    strategy_from_dict,
+    strategy_named,
+    strategy_names,
+    strategy_to_dict,
+)
+from cnn_jax.strategies.weighted import *
+
+# Each family's file lists what it offers, so that a new strategy is named in one file.
+__all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
+    'AVG_POOL',
+    'FAMILIES',
+    'MAX_POOL',
+    'SHORTCUT',
+    'SITES',
+    'STRATEGIES',
+    'STRIDED_CONV',
+    'Site',
+    'Strategy',
+    'strategy_from_dict',
+    'strategy_named',
+    'strategy_names',
+    'strategy_to_dict',
+    *(strategy.__name__ for strategy in STRATEGIES),
+]

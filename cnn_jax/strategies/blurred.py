@@ -1,0 +1,204 @@
+"""Strategies that low-pass filter before they subsample."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar, Literal
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array
+
+from cnn_jax import ops
+from cnn_jax.errors import require
+from cnn_jax.fields import Between
+from cnn_jax.ops.adaptive_blur import EDGE_REACH, Normalise, blur_padded
+from cnn_jax.ops.windows import Fill, Pairs, require_2d, spatial_rank
+from cnn_jax.strategies.base import (
+    WINDOW,
+    Factor,
+    FilterSize,
+    Site,
+    Strategy,
+    Window,
+    WindowPadding,
+    added_reach,
+    window_at,
+    window_reach,
+)
+
+
+@dataclass(frozen=True)
+class Blur(Strategy):
+    """Binomial blur and subsampling in place of the pooling (Zhang 2019)."""
+
+    name: ClassVar[str] = 'blur'
+    filter_size: FilterSize = 3
+    stride: Factor = 2
+    padding: Fill = 'reflect'
+
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        return window_reach(self.filter_size, 'same', size)
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        return ops.blur_pool(
+            x, filter_size=self.filter_size, stride=self.stride, padding=self.padding
+        )
+
+
+@dataclass(frozen=True)
+class AfterWindow(Strategy):
+    """Fields of the blurs that follow a pool of stride 1, as Zhang 2019 places them.
+
+    A `window` of None stands for the window, and the padding, of the pooling layer whose place
+    this takes; elsewhere for 2, with 'valid' padding. A `window` of 1 leaves that pool out, as at
+    the strided convolutions of a network and, without a window given, at its average pools.
+    `padding` fills the border of the blur.
+    """
+
+    window: Window | None = None
+    filter_size: FilterSize = 3
+    stride: Factor = 2
+    padding: Fill = 'reflect'
+    window_padding: WindowPadding | None = field(default=None, kw_only=True)
+
+    def max_before(self, x: Array) -> Array:
+        """The max of stride 1 that the blur follows."""
+        window, padding = self.window or WINDOW, self.window_padding or 'valid'
+        return ops.max_pool(x, window=window, stride=1, padding=padding)
+
+    def at(self, site: Site) -> Strategy:
+        window, padding = window_at(site, self.window, self.window_padding, everywhere=False)
+        return replace(self, window=window, window_padding=padding)
+
+    def filter_reach(self, size: Sequence[int]) -> Pairs:
+        """The reach of what follows the pool."""
+        return window_reach(self.filter_size, 'same', size)
+
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        window = window_reach(self.window, self.window_padding, size)
+        return added_reach(window, self.filter_reach(size))
+
+    @property
+    def _options(self) -> dict:
+        """The keyword arguments of the ops that pool and blur."""
+        return {
+            'window': self.window or WINDOW,
+            'filter_size': self.filter_size,
+            'stride': self.stride,
+            'padding': self.padding,
+            'window_padding': self.window_padding or 'valid',
+        }
+
+
+@dataclass(frozen=True)
+class MaxBlur(AfterWindow):
+    """Max pooling at stride 1, then binomial blur and subsampling (Zhang 2019)."""
+
+    name: ClassVar[str] = 'max_blur'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        return ops.max_blur_pool(x, **self._options)
+
+
+@dataclass(frozen=True)
+class AvgBlur(AfterWindow):
+    """Average pooling at stride 1, then binomial blur and subsampling."""
+
+    name: ClassVar[str] = 'avg_blur'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        return ops.avg_blur_pool(x, **self._options)
+
+
+@dataclass(frozen=True)
+class EdgeAware(AfterWindow):
+    """`MaxBlur` that leaves edges unblurred (kornia's EdgeAwareBlurPool2D), then subsamples."""
+
+    name: ClassVar[str] = 'edge_aware'
+    edge_threshold: Annotated[float, Between(math.nextafter(1.0, 2.0))] = 1.25
+    edge_dilation: Annotated[int, Between(1, 64)] = 3
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(
+            self.edge_dilation % 2 == 1,
+            f'EdgeAware: edge_dilation must be odd; got {self.edge_dilation!r}.',
+        )
+
+    def filter_reach(self, size: Sequence[int]) -> Pairs:
+        edge = EDGE_REACH + self.edge_dilation // 2
+        return tuple((max(edge, low), max(edge, high)) for low, high in super().filter_reach(size))
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        x = ops.edge_aware_blur(
+            self.max_before(x),
+            filter_size=self.filter_size,
+            edge_threshold=self.edge_threshold,
+            edge_dilation=self.edge_dilation,
+            padding=self.padding,
+        )
+        return ops.subsample(x, stride=self.stride)
+
+
+@dataclass(frozen=True)
+class LearnedBlur(AfterWindow):
+    """`MaxBlur` (Zhang 2019) with a learned filter for the layer or each channel.
+
+    The parameter 'logits' starts at that of the binomial filter.
+    """
+
+    name: ClassVar[str] = 'learned_blur'
+    share: Literal['layer', 'channel'] = 'channel'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        start = jnp.asarray(ops.binomial_logits(self.filter_size, spatial_rank(x)), jnp.float32)
+        if self.share == 'channel':
+            start = jnp.stack([start] * x.shape[-1], -1)
+        logits = layer.param('logits', lambda key: start)
+        return ops.learned_blur_pool(
+            self.max_before(x), logits, stride=self.stride, padding=self.padding
+        )
+
+
+@dataclass(frozen=True)
+class DDAC(AfterWindow):
+    """`MaxBlur` with a filter for each position, from the features there (Zou et al., BMVC 2020).
+
+    logits = batch norm of a convolution with the filter's own size and border and no bias, so 2-D
+    only; `groups` must divide the channels. Deviation: the paper's code convolves at stride 1 and
+    then subsamples, so its batch statistics are those of all positions; here the convolution has
+    the stride, so they are those of the kept positions. All else is equal, at 1 / stride^2 of the
+    cost.
+    """
+
+    name: ClassVar[str] = 'ddac'
+    groups: Annotated[int, Between(1, 4096)] = 8
+    normalise: Normalise = 'group'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        require_2d('DDAC', x)
+        require(
+            x.shape[-1] % self.groups == 0,
+            f'groups must divide the {x.shape[-1]} channels; got {self.groups}',
+        )
+        x = self.max_before(x)
+        blur = {'filter_size': self.filter_size, 'padding': self.padding}
+        padded = blur_padded(x, **blur)
+        features = self.groups * self.filter_size**2
+        logits = layer.conv_norm(
+            padded, features, self.filter_size, stride=self.stride, train=train
+        )
+        blur |= {'stride': self.stride, 'normalise': self.normalise}
+        return ops.adaptive_blur_pool(x, logits, **blur)
+
+
+BLURRED = (Blur, MaxBlur, AvgBlur, EdgeAware, LearnedBlur, DDAC)
+__all__ = [
+    'AvgBlur',
+    'Blur',
+    'DDAC',
+    'EdgeAware',
+    'LearnedBlur',
+    'MaxBlur',
+]

@@ -1,0 +1,104 @@
+"""Strategies that learn how to combine the maximum and the mean, or linear filters."""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import jax
+from flax import linen as nn
+from jaxtyping import Array
+
+from cnn_jax import ops
+from cnn_jax.fields import Between
+from cnn_jax.ops.windows import place_windows
+from cnn_jax.strategies.plain import Pool
+
+
+@dataclass(frozen=True)
+class Combined(Pool):
+    """Fields of the combined pools; `share` says what has weights of its own.
+
+    That is the whole 'net', each 'layer', 'channel', 'region' (output position; the map size is
+    then fixed) or 'region_channel'.
+    """
+
+    share: Literal['net', 'layer', 'channel', 'region', 'region_channel'] = 'layer'
+
+    @property
+    def one_for_all(self) -> bool:
+        return self.share == 'net'
+
+    def taps_and_shared(self, x: Array) -> tuple[int, tuple[int, ...]]:
+        """How many elements a window has, and the axes after them in the shape of the weights."""
+        windows, channels = place_windows(x, **self.windows), x.shape[-1]
+        shared = {
+            'net': (),
+            'layer': (),
+            'channel': (channels,),
+            'region': (*windows.out, 1),
+            'region_channel': (*windows.out, channels),
+        }
+        return math.prod(windows.window), shared[self.share]
+
+
+@dataclass(frozen=True)
+class Mixed(Combined):
+    """A learned share of max pooling, the rest average pooling (Lee et al. 2016, section 3.1).
+
+    'alpha_logit' starts at 0, the mean of both, and sigmoid keeps alpha between them. (Lee et al.
+    2016 learn alpha itself.)
+    """
+
+    name: ClassVar[str] = 'mixed'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        _, shared = self.taps_and_shared(x)
+        logit = layer.param('alpha_logit', nn.initializers.zeros, shared)
+        return ops.mixed_pool(x, **self.windows, alpha=jax.nn.sigmoid(logit))
+
+
+@dataclass(frozen=True)
+class Gated(Combined):
+    """Max and average pooling in a share that answers to the window (Lee et al. 2016, 3.1).
+
+    The gating 'mask' starts at 0: the mean of max and average pooling.
+    """
+
+    name: ClassVar[str] = 'gated'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        taps, shared = self.taps_and_shared(x)
+        mask = layer.param('mask', nn.initializers.zeros, (taps, *shared))
+        return ops.gated_pool(x, mask, **self.windows)
+
+
+@dataclass(frozen=True)
+class Tree(Combined):
+    """A binary tree of `depth` levels of gated linear filters (Lee et al. 2016, section 3.2).
+
+    The 2^(depth - 1) leaves, 'filters', start as averages, each weight off by a normal tenth of
+    itself so that they can part; 'gates' start at 0, so at even shares. (Lee et al. 2016 leave the
+    start open.)
+    """
+
+    name: ClassVar[str] = 'tree'
+    depth: Annotated[int, Between(2, 6)] = 2
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        taps, shared = self.taps_and_shared(x)
+        leaves = 2 ** (self.depth - 1)
+        filters = layer.param('filters', _near_average, (leaves, taps, *shared))
+        gates = layer.param('gates', nn.initializers.zeros, (leaves - 1, taps, *shared))
+        return ops.tree_pool(x, filters, gates, **self.windows)
+
+
+def _near_average(key: Array, shape: tuple[int, ...]) -> Array:
+    return (1 + 0.1 * jax.random.normal(key, shape)) / shape[1]
+
+
+COMBINED = (Mixed, Gated, Tree)
+__all__ = [
+    'Gated',
+    'Mixed',
+    'Tree',
+]

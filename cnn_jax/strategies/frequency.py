@@ -1,0 +1,105 @@
+"""Strategies that low-pass in the frequency domain, in place of the pooling; 2-D maps only.
+
+An axis of n elements becomes ceil(n / stride).
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array
+
+from cnn_jax import ops
+from cnn_jax.fields import POSITIVE, Between
+from cnn_jax.strategies.base import Factor, Strategy
+
+
+@dataclass(frozen=True)
+class Frequency(Strategy):
+    """The field that these strategies share."""
+
+    stride: Factor = 2
+
+
+@dataclass(frozen=True)
+class Spectral(Frequency):
+    """Spectral pooling: the spectrum cropped to the output size (Rippel et al. 2015)."""
+
+    name: ClassVar[str] = 'spectral'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        return ops.spectral_pool(x, stride=self.stride)
+
+
+@dataclass(frozen=True)
+class FLC(Frequency):
+    """FrequencyLowCut pooling (Grabinski et al. 2022)."""
+
+    name: ClassVar[str] = 'flc'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        return ops.flc_pool(x, stride=self.stride)
+
+
+@dataclass(frozen=True)
+class ASAP(Frequency):
+    """FrequencyLowCut pooling with a Hamming window (Grabinski et al. 2023)."""
+
+    name: ClassVar[str] = 'asap'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        return ops.asap_pool(x, stride=self.stride)
+
+
+@dataclass(frozen=True)
+class AFC(Frequency):
+    """Ideal low-pass filter and subsampling, the downsampling of alias-free convolutional networks.
+
+    A network's logits stay the same under circular shifts, also by parts of a pixel, only if all
+    of it is free of aliasing (Michaeli et al. 2023): activation='quadratic', a norm that is linear
+    at evaluation or divides by one number a map (norm='batch' or 'map_layer'; not 'layer', which
+    ConvNeXt has by default), fill='circular', no stride at the start that the strategy does not
+    take (`small_images` or `downsample_first` of ResNets; `unstrided_stem` of ConvNeXt, whose
+    `downsample_first` leaves a stride of 2), maps that the stride divides at every site, and a
+    global average.
+    """
+
+    name: ClassVar[str] = 'afc'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        return ops.afc_pool(x, stride=self.stride)
+
+
+@dataclass(frozen=True)
+class DiffStride(Frequency):
+    """Low-pass with a learned stride per axis (Riad et al. 2022), on a grid fixed by `stride`.
+
+    The output has ceil(n / stride) elements per axis, whatever is learned: 'strides', of height
+    and width, which start at `stride`. `smoothness` is the width, in frequency bins, over which the
+    filter falls from 1 to 0.
+
+    Below the smallest stride that filters anything, 1 (or n / (n - 1) for an odd n), the parameter
+    counts as its mirror image above it. Taken as 1 there, as the op does, it would have no gradient
+    and stay for ever; the authors clamp the variable after each step.
+    """
+
+    name: ClassVar[str] = 'diffstride'
+    smoothness: Annotated[float, Between(POSITIVE)] = 4.0
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        start = nn.initializers.constant(float(self.stride))
+        strides = layer.param('strides', start, (2,))
+        least = jnp.array([n / (2 * (n // 2)) if n > 1 else 1.0 for n in x.shape[1:-1]])
+        strides = jnp.where(strides < least, 2 * least - strides, strides)
+        return ops.diffstride_pool(x, strides, stride=self.stride, smoothness=self.smoothness)
+
+
+FREQUENCY = (Spectral, FLC, ASAP, AFC, DiffStride)
+__all__ = [
+    'AFC',
+    'ASAP',
+    'DiffStride',
+    'FLC',
+    'Spectral',
+]

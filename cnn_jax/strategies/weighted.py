@@ -1,0 +1,248 @@
+"""Strategies that weigh the elements of a window by their value, importance or rank."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array
+
+from cnn_jax import ops
+from cnn_jax.errors import require
+from cnn_jax.fields import POSITIVE, Between
+from cnn_jax.ops.importance import Likeness
+from cnn_jax.ops.windows import Pairs, output_size
+from cnn_jax.strategies.base import (
+    WINDOW,
+    Factor,
+    Strategy,
+    Window,
+    WindowPadding,
+    added_reach,
+    window_reach,
+)
+from cnn_jax.strategies.plain import Pool
+
+RankedWindow = Annotated[int, Between(1, 7)]  # every element is compared with every other
+
+
+@dataclass(frozen=True)
+class Soft(Pool):
+    """Each window's mean, weighted by the exponential of its elements (Stergiou 2021).
+
+    `weight_gradient=False` is the gradient of the authors' CUDA code: see `ops.soft_pool`.
+    """
+
+    name: ClassVar[str] = 'soft'
+    weight_gradient: bool = True
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        return ops.soft_pool(x, **self.windows, weight_gradient=self.weight_gradient)
+
+
+@dataclass(frozen=True)
+class LSE(Pool):
+    """The log of the mean exponential, with a learned sharpness from `r` (Pinheiro 2015).
+
+    The parameter 'r' is one for all channels or one each, and not constrained.
+    """
+
+    name: ClassVar[str] = 'lse'
+    r: Annotated[float, Between(POSITIVE, 1000)] = 10.0
+    per_channel: bool = False
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        shape = x.shape[-1:] if self.per_channel else ()
+        r = layer.param('r', nn.initializers.constant(self.r), shape)
+        return ops.lse_pool(x, **self.windows, r=r)
+
+
+@dataclass(frozen=True)
+class GeM(Pool):
+    """The generalised mean, with a learned power from `p` (Radenovic 2019).
+
+    The parameter 'p' is one for all channels or one each, and not constrained.
+    """
+
+    name: ClassVar[str] = 'gem'
+    p: Annotated[float, Between(POSITIVE, 100)] = 3.0
+    per_channel: bool = False
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        shape = x.shape[-1:] if self.per_channel else ()
+        p = layer.param('p', nn.initializers.constant(self.p), shape)
+        return ops.gem_pool(x, **self.windows, p=p)
+
+
+@dataclass(frozen=True)
+class Stochastic(Pool):
+    """An element drawn by its size in training, the expected one after it (Zeiler 2013)."""
+
+    name: ClassVar[str] = 'stochastic'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        key = layer.make_rng('downsample') if train else None
+        return ops.stochastic_pool(x, **self.windows, train=train, key=key)
+
+
+@dataclass(frozen=True)
+class LIP(Pool):
+    """Local importance-based pooling with learned logits (Gao 2019); ceil(n / stride).
+
+    The logits are those of the paper's simplest form at every site: 'kernel', a 3x3 convolution of
+    all channels, starts at zero, so as average pooling; its instance norm at 'scale' one and
+    'bias' zero. So ResNet-50 has 41,082,280 parameters. The authors' has 23,864,232: it takes this
+    form at the stem alone, and in strided blocks logits from a bottleneck of 128 features, which
+    both branches share.
+    """
+
+    name: ClassVar[str] = 'lip'
+    window: Window | None = 3
+    padding: WindowPadding | None = field(default='same', kw_only=True)
+
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        window = window_reach(self.window, self.padding, size)
+        return added_reach(window, window_reach(3, 'same', size))  # the convolution of the logits
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        channels = x.shape[-1]
+        kernel = layer.param('kernel', nn.initializers.zeros, (3, 3, channels, channels))
+        scale = layer.param('scale', nn.initializers.ones, (channels,))
+        bias = layer.param('bias', nn.initializers.zeros, (channels,))
+        return ops.lip_pool(x, ops.lip_logits(x, kernel, scale, bias), **self.windows)
+
+
+@dataclass(frozen=True)
+class DetailPreserving(Strategy):
+    """A mean weighted by how each element differs from its surroundings (Saeedan 2018).
+
+    The power is e^'lambda' and the bias e^'alpha', each per channel and from zero (the authors'
+    uniform over +-1 / sqrt(channels)). The variant 'full' learns a 3x3 'kernel' per channel, which
+    starts as an average.
+    """
+
+    name: ClassVar[str] = 'detail_preserving'
+    variant: Literal['lite', 'full'] = 'lite'
+    symmetric: bool = True
+    stride: Factor = 2
+
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        surroundings = 1 if self.variant == 'full' else 0  # of each window's first element
+        return ((surroundings, max(surroundings, self.stride - 1)),) * len(size)
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        channels, kernel = x.shape[-1], None
+        log_power = layer.param('lambda', nn.initializers.zeros, (channels,))
+        log_bias = layer.param('alpha', nn.initializers.zeros, (channels,))
+        if self.variant == 'full':
+            kernel = layer.param('kernel', nn.initializers.constant(1 / 9), (3, 3, channels))
+        return ops.detail_preserving_pool(
+            x,
+            stride=self.stride,
+            power=jnp.exp(log_power),
+            bias=jnp.exp(log_bias),
+            symmetric=self.symmetric,
+            kernel=kernel,
+        )
+
+
+@dataclass(frozen=True)
+class Ada(Pool):
+    """adaPool: a learned mix of a mean by likeness and a soft mean (Stergiou & Poppe 2022).
+
+    `likeness` is that of the channel vectors, or 'channel' as in the authors' code. The share is
+    sigmoid('beta'), from one half (the authors' code starts beta normal and clamps it to [0, 1]).
+    With `per_location`, as in the paper, there is one beta per output location, so the layer works
+    at the input size that it was initialised with and raises BadInput at others.
+    """
+
+    name: ClassVar[str] = 'ada'
+    per_location: bool = True
+    likeness: Likeness = 'vector'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        shape = output_size(x.shape[1:-1], **self.windows) if self.per_location else ()
+        if layer.has_variable('params', 'beta'):
+            known = jnp.shape(layer.get_variable('params', 'beta'))
+            require(
+                known == shape,
+                f'beta has one value per output location, of shape {known}; '
+                f'input {x.shape[1:-1]} needs {shape}: use per_location=False',
+            )
+        beta = jax.nn.sigmoid(layer.param('beta', nn.initializers.zeros, shape))
+        return ops.ada_pool(x, **self.windows, beta=beta, likeness=self.likeness)
+
+
+@dataclass(frozen=True)
+class Ordinal(Pool):
+    """Learned weights for the ranks of a window's elements (Kumar 2018).
+
+    They are softmax('logits') over the ranks, from zero: it starts as average pooling.
+    """
+
+    name: ClassVar[str] = 'ordinal'
+    window: RankedWindow | None = None
+    per_channel: bool = True
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        taps = self.windows['window'] ** 2
+        shape = (taps, x.shape[-1]) if self.per_channel else (taps,)
+        weights = jax.nn.softmax(layer.param('logits', nn.initializers.zeros, shape), axis=0)
+        return ops.ordinal_pool(x, weights, **self.windows)
+
+
+@dataclass(frozen=True)
+class Rank(Pool):
+    """Weights alpha (1 - alpha)^r for the ranks of a window's elements (Shi 2016, RWP)."""
+
+    name: ClassVar[str] = 'rank'
+    window: RankedWindow | None = None
+    alpha: Annotated[float, Between(POSITIVE, 1)] = 0.5
+    normalise: bool = False
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        return ops.rank_pool(x, **self.windows, alpha=self.alpha, normalise=self.normalise)
+
+
+@dataclass(frozen=True)
+class RankAverage(Pool):
+    """The mean of the `top` largest elements of a window (Shi 2016, RAP)."""
+
+    name: ClassVar[str] = 'rank_average'
+    window: RankedWindow | None = None
+    top: Annotated[int, Between(1, 49)] = 2
+
+    def __post_init__(self):
+        super().__post_init__()
+        Between(1, (self.window or WINDOW) ** 2).check('RankAverage: top', self.top, whole=True)
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        return ops.rank_average_pool(x, **self.windows, top=self.top)
+
+
+WEIGHTED = (
+    Soft,
+    LSE,
+    GeM,
+    Stochastic,
+    LIP,
+    DetailPreserving,
+    Ada,
+    Ordinal,
+    Rank,
+    RankAverage,
+)
+__all__ = [
+    'Ada',
+    'DetailPreserving',
+    'GeM',
+    'LIP',
+    'LSE',
+    'Ordinal',
+    'Rank',
+    'RankAverage',
+    'Soft',
+    'Stochastic',
+]
