@@ -93,8 +93,10 @@ def seconds(
 ) -> float:
     """The wall-clock time of running the cells; not `at_once`: each with an empty cache."""
     from cnn_jax.runs.pool import Events, environment, run_cells, worker_count
+    from cnn_jax.runs.setup import load_dataset
     from experiments.benchmarks import timing
 
+    dataset = load_dataset(next(iter(cells.values())), log=lambda line: None)
     events = Events(
         tick=lambda key, steps: None, log=lambda line: None, finished=lambda key, result: None
     )
@@ -104,7 +106,7 @@ def seconds(
         for number, batch in enumerate(batches):
             folders = {key: Path(folder, f'{key[0]}_{key[1]}') for key in batch}
             with environment(timing.cache_variables(f'{folder}/cache{number}')):
-                run_cells(batch, folders, events, workers=workers or worker_count(batch))
+                run_cells(batch, folders, dataset, events, workers=workers or worker_count(batch))
     return time.perf_counter() - start
 
 

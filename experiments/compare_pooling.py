@@ -14,13 +14,13 @@ def main() -> None:
     # Imported here, so that a Ctrl-C during these slow imports ends in one line too.
     from rich.console import Console
 
-    from cnn_jax.data import load
     from cnn_jax.reports import print_table, write_report
     from cnn_jax.runs.command_line import parse
     from cnn_jax.runs.comparison import cells_failed, check_folder, run_comparison
     from cnn_jax.runs.config import config_to_dict
     from cnn_jax.runs.look import cost_table, look
     from cnn_jax.runs.progress import Progress
+    from cnn_jax.runs.setup import load_dataset
     from cnn_jax.terminal import fitting
 
     options = parse(
@@ -32,14 +32,14 @@ def main() -> None:
     recipe, folder = options.comparison, options.output
     check_folder(recipe, folder, extend=options.extend)
     progress = Progress(Console(stderr=True))
-    dataset = load(recipe.data, image_size=recipe.image_size, log=progress.line)
+    dataset = load_dataset(recipe, log=progress.line)
     if options.dry_run:
         run_comparison(recipe, folder, dataset, progress, dry_run=True)
         print(json.dumps(config_to_dict(recipe), indent=1))
         return
     if options.explain or options.profile:
         run_comparison(recipe, folder, dataset, progress, dry_run=True)
-        costs = cost_table(look(recipe, profile=options.profile))
+        costs = cost_table(look(recipe, dataset, profile=options.profile))
         console = Console() if sys.stdout.isatty() else Console(width=100)
         console.print(fitting(costs, console.width))
         if options.profile:

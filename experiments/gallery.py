@@ -43,7 +43,6 @@ def main() -> None:
     import numpy as np
     from rich.console import Console
 
-    from cnn_jax.data import load
     from cnn_jax.errors import require
     from cnn_jax.files import write_atomically
     from cnn_jax.gallery import choose_networks, gallery_page
@@ -52,12 +51,13 @@ def main() -> None:
     from cnn_jax.reports.sections import GALLERY
     from cnn_jax.runs.comparison import make_folder
     from cnn_jax.runs.process import enable_compilation_cache
+    from cnn_jax.runs.setup import load_dataset
 
     enable_compilation_cache()
     console = Console(stderr=True)
     chosen = choose_networks(options.run, strategies=options.strategies, seed=options.seed)
     cell = next(iter(chosen.cells.values()))
-    dataset = load(cell.data, image_size=cell.image_size, log=console.print)
+    dataset = load_dataset(cell, log=console.print)
     count = len(dataset.test.labels)
     require(
         0 <= options.image < count, f'--image must be from 0 to {count - 1}; got {options.image}.'

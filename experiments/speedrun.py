@@ -40,13 +40,12 @@ def main() -> None:
         program='python -m experiments.speedrun',
         description='Times whole training runs, each from the start of a new process.',
     )
-    from cnn_jax.data import load
     from cnn_jax.errors import require
     from cnn_jax.files import write_json
     from cnn_jax.runs.command_line import load_config
     from cnn_jax.runs.config import cells_of, config_to_dict
     from cnn_jax.runs.environment import describe_environment
-    from cnn_jax.runs.setup import check_cell
+    from cnn_jax.runs.setup import check_cell, load_dataset
     from experiments.benchmarks.timing import check_file
     from experiments.benchmarks.whole_run import timed_run
 
@@ -59,7 +58,7 @@ def main() -> None:
     )
     check_file(options.json)
     cells = cells_of(comparison)
-    data = load(comparison.data, image_size=comparison.image_size, log=lambda line: print(line))
+    data = load_dataset(comparison, log=lambda line: print(line))
     for cell in cells.values():
         check_cell(cell, data)
     runs = []

@@ -54,11 +54,11 @@ def main() -> None:
         description='Trains convnet1 by PyTorch and by us and compares the two.',
     )
     os.environ['OMP_NUM_THREADS'] = '1'
-    from cnn_jax.data import load
     from cnn_jax.errors import BadInput, unknown_name
     from cnn_jax.files import read_json, write_json
     from cnn_jax.runs.command_line import load_config
     from cnn_jax.runs.config import cells_of
+    from cnn_jax.runs.setup import load_dataset
 
     for variant in options.variants:
         if variant not in VARIANTS:
@@ -72,7 +72,7 @@ def main() -> None:
     torch.set_num_threads(1)
     comparison = load_config(Path('configs/fashion_mnist/compare.py'))
     comparison = replace(comparison, seeds=options.seeds)
-    dataset = load(comparison.data)
+    dataset = load_dataset(comparison, log=lambda line: print(line, file=sys.stderr))
     cells = cells_of(comparison)
     options.output.mkdir(parents=True, exist_ok=True)
     rows = []

@@ -1,5 +1,6 @@
 """Training augmentation: pure functions of a key and a batch of images, made to run inside jit."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -7,6 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, Num, UInt8
 
 from cnn_jax.errors import require
+
+OwnAugment = Callable[[Array, Array], Array]  # (key, images) -> images
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,26 @@ def shift_images(
 
 
 def augment_images(
-    key: Key[Array, ''], images: UInt8[Array, 'batch height width channels'], augment: Augment
+    key: Key[Array, ''],
+    images: UInt8[Array, 'batch height width channels'],
+    augment: Augment | OwnAugment,
 ) -> UInt8[Array, 'batch height width channels']:
-    """A random crop and flip of each image, as `augment` says.
+    """A random crop and flip of each image, as `augment` says; or what a function makes of them.
+
+    Raises BadInput where that function returns another shape or dtype.
 
     >>> images = jnp.ones((2, 4, 4, 1), jnp.uint8)
     >>> augment_images(jax.random.key(0), images, Augment()) is images
     True
     """
+    if not isinstance(augment, Augment):
+        varied = augment(key, images)
+        require(
+            varied.shape == images.shape and varied.dtype == images.dtype,
+            f'{getattr(augment, "__name__", augment)} returned {varied.dtype} {varied.shape} for '
+            f'images {images.dtype} {images.shape}: it must keep shape and dtype.',
+        )
+        return varied
     crop_key, flip_key = jax.random.split(key)
     batch = images.shape[0]
     if augment.crop:

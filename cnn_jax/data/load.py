@@ -54,14 +54,15 @@ def load(
     folder = default_data_dir() if data_dir is None else data_dir
     size = None if image_size is None else checked_size(image_size)
     if name in _OURS:
-        return _fitted(_OURS[name](folder, log), size)
+        return fit_dataset(_OURS[name](folder, log), size)
     from tensorflow_datasets.core import constants
 
     folders = list(dict.fromkeys([folder, Path(constants.DATA_DIR)]))
     return load_from_tfds(name, folders=folders, ours=list(_OURS), size=size, log=log)
 
 
-def _fitted(dataset: Dataset, size: ImageSize | None) -> Dataset:
+def fit_dataset(dataset: Dataset, size: ImageSize | None) -> Dataset:
+    """The set with every image scaled and cut to that size; None leaves them as they are."""
     if size is None or dataset.image_shape[:2] == tuple(size):
         return dataset
 

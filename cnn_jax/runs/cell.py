@@ -216,13 +216,17 @@ def _epoch_row(
     return {
         'epoch': epoch + 1,
         'step': int(state.step),
-        'learning_rate': float(np.asarray(setup.schedule(int(state.step) - 1))),
+        'learning_rate': _learning_rate(setup, int(state.step) - 1),
         'train_loss': float(sums.loss) / int(sums.count),
         'train_accuracy': int(sums.correct) / int(sums.count),
         'split': split,
         'loss': mean_loss(logits, judge.labels),
         'accuracy': accuracy(logits, judge.labels),
     }
+
+
+def _learning_rate(setup: Setup, step: int) -> float | None:
+    return None if setup.schedule is None else float(np.asarray(setup.schedule(step)))
 
 
 class _Clock:

@@ -1,7 +1,6 @@
 """What every experiment's command line shares: a config file, overrides, and how errors end."""
 
 import re
-import runpy
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ import tyro
 from cnn_jax.data.augment import Augment
 from cnn_jax.errors import BadInput, one_line, require, unknown_name
 from cnn_jax.exits import BAD_INPUT, parse_options
+from cnn_jax.runs.brought import load_file
 from cnn_jax.runs.config import Comparison, Evaluation, comparison_from_dict, config_to_dict
 from cnn_jax.strategies import strategy_named, strategy_names
 from cnn_jax.training import Optimizer
@@ -29,11 +29,8 @@ def load_config(path: Path) -> Comparison:
     except (OSError, ValueError) as error:  # a name that the system cannot hold
         raise BadInput(f'no config file {str(path)[:200]!r}: {one_line(error)}.') from None
     require(found, f'no config file {path}: see the folder configs/ for some.')
-    beside = str(path.resolve().parent)
-    if beside not in sys.path:
-        sys.path.append(beside)
     try:
-        config = runpy.run_path(str(path)).get('config')
+        config = vars(load_file(path)).get('config')
     except BadInput as error:
         raise BadInput(f'{path}{_line(path, error)}: {error}') from None
     except TypeError as error:
@@ -63,7 +60,7 @@ def _plain(path: Path, config: Comparison) -> Comparison:
 def _line(path: Path, error: BaseException) -> str:
     """Where in the file the error was raised."""
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    lines = [frame.lineno for frame in frames if frame.filename == str(path.resolve())]
     return f', line {lines[-1]}' if lines else ''
 
 

@@ -90,6 +90,7 @@ def run_comparison(
             results = run_cells(
                 todo,
                 folders,
+                dataset,
                 progress.events(),
                 workers=workers or worker_count(todo),
                 trust_backend=trust_backend,

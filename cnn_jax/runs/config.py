@@ -1,23 +1,30 @@
-"""What a run is: frozen dataclasses of plain values. Every default of an experiment lives here."""
+"""What a run is: frozen dataclasses. Every default of an experiment lives here.
+
+Values are plain, but for the classes and functions of the user's own, which are recorded by their
+file and source (`cnn_jax.runs.brought`).
+"""
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Annotated, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
 from cnn_jax.data.augment import Augment
 from cnn_jax.errors import BadInput, is_number, require, unknown_name
 from cnn_jax.models import model_names
-from cnn_jax.strategies import Strategy, strategy_from_dict, strategy_to_dict
+from cnn_jax.runs.brought import BROUGHT, found, record_of, without_places
+from cnn_jax.strategies import STRATEGIES, Strategy, strategy_from_dict, strategy_to_dict
 from cnn_jax.training import Optimizer
 
 T = TypeVar('T')
 
+Own = Callable[..., Any]  # a function or class of the user's own
 # The command line chooses strategies by name (`--strategies`), which this field must not shadow.
 _NotAnOption = Annotated[T, tyro.conf.Suppress, tyro.conf.arg(name='strategy-table')]
+_Name = tyro.conf.arg(constructor=str, metavar='STR')  # on the command line: only a name
 PRECISIONS = ('float32', 'bfloat16')
 _FORMAT = 2  # raise it when the same config would give other numbers
 
@@ -44,6 +51,8 @@ class Evaluation:
         worst_case_images: How many test images, evenly spread, are tried under all shifts; 0: all.
         maps: How many test images get a map of probability over shifts.
         batch_size: Images in one forward pass.
+        metrics: Functions of one's own, `metric(predict, images, labels) -> float`, of which
+            `predict` takes uint8 images and gives logits; each is reported under its own name.
     """
 
     max_shift: int = 3
@@ -51,6 +60,7 @@ class Evaluation:
     worst_case_images: int = 500
     maps: int = 16
     batch_size: int = 250
+    metrics: Annotated[tuple[Own, ...], tyro.conf.Suppress] = ()
 
     def __post_init__(self):
         _require_int('evaluation.max_shift', self.max_shift, 1)
@@ -59,6 +69,10 @@ class Evaluation:
         _require_int('evaluation.batch_size', self.batch_size, 1)
         if self.border not in ('zero', 'circular'):
             raise unknown_name('evaluation.border', str(self.border), ('zero', 'circular'))
+        require(
+            isinstance(self.metrics, tuple) and all(map(callable, self.metrics)),
+            f'evaluation.metrics must be a tuple of functions; got {self.metrics!r}.',
+        )
 
 
 _PARTS = {'optimizer': Optimizer, 'augment': Augment, 'evaluation': Evaluation}
@@ -69,8 +83,11 @@ class Recipe:
     """All that the cells of a comparison share: model, data, training and evaluation.
 
     Attributes:
-        model: The architecture; in its form for small images where they have up to 64 pixels.
-        data: The data set: 'fashion_mnist', 'shapes', or a TFDS one that is prepared on disk.
+        model: The architecture; in its form for small images where they have up to 64 pixels. Or a
+            class or function of one's own: `model(downsample=..., num_classes=...)` is the Flax
+            module, called with images and `train=`.
+        data: The data set: 'fashion_mnist', 'shapes', a TFDS one that is prepared on disk, or a
+            folder with one folder of images a class. Or a function that returns a `Dataset`.
         image_size: (height, width) to which every image is scaled and cut; None leaves them as
             they are, which needs a set whose images are all of one size.
         validation_fraction: The share of the training split kept out of training, drawn by seed,
@@ -81,27 +98,34 @@ class Recipe:
         label_smoothing: Probability spread evenly over all classes.
         precision: What the network computes in, 'float32' or 'bfloat16'; parameters, batch-norm
             statistics, logits and the loss are float32 in both. On a CPU bfloat16 gains nothing.
+        optimizer: An `Optimizer`; or `optimizer(epochs=..., steps_per_epoch=...)` that returns an
+            Optax transformation.
+        augment: An `Augment`; or `augment(key, images)`, in jit, uint8 images to uint8 images.
+        evaluation: How the trained model is judged.
         cores: CPU cores that one cell computes on. It belongs to the recipe because sums round
             differently for another number of threads.
     """
 
-    model: str = 'convnet1'
-    data: str = 'fashion_mnist'
+    model: Annotated[str | Own, _Name] = 'convnet1'
+    data: Annotated[str | Own, _Name] = 'fashion_mnist'
     image_size: tuple[int, int] | None = None
     validation_fraction: float = 0.0
     epochs: int = 3
     batch_size: int = 128
     label_smoothing: float = 0.0
     precision: str = 'float32'
-    optimizer: Optimizer = field(default_factory=Optimizer)
-    augment: Augment = field(default_factory=Augment)
+    optimizer: Annotated[Optimizer | Own, tyro.conf.AvoidSubcommands] = field(
+        default_factory=Optimizer
+    )
+    augment: Annotated[Augment | Own, tyro.conf.AvoidSubcommands] = field(default_factory=Augment)
     evaluation: Evaluation = field(default_factory=Evaluation)
     cores: int = 1
 
     def __post_init__(self):
-        if self.model not in model_names():
+        if not callable(self.model) and self.model not in model_names():
             raise unknown_name('model', str(self.model), model_names())
-        _require_text('data', self.data)
+        if not callable(self.data):
+            _require_text('data', self.data)
         size = self.image_size
         require(
             size is None or (isinstance(size, tuple) and len(size) == 2),
@@ -123,15 +147,23 @@ class Recipe:
             object.__setattr__(self, name, float(value))  # 0 and 0.0 are one config
         for name, kind in _PARTS.items():
             value = vars(self)[name]
-            require(isinstance(value, kind), f'{name} must be {kind.__name__}(...); got {value!r}.')
+            own = callable(value) and name != 'evaluation'
+            words = f'{kind.__name__}(...)' + ('' if name == 'evaluation' else ' or a function')
+            require(own or isinstance(value, kind), f'{name} must be {words}; got {value!r}.')
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell(Recipe):
-    """One training run: a recipe, a strategy and a seed."""
+    """One training run: a recipe, a strategy and a seed.
+
+    It travels to other processes as plain values, and is made again there.
+    """
 
     strategy: Strategy
     seed: int
+
+    def __reduce__(self):
+        return cell_from_dict, (config_to_dict(self),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +192,7 @@ class Comparison(Recipe):
         )
         for name, strategy in self.strategies.items():
             _require_text('the name of a strategy', name)
-            strategy_to_dict(strategy)
+            _check_strategy(name, strategy)
         if self.baseline not in self.strategies:
             raise unknown_name('baseline', str(self.baseline), self.strategies)
         require(
@@ -171,6 +203,30 @@ class Comparison(Recipe):
             _require_int('seeds', seed, 0)
             require(seed < 2**32, f'seeds must be below 2**32; got {seed}.')
         require(len(set(self.seeds)) == len(self.seeds), f'seeds must differ; got {self.seeds}.')
+
+
+def _check_strategy(name: str, strategy: object) -> None:
+    """BadInput unless it is a strategy that files can hold and other processes can make again."""
+    require(
+        isinstance(strategy, Strategy),
+        f'strategies must hold strategies, such as Max(); got {name}: {strategy!r}.',
+    )
+    kind = type(strategy)
+    parameters = vars(kind).get('__dataclass_params__')
+    require(
+        parameters is not None and parameters.frozen,
+        f'{kind.__name__} must be a frozen dataclass: put @dataclass(frozen=True) above it.',
+    )
+    require(
+        isinstance(getattr(kind, 'name', None), str),
+        f"{kind.__name__} needs a name: name: ClassVar[str] = '...'.",
+    )
+    stride = getattr(strategy, 'stride', None)
+    require(
+        isinstance(stride, int) and stride >= 1,
+        f'{kind.__name__} needs a stride, an int of at least 1, such as the field '
+        f'stride: int = 2; got {stride!r}.',
+    )
 
 
 def cells_of(comparison: Comparison) -> dict[tuple[str, int], Cell]:
@@ -195,14 +251,24 @@ def config_to_dict(config: Cell | Comparison) -> dict:
     >>> config_to_dict(Cell(strategy=Max(), seed=0))['strategy']
     {'name': 'max', 'window': None, 'stride': 2, 'padding': None}
     """
-    values = {f.name: vars(config)[f.name] for f in fields(config)}
-    for name in _PARTS:
-        values[name] = asdict(values[name])
-    if isinstance(config, Cell):
-        values['strategy'] = strategy_to_dict(config.strategy)
-    else:
-        values['strategies'] = {k: strategy_to_dict(s) for k, s in config.strategies.items()}
+    values = {f.name: _plain(vars(config)[f.name]) for f in fields(config)}
+    if not values['evaluation']['metrics']:
+        del values['evaluation']['metrics']  # so that cells of earlier versions keep their names
     return json.loads(json.dumps(values))
+
+
+def _plain(value: Any) -> Any:
+    """A field as JSON can hold it."""
+    if isinstance(value, Strategy):
+        own = {} if type(value) in STRATEGIES else record_of(type(value))
+        return {**strategy_to_dict(value), **own}
+    if isinstance(value, tuple(_PARTS.values())):
+        return {f.name: _plain(vars(value)[f.name]) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return record_of(value) if callable(value) else value
 
 
 def cell_from_dict(values: Mapping) -> Cell:
@@ -235,18 +301,28 @@ def _from_dict(kind: type[_Config], values: Mapping) -> _Config:
     made = _tuples(values)
     unknown = sorted(set(made) - {f.name for f in fields(kind)})
     try:
+        for name in ('model', 'data', 'optimizer', 'augment'):
+            if isinstance(made.get(name), Mapping) and BROUGHT in made[name]:
+                made[name] = found(made[name])
         for name, part in _PARTS.items():
-            if name in made:
+            if isinstance(made.get(name), Mapping):
                 unknown += sorted(f'{name}.{k}' for k in set(made[name]) - _names(part))
                 made[name] = part(**_tuples(made[name])) if not unknown else made[name]
         require(not unknown, f'unknown here: {", ".join(unknown)}')
         if 'strategy' in made:
-            made['strategy'] = strategy_from_dict(values['strategy'])
+            made['strategy'] = _strategy(values['strategy'])
         if 'strategies' in made:
-            made['strategies'] = {k: strategy_from_dict(s) for k, s in made['strategies'].items()}
+            made['strategies'] = {k: _strategy(s) for k, s in made['strategies'].items()}
         return kind(**made)
     except (BadInput, TypeError, KeyError, ValueError, AttributeError) as error:
         raise BadInput(f'not the config of a {kind.__name__.lower()}: {error}') from None
+
+
+def _strategy(values: Mapping) -> Strategy:
+    if BROUGHT not in values:
+        return strategy_from_dict(values)
+    own = found(values)
+    return own(**_tuples({k: v for k, v in values.items() if k in _names(own)}))
 
 
 def _names(part: type) -> set[str]:
@@ -254,8 +330,13 @@ def _names(part: type) -> set[str]:
 
 
 def _tuples(values: Mapping) -> dict:
-    """JSON's lists, which are tuples in configs."""
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    """JSON's lists, which are tuples in configs, and what was brought in them."""
+    return {
+        k: tuple(found(i) if isinstance(i, Mapping) and BROUGHT in i else i for i in v)
+        if isinstance(v, list)
+        else v
+        for k, v in values.items()
+    }
 
 
 def config_hash(cell: Cell) -> str:
@@ -271,7 +352,7 @@ def config_hash(cell: Cell) -> str:
 
 def hash_of_values(values: Mapping) -> str:
     """The `config_hash` of a cell's config as plain values, whichever fields its version had."""
-    text = json.dumps({'format': _FORMAT, **values}, sort_keys=True)
+    text = json.dumps({'format': _FORMAT, **without_places(values)}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -281,6 +362,7 @@ def config_difference(old: Mapping, new: Mapping, path: str = '') -> list[str]:
     >>> config_difference({'epochs': 3, 'a': {'b': 1}}, {'epochs': 3, 'a': {'b': 2}})
     ['a.b: 1 -> 2']
     """
+    old, new = without_places(old), without_places(new)
     changes = []
     for key in sorted({*old, *new}):
         before, after = old.get(key), new.get(key)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 from rich.table import Table
 
-from cnn_jax.data import load
+from cnn_jax.data import Dataset
 from cnn_jax.data.batches import epoch_order
 from cnn_jax.inspection import direct_step_work
 from cnn_jax.runs.comparison import make_folder
@@ -55,7 +55,9 @@ class StepCost:
     direct_milliseconds: float
 
 
-def look(comparison: Comparison, *, profile: Path | None = None) -> dict[str, StepCost]:
+def look(
+    comparison: Comparison, dataset: Dataset, *, profile: Path | None = None
+) -> dict[str, StepCost]:
     """The cost of a step of every strategy, each in a process like those that train.
 
     With `profile`, a trace of a few steps goes to the folder of the strategy's name in it; Perfetto
@@ -75,7 +77,7 @@ def look(comparison: Comparison, *, profile: Path | None = None) -> dict[str, St
                 1, context, initializer=_settle, initargs=(usable_cores()[: cell.cores],)
             ) as process,
         ):
-            costs[name] = process.submit(step_cost, cell, folder).result()
+            costs[name] = process.submit(step_cost, cell, dataset, folder).result()
     return costs
 
 
@@ -84,9 +86,8 @@ def _settle(cores: list[int]) -> None:
     enable_compilation_cache()
 
 
-def step_cost(cell: Cell, profile: Path | None = None) -> StepCost:
+def step_cost(cell: Cell, dataset: Dataset, profile: Path | None = None) -> StepCost:
     """The cost of a step of the cell, measured in this process."""
-    dataset = load(cell.data, image_size=cell.image_size, log=lambda line: None)
     train, _, _ = splits(cell, dataset)
     images, labels = jnp.asarray(train.images), jnp.asarray(train.labels)
     setup = setup_of(cell, dataset)

@@ -20,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, Interrupted, one_line
 from cnn_jax.exits import TRY_AGAIN
 from cnn_jax.runs.config import Cell
@@ -62,6 +63,7 @@ def worker_count(cells: Mapping[CellKey, Cell]) -> int:
 def run_cells(
     cells: Mapping[CellKey, Cell],
     folders: Mapping[CellKey, Path],
+    dataset: Dataset,
     events: Events,
     *,
     workers: int,
@@ -88,16 +90,16 @@ def run_cells(
             with _signals_held_back():  # workers start so, and hear them once they are ready
                 for place in places[: len(tasks)]:
                     cores = usable_cores() if has_accelerator() else place
-                    crew.append(_start(context, stop, cores))
+                    crew.append(_start(context, stop, cores, dataset))
             return _serve(crew, tasks, stop, events)
         finally:
             stop.value = True
             _dismiss(crew)
 
 
-def _start(context: Any, stop: Flag, cores: list[int]) -> _Worker:
+def _start(context: Any, stop: Flag, cores: list[int], dataset: Dataset) -> _Worker:
     ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs, stop, cores), daemon=True)
+    process = context.Process(target=work, args=(theirs, stop, cores, dataset), daemon=True)
     process.start()
     theirs.close()  # so that the pipe ends with the worker
     return _Worker(process, ours)
@@ -157,10 +159,8 @@ def _give(worker: _Worker, waiting: list[Task]) -> None:
     except OSError:  # it has died: its pipe will say so
         pass
     except Exception as error:  # whatever a class of the user's raises
-        raise BadInput(
-            f'{task.key[0]} cannot be given to a worker process ({one_line(error)}): '
-            f'put its class into a module beside the config.'
-        ) from None
+        said = str(error) if isinstance(error, BadInput) else one_line(error)
+        raise BadInput(f'{task.key[0]} cannot be given to a worker process: {said}') from None
 
 
 def _dismiss(crew: list[_Worker]) -> None:

@@ -1,25 +1,34 @@
 """What a cell needs before its first step: checks, and what cells share whatever their seed."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import optax
+from flax import linen as nn
 
-from cnn_jax.data import Dataset, Split, channel_statistics, split_validation
+from cnn_jax.data import Dataset, Split, channel_statistics, load, split_validation
+from cnn_jax.data.load import fit_dataset
+from cnn_jax.data.resize import checked_size
 from cnn_jax.errors import require
 from cnn_jax.inspection import summarize
 from cnn_jax.models import (
     Classifier,
-    Network,
     build_model,
     check_model,
     count_parameters,
     for_images,
 )
-from cnn_jax.runs.config import Cell, Evaluation
+from cnn_jax.runs.config import Cell, Evaluation, Recipe
 from cnn_jax.runs.process import usable_cores
-from cnn_jax.training import make_optimizer, make_schedule, make_train_step, strategy_paths
+from cnn_jax.training import (
+    Optimizer,
+    make_optimizer,
+    make_schedule,
+    make_train_step,
+    strategy_paths,
+)
 from cnn_jax.training.step import TrainStep
 
 
@@ -29,7 +38,7 @@ class Setup:
 
     classifier: Classifier
     optimizer: optax.GradientTransformation
-    schedule: optax.Schedule
+    schedule: optax.Schedule | None  # None where the optimiser is the user's own
     step: TrainStep
     flops: int
     parameters: int
@@ -45,7 +54,7 @@ def make_setup(
     steps_per_epoch: int,
 ) -> Setup:
     """The setup of a cell whose seed is 0; made once for all seeds of a strategy."""
-    model = _model(cell, image_shape, num_classes)
+    model = make_model(cell, image_shape, num_classes)
     classifier = Classifier(model, mean, std)
     plan = {'epochs': cell.epochs, 'steps_per_epoch': steps_per_epoch}
     paths = strategy_paths(model, image_shape)
@@ -56,7 +65,7 @@ def make_setup(
     return Setup(
         classifier=classifier,
         optimizer=optimizer,
-        schedule=make_schedule(cell.optimizer, **plan),
+        schedule=_schedule(cell, **plan),
         step=step,
         flops=summarize(model, image_shape).flops,
         parameters=count_parameters(check_model(model, image_shape)),
@@ -83,14 +92,42 @@ def setup_of(cell: Cell, dataset: Dataset) -> Setup:
     )
 
 
-def _model(cell: Cell, image_shape: tuple[int, int, int], num_classes: int) -> Network:
-    model = build_model(
-        cell.model,
-        downsample=cell.strategy,
-        num_classes=num_classes,
-        dtype=jnp.dtype(cell.precision),
+def load_dataset(recipe: Recipe, *, log: Callable[[str], None]) -> Dataset:
+    """The data set that a recipe names, or that its own function returns."""
+    if not callable(recipe.data):
+        return load(recipe.data, image_size=recipe.image_size, log=log)
+    made = recipe.data()
+    require(
+        isinstance(made, Dataset),
+        f'{recipe.data.__name__} must return a cnn_jax.data.Dataset; got {type(made).__name__}.',
     )
+    size = recipe.image_size
+    return fit_dataset(made, None if size is None else checked_size(size))
+
+
+def make_model(cell: Cell, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+    options = {'downsample': cell.strategy, 'num_classes': num_classes}
+    if not callable(cell.model):
+        model = build_model(cell.model, **options, dtype=jnp.dtype(cell.precision))
+        return for_images(model, image_shape)
+    model, name = cell.model(**options), cell.model.__name__
+    require(
+        isinstance(model, nn.Module),
+        f'{name} must return a Flax Linen module; got {type(model).__name__}.',
+    )
+    if cell.precision != 'float32':
+        require(
+            hasattr(model, 'dtype'),
+            f'{name} has no field dtype, so it computes in float32: leave out precision.',
+        )
+        model = model.clone(dtype=jnp.dtype(cell.precision))
     return for_images(model, image_shape)
+
+
+def _schedule(cell: Cell, *, epochs: int, steps_per_epoch: int) -> optax.Schedule | None:
+    if not isinstance(cell.optimizer, Optimizer):
+        return None
+    return make_schedule(cell.optimizer, epochs=epochs, steps_per_epoch=steps_per_epoch)
 
 
 def training_images(cell: Cell, dataset: Dataset) -> int:
@@ -117,7 +154,7 @@ def check_cell(cell: Cell, dataset: Dataset) -> None:
         f'cores must be at most the {len(usable_cores())} that this process may use; '
         f'got {cell.cores}.',
     )
-    model = _model(cell, dataset.image_shape, dataset.num_classes)
+    model = make_model(cell, dataset.image_shape, dataset.num_classes)
     check_model(model, dataset.image_shape)
     kept = training_images(cell, dataset)
     require(
@@ -130,11 +167,11 @@ def check_cell(cell: Cell, dataset: Dataset) -> None:
         f'{cell.epochs} epochs of {kept // cell.batch_size} steps are more than 2**31 - 1 steps, '
         f'as far as steps are counted.',
     )
-    make_schedule(cell.optimizer, epochs=cell.epochs, steps_per_epoch=kept // cell.batch_size)
+    _schedule(cell, epochs=cell.epochs, steps_per_epoch=kept // cell.batch_size)
     side = min(dataset.image_shape[:2])
     for name, reach in (
         ('evaluation.max_shift', cell.evaluation.max_shift),
-        ('augment.crop', cell.augment.crop),
+        ('augment.crop', getattr(cell.augment, 'crop', 0)),
     ):
         require(reach < side, f'{name} {reach} must be below the image side {side}.')
     most = max(len(dataset.test.labels), Evaluation().batch_size)

@@ -12,7 +12,7 @@ from multiprocessing.connection import wait as wait_for_any
 from pathlib import Path
 from typing import Any
 
-from cnn_jax.data import Dataset, load
+from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, disk_error, one_line
 from cnn_jax.runs.cell import run_cell
 from cnn_jax.runs.config import Cell
@@ -35,8 +35,8 @@ class Task:
     trust_backend: bool
 
 
-def work(pipe: Connection, stop: Flag, cores: list[int]) -> None:
-    """Does the tasks that come through the pipe until it ends.
+def work(pipe: Connection, stop: Flag, cores: list[int], dataset: Dataset) -> None:
+    """Does the tasks that come through the pipe, on that data, until it ends.
 
     Sends ('tick', steps) and ('log', line) meanwhile, and for each task one of ('done', result or
     None where it was stopped) and ('refused', why no cell can be run).
@@ -52,10 +52,12 @@ def work(pipe: Connection, stop: Flag, cores: list[int]) -> None:
         while True:
             try:
                 task = pipe.recv()
-            except (ImportError, AttributeError, TypeError) as error:
-                pipe.send(('refused', f'a worker process cannot make the cell: {one_line(error)}.'))
+            except (
+                Exception
+            ) as error:  # what a user brought may raise anything where it is imported
+                pipe.send(('refused', f'a worker process cannot make the cell: {one_line(error)}'))
             else:
-                pipe.send(_outcome(task, pipe, stop))
+                pipe.send(_outcome(task, dataset, pipe, stop))
 
 
 def _die_with_parent() -> None:
@@ -65,12 +67,7 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-@functools.lru_cache(maxsize=1)
-def _dataset(name: str, image_size: tuple[int, int] | None) -> Dataset:
-    return load(name, image_size=image_size, log=lambda line: None)
-
-
-def _outcome(task: Task, pipe: Connection, stop: Flag) -> tuple[str, object]:
+def _outcome(task: Task, dataset: Dataset, pipe: Connection, stop: Flag) -> tuple[str, object]:
     if stop.value:
         return 'done', None
     try:
@@ -78,7 +75,7 @@ def _outcome(task: Task, pipe: Connection, stop: Flag) -> tuple[str, object]:
         result = run_cell(
             task.cell,
             task.folder,
-            _dataset(task.cell.data, task.cell.image_size),
+            dataset,
             trust_backend=task.trust_backend,
             stop=lambda: bool(stop.value),
             tick=lambda steps: pipe.send(('tick', steps)),

@@ -1,6 +1,6 @@
 """Optimiser and learning-rate schedule from plain values, by Optax."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -76,6 +76,9 @@ class Optimizer:
         require(self.momentum < 1, f'optimizer.momentum must be below 1; got {self.momentum}.')
 
 
+OwnOptimizer = Callable[..., optax.GradientTransformation]  # (epochs=, steps_per_epoch=)
+
+
 def make_schedule(optimizer: Optimizer, *, epochs: int, steps_per_epoch: int) -> optax.Schedule:
     """Step -> learning rate.
 
@@ -101,13 +104,13 @@ def make_schedule(optimizer: Optimizer, *, epochs: int, steps_per_epoch: int) ->
 
 
 def make_optimizer(
-    optimizer: Optimizer,
+    optimizer: Optimizer | OwnOptimizer,
     *,
     epochs: int,
     steps_per_epoch: int,
     strategies: Collection[Path] | None = None,
 ) -> optax.GradientTransformation:
-    """The Optax transformation that `optimizer` describes.
+    """The Optax transformation that `optimizer` describes, or that it returns as a function.
 
     What decays and what Muon takes goes by the paths of the parameters; `strategies` are those that
     `strategy_paths` finds in the model. Raises BadInput where they are needed and not given.
@@ -118,6 +121,14 @@ def make_optimizer(
     >>> float(updates['kernel'][0, 0])
     -0.5
     """
+    if not isinstance(optimizer, Optimizer):
+        made = optimizer(epochs=epochs, steps_per_epoch=steps_per_epoch)
+        require(
+            isinstance(made, optax.GradientTransformation),
+            f'{getattr(optimizer, "__name__", optimizer)} must return an Optax transformation; '
+            f'got {type(made).__name__}.',
+        )
+        return made
     require(
         strategies is not None or not (optimizer.weight_decay or optimizer.name == 'muon'),
         'weight decay and Muon leave out the parameters of strategies: '

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key, UInt8
 
-from cnn_jax.data.augment import Augment, augment_images
+from cnn_jax.data.augment import Augment, OwnAugment, augment_images
 from cnn_jax.models import Classifier
 from cnn_jax.streams import Stream, stream_key
 from cnn_jax.training.state import EpochSums, TrainState
@@ -29,7 +29,7 @@ def make_train_step(
     classifier: Classifier,
     optimizer: optax.GradientTransformation,
     *,
-    augment: Augment,
+    augment: Augment | OwnAugment,
     label_smoothing: float = 0.0,
 ) -> TrainStep:
     """A compiled `step(state, sums, images, labels, order, key) -> (state, sums)`.

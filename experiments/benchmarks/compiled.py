@@ -20,6 +20,7 @@ from cnn_jax.layers import Downsample
 from cnn_jax.models import Classifier, build_model, for_images, model_names
 from cnn_jax.runs.command_line import load_config
 from cnn_jax.runs.config import Cell, cells_of
+from cnn_jax.runs.setup import make_model
 from cnn_jax.strategies import Max, strategy_named, strategy_names
 from cnn_jax.training import (
     create_state,
@@ -41,10 +42,14 @@ Build = Callable[[type], Run]  # computing in that dtype
 def steps() -> Mapping[str, Cell]:
     """The training steps of all recipes in configs/fashion_mnist, by name."""
     return {
-        f'step {cell.model} {name} {cell.optimizer.name} {cell.batch_size}': cell
+        f'step {cell.model} {name} {_name(cell.optimizer)} {cell.batch_size}': cell
         for path in sorted(_CONFIGS.glob('*.py'))
         for (name, _), cell in cells_of(load_config(path)).items()
     }
+
+
+def _name(optimizer: object) -> str:
+    return getattr(optimizer, 'name', type(optimizer).__name__)
 
 
 def programs() -> list[str]:
@@ -146,7 +151,7 @@ def _step(what: str) -> Build:
     cell = steps()[f'step {what}']
     data = load('shapes_tiny', log=lambda line: None)
     images, labels, shape = data.train.images, data.train.labels, data.image_shape
-    model = for_images(build_model(cell.model, downsample=cell.strategy, num_classes=10), shape)
+    model = make_model(cell, shape, num_classes=10)
     plan = {'epochs': cell.epochs, 'steps_per_epoch': 10}
     optimizer = make_optimizer(cell.optimizer, **plan, strategies=strategy_paths(model, shape))
     first = Classifier(model, (0.3,), (0.3,))

@@ -173,6 +173,7 @@ def _train_torch(
     net: nn.Module, setup: Setup, orders: Iterable[torch.Tensor], dataset: Dataset
 ) -> None:
     images, labels = _inputs(setup, dataset.train.images), torch.tensor(dataset.train.labels).long()
+    assert setup.schedule is not None
     optimizer = torch.optim.Adam(net.parameters(), float(np.asarray(setup.schedule(0))))
     net.train()
     for order in orders:

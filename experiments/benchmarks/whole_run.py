@@ -9,14 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnn_jax.data import load
 from cnn_jax.data.batches import epoch_order
 from cnn_jax.errors import require
 from cnn_jax.evaluation import accuracy, predict_logits, predictor
 from cnn_jax.runs import Cell
 from cnn_jax.runs.pool import environment
 from cnn_jax.runs.process import compute_on, preload_variables, usable_cores
-from cnn_jax.runs.setup import setup_of, splits
+from cnn_jax.runs.setup import load_dataset, setup_of, splits
 from cnn_jax.training import create_state, train_epoch, zero_sums
 from experiments.benchmarks.timing import cache_variables
 
@@ -43,7 +42,7 @@ def timed_run(cell: Cell) -> dict:
 def train_and_judge(cell: Cell) -> dict:
     """Trains the cell in this process and judges it once, at the end."""
     marks = {'start': time.perf_counter()}
-    data = load(cell.data, image_size=cell.image_size, log=lambda line: None)
+    data = load_dataset(cell, log=lambda line: None)
     train, judge, split = splits(cell, data)
     setup = setup_of(cell, data)
     marks['load'] = time.perf_counter()
@@ -57,7 +56,8 @@ def train_and_judge(cell: Cell) -> dict:
         )
         require(outcome != 'diverged', f'seed {cell.seed} diverged in epoch {epoch + 1}.')
     marks['train'] = time.perf_counter()
-    views = [judge.images, judge.images[:, :, ::-1]] if cell.augment.flip else [judge.images]
+    flips = getattr(cell.augment, 'flip', False)
+    views = [judge.images, judge.images[:, :, ::-1]] if flips else [judge.images]
     size = cell.evaluation.batch_size
     predict = predictor(setup.classifier, state.variables)
     logits = [predict_logits(predict, x, batch_size=size) for x in views]

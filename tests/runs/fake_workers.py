@@ -5,7 +5,7 @@ import signal
 import time
 
 
-def killed_beside_one_that_hangs(pipe, stop, cores):
+def killed_beside_one_that_hangs(pipe, stop, cores, dataset):
     """On the task of seed 0 it kills itself; on others it hangs, deaf to every request."""
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_IGN)
@@ -16,7 +16,7 @@ def killed_beside_one_that_hangs(pipe, stop, cores):
     time.sleep(600)
 
 
-def killed_in_the_middle_of_a_message(pipe, stop, cores):
+def killed_in_the_middle_of_a_message(pipe, stop, cores, dataset):
     """It dies with half of its result in the pipe; others save when they are asked to."""
     task = pipe.recv()
     if task.key[1] == 0:
@@ -29,7 +29,7 @@ def killed_in_the_middle_of_a_message(pipe, stop, cores):
     pipe.recv()
 
 
-def refuses(pipe, stop, cores):
+def refuses(pipe, stop, cores, dataset):
     """It finds what no cell can help on seed 0; the other saves."""
     task = pipe.recv()
     while task.key[1] and not stop.value:
@@ -38,7 +38,7 @@ def refuses(pipe, stop, cores):
     pipe.recv()
 
 
-def holds_its_core(pipe, stop, cores):
+def holds_its_core(pipe, stop, cores, dataset):
     """Its results are the cores that it was given."""
     while True:
         pipe.recv()

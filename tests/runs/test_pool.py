@@ -5,11 +5,13 @@ import time
 
 import pytest
 
+from cnn_jax.data import make_shapes
 from cnn_jax.errors import BadInput, Interrupted
 from cnn_jax.runs import Cell, pool, process
 from cnn_jax.strategies import Max
 from tests.runs import fake_workers
 
+DATASET = make_shapes(train=8, test=8)
 CELLS = {('max', seed): Cell(strategy=Max(), seed=seed, data='shapes_tiny') for seed in (0, 1)}
 
 
@@ -21,7 +23,8 @@ def run(monkeypatch, tmp_path, work, **options):
         log=heard.append,
         finished=lambda key, result: heard.append(key),
     )
-    return pool.run_cells(CELLS, dict.fromkeys(CELLS, tmp_path), events, workers=2, **options)
+    folders = dict.fromkeys(CELLS, tmp_path)
+    return pool.run_cells(CELLS, folders, DATASET, events, workers=2, **options)
 
 
 def test_a_killed_worker_ends_the_run_though_another_hangs(monkeypatch, tmp_path):
@@ -50,8 +53,8 @@ def test_a_cell_that_cannot_be_sent_is_bad_input(monkeypatch, tmp_path, unchecke
     cells = {('mine', 0): Cell(strategy=Mine(), seed=0)}
     monkeypatch.setattr(pool, 'work', fake_workers.holds_its_core)
     events = pool.Events(tick=print, log=print, finished=print)
-    with pytest.raises(BadInput, match='mine cannot be given to a worker .* beside the config'):
-        pool.run_cells(cells, {('mine', 0): tmp_path}, events, workers=1)
+    with pytest.raises(BadInput, match='mine cannot be given to a worker .* top level of'):
+        pool.run_cells(cells, {('mine', 0): tmp_path}, DATASET, events, workers=1)
 
 
 def test_two_comparisons_take_different_cores_while_there_are_any(monkeypatch):

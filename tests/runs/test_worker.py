@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cnn_jax import backend
+from cnn_jax.data import make_shapes
 from cnn_jax.errors import BadInput
 from cnn_jax.runs import Cell, worker
 from cnn_jax.runs.worker import Task
@@ -26,7 +27,7 @@ def outcome(monkeypatch, tmp_path, error=None, *, trust_backend=True) -> tuple[s
     cell = Cell(strategy=Max(), seed=0, data='shapes_tiny')
     task = Task(('max', 0), cell, tmp_path / 'cell', trust_backend)
     pipe, _ = multiprocessing.Pipe()
-    return worker._outcome(task, pipe, ctypes.c_bool(False))
+    return worker._outcome(task, make_shapes(train=8, test=8), pipe, ctypes.c_bool(False))
 
 
 @pytest.mark.parametrize(
