@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from cnn_jax.errors import BadInput
 from cnn_jax.layers.batch_norm import BatchNorm
 from cnn_jax.layers.conv import Conv
+from cnn_jax.ops.compiled import is_symbolic
 from cnn_jax.ops.windows import spatial_rank
 from cnn_jax.strategies import MAX_POOL, SHORTCUT, STRIDED_CONV, Site, Strategy
 
@@ -45,7 +46,9 @@ class Downsample(nn.Module):
         with _named_errors(self, x):
             rank = spatial_rank(x)
             strategy = self.strategy.at(site.on(x.shape[1 : 1 + rank], self.strategy.stride))
-            return strategy(x, train=train, layer=self)
+            y = strategy(x, train=train, layer=self)
+            check_output(strategy, x, y)
+            return y
 
     def conv_norm(
         self,
@@ -62,6 +65,28 @@ class Downsample(nn.Module):
         """
         conv = Conv(features, window, stride=stride, padding='valid', use_bias=False, name='conv')
         return BatchNorm(use_running_average=not train, name='norm')(conv(x))
+
+
+def check_output(strategy: Strategy, x: Array, y: Array) -> None:
+    """ValueError unless `y` is what a strategy may make of `x`: a smaller map of its dtype.
+
+    Up to two windows more or fewer than size / stride are allowed, for their borders.
+    """
+    name, shape = type(strategy).__name__, getattr(y, 'shape', None)
+    if shape is None or len(shape) != x.ndim or shape[0] != x.shape[0]:
+        raise ValueError(
+            f'{name} must return a map of {x.ndim} axes and the same batch; got {shape}'
+        )
+    if y.dtype != x.dtype:
+        raise ValueError(f'{name} must return {x.dtype}, as its input is; got {y.dtype}')
+    step = strategy.stride // strategy.conv_stride
+    reach = strategy.reach(x.shape[1:-1]) or ((0, 0),) * (x.ndim - 2)
+    for n, out, (low, high) in zip(x.shape[1:-1], shape[1:-1], reach, strict=True):
+        if not is_symbolic(x) and abs(out * step - n) > 2 * step + low + high:
+            raise ValueError(
+                f'{name} has stride {strategy.stride}, so of {n} elements it must keep about '
+                f'{-(-n // step)}; got {out}'
+            )
 
 
 class DownsampleBranches(nn.Module):

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnn_jax.reports.curves import OVERLAY_UP_TO, plot_learning_curves
+from cnn_jax.reports.own_metrics import own_section
 from cnn_jax.reports.page import Block, Bullets, Link, Page, Paragraph, Picture, Section, Table
 from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost
 from cnn_jax.reports.protocol import environment, leftover_cells, protocol
 from cnn_jax.reports.run import Run
 from cnn_jax.reports.shift_maps import choose_shift_panels, plot_shift_maps
-from cnn_jax.reports.summary import METRICS
+from cnn_jax.reports.summary import METRICS, own_metrics
 from cnn_jax.reports.words import (
     NONE,
     answer,
@@ -51,7 +52,8 @@ def build_page(run: Run, summary: Mapping[str, Any]) -> Page:
     sections = [_results(run, summary)]
     if any(row['seeds'] for row in summary['strategies'].values()):
         sections += [_trade_off(summary), _curves(run), _shift_maps(run)]
-        sections += [_cost(summary), _per_seed(summary)]
+        own = own_section(summary, own_metrics(run))
+        sections += [*([own] if own else []), _cost(summary), _per_seed(summary)]
     sections += [_how_to_read(run), protocol(run), environment(run, summary), leftover_cells(run)]
     return Page(run.title, tuple(lead), tuple(sections))
 

@@ -7,12 +7,14 @@ from typing import Any
 from cnn_jax.reports.run import Cell, Run
 from cnn_jax.reports.statistics import (
     holm,
+    mean_interval,
     paired_difference,
     paired_differences,
     share_interval,
     sign_flip_p_value,
     verdict,
 )
+from cnn_jax.runs.brought import BROUGHT
 
 NEAR_CHANCE = 3.0, 0.25, 0.5
 """Times chance; share of the way from chance to all right; share of that to the best strategy."""
@@ -51,7 +53,9 @@ def summarize(run: Run) -> dict[str, Any]:
         'config': dict(run.config),
         'environment': dict(finished[0].environment) if finished else {},
         'strategies': strategies,
-        'comparisons': [row for metric in METRICS for row in _comparisons(run, metric)],
+        'comparisons': [
+            row for metric in (*METRICS, *own_metrics(run)) for row in _comparisons(run, metric)
+        ],
     }
 
 
@@ -89,6 +93,7 @@ def _strategy(run: Run, name: str) -> dict[str, Any]:
         'consistent_and_right': _spread(_numbers(completed, 'consistent_and_right')),
         'consistency_circular': _spread(_numbers(completed, 'consistency_circular')),
         'worst_case_accuracy': _spread(_numbers(completed, 'worst_case_accuracy')),
+        **{name: _own(_numbers(completed, name)) for name in own_metrics(run)},
         'seeds': [cell.seed for cell in completed],
         'missing': [c.seed for c in of_strategy if c.status in ('missing', 'failed')],
         'failed': [cell.seed for cell in run.select(name, 'failed')],
@@ -110,6 +115,19 @@ def _spread(values: list[float]) -> dict[str, Any]:
     if not values:
         return {'mean': None, 'ci95': None, 'values': []}
     estimate = share_interval(values)
+    return {'mean': estimate.mean, 'ci95': _ends(estimate.ci95), 'values': values}
+
+
+def own_metrics(run: Run) -> tuple[str, ...]:
+    """The names of the metrics that the config brought."""
+    return tuple(metric[BROUGHT] for metric in run.config.get('evaluation', {}).get('metrics', ()))
+
+
+def _own(values: list[float]) -> dict[str, Any]:
+    """As `_spread`, of numbers that may lie anywhere."""
+    if not values:
+        return {'mean': None, 'ci95': None, 'values': []}
+    estimate = mean_interval(values)
     return {'mean': estimate.mean, 'ci95': _ends(estimate.ci95), 'values': values}
 
 

@@ -68,6 +68,8 @@ def run_cell(
         train, judge, split = splits(cell, dataset)
         setup = setup_of(cell, dataset)
         (state, sums), record = _restored(setup, cell, folder, dataset, log)
+        if int(state.step) == 0:
+            _check_start(setup, cell, dataset, state)
         journal = open_journal(folder, record, dataset, trust_backend=trust_backend)
         files = {CONFIG: _config(cell, folder), ENVIRONMENT: _environment(journal)}
         for name, content in files.items():
@@ -114,6 +116,25 @@ def trained(
             f'away and run the comparison again, to train this cell anew.'
         )
     return setup.classifier, found.tree[0].variables
+
+
+def _check_start(setup: Setup, cell: Cell, dataset: Dataset, state: TrainState) -> None:
+    """BadInput where a model or strategy of the user's own gives numbers that are not finite."""
+    own = [part for part in (cell.model, type(cell.strategy)) if callable(part)]
+    names = [part.__name__ for part in own if not part.__module__.startswith('cnn_jax.')]
+    if not names:
+        return
+    logits = setup.classifier.logits(state.variables, jnp.asarray(dataset.train.images[:2]))
+    if logits.shape != (2, dataset.num_classes):
+        raise BadInput(
+            f'{" with ".join(names)}: the model gives {logits.shape} for 2 images of '
+            f'{dataset.num_classes} classes; it must give (2, {dataset.num_classes}) logits.'
+        )
+    if not bool(jnp.isfinite(logits).all()):
+        raise BadInput(
+            f'{" with ".join(names)}: logits are not finite before the first step; '
+            f'cnn_jax.inspection.layer_outputs names the layer where that starts.'
+        )
 
 
 def _config(cell: Cell, folder: Path) -> bytes:

@@ -1,5 +1,6 @@
 """A comparison in its folder: checks first, then runs the cells that are not finished."""
 
+import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,6 +10,7 @@ from cnn_jax.checksums import read_sealed, write_sealed
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, CellsFailed, Damaged, one_line, require
 from cnn_jax.files import read_json, remove_leftovers
+from cnn_jax.runs.brought import BROUGHT, without_places
 from cnn_jax.runs.cell import CONFIG
 from cnn_jax.runs.config import (
     Cell,
@@ -27,6 +29,7 @@ from cnn_jax.runs.journal import ENVIRONMENT
 from cnn_jax.runs.pool import CellKey, run_cells, worker_count
 from cnn_jax.runs.progress import Progress
 from cnn_jax.runs.setup import check_cell, last_step
+from cnn_jax.strategies import Max
 from cnn_jax.version import package_version
 
 INDEX = 'comparison.json'
@@ -190,7 +193,7 @@ def check_folder(comparison: Comparison, folder: Path, *, extend: bool = False) 
     lost = [s for s in old['seeds'] if s not in new['seeds']] + [
         name
         for name, strategy in old['strategies'].items()
-        if new['strategies'].get(name) != strategy
+        if _without_source(new['strategies'].get(name)) != _without_source(strategy)
     ]
     if not changes or (extend and only_grew and not lost):
         return
@@ -206,6 +209,13 @@ def check_folder(comparison: Comparison, folder: Path, *, extend: bool = False) 
     )
 
 
+def _without_source(strategy: Mapping | None) -> dict | None:
+    """A strategy's values but for the hash of its definition: a changed one runs anew."""
+    if strategy is None:
+        return None
+    return {k: v for k, v in without_places(strategy).items() if k != 'source'}
+
+
 def _old_config(path: Path) -> dict:
     """The config of a run's index in all fields of this version, absent ones by their default."""
     try:
@@ -216,6 +226,9 @@ def _old_config(path: Path) -> dict:
         raise Damaged(
             f'{error} Move it away and run again: finished cells are known by their own configs.'
         ) from None
+    defaults = config_to_dict(Comparison(strategies={'max': Max()}))
+    if BROUGHT in json.dumps(index['config']):  # what it names may have changed since
+        return {**defaults, **index['config']}
     try:
         return config_to_dict(comparison_from_dict(index['config']))
     except BadInput as error:

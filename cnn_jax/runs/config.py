@@ -25,6 +25,23 @@ Own = Callable[..., Any]  # a function or class of the user's own
 # The command line chooses strategies by name (`--strategies`), which this field must not shadow.
 _NotAnOption = Annotated[T, tyro.conf.Suppress, tyro.conf.arg(name='strategy-table')]
 _Name = tyro.conf.arg(constructor=str, metavar='STR')  # on the command line: only a name
+FIGURES = (  # of every result; what is the user's own needs another name
+    'status',
+    'message',
+    'step',
+    'seconds',
+    'parameters',
+    'flops_per_example',
+    'examples_per_second',
+    'accuracy',
+    'loss',
+    'consistency',
+    'consistency_zero',
+    'consistency_circular',
+    'consistent_and_right',
+    'worst_case_accuracy',
+    'worst_case_images',
+)
 PRECISIONS = ('float32', 'bfloat16')
 _FORMAT = 2  # raise it when the same config would give other numbers
 
@@ -72,6 +89,12 @@ class Evaluation:
         require(
             isinstance(self.metrics, tuple) and all(map(callable, self.metrics)),
             f'evaluation.metrics must be a tuple of functions; got {self.metrics!r}.',
+        )
+        names = [getattr(metric, '__name__', repr(metric)) for metric in self.metrics]
+        taken = [name for name in names if name in FIGURES or names.count(name) > 1]
+        require(
+            not taken,
+            f'evaluation.metrics needs functions of other names: {", ".join(taken)} is taken.',
         )
 
 

@@ -6,7 +6,9 @@ import jax
 import numpy as np
 
 from cnn_jax.data import Split
+from cnn_jax.errors import is_number, require
 from cnn_jax.evaluation import (
+    Predict,
     accuracy,
     correct_under_all_shifts,
     draw_shift_pairs,
@@ -17,7 +19,7 @@ from cnn_jax.evaluation import (
     shifted_answers,
 )
 from cnn_jax.models import Classifier
-from cnn_jax.runs.config import Cell
+from cnn_jax.runs.config import Cell, Evaluation
 from cnn_jax.streams import Stream, stream_key
 from cnn_jax.training import TrainState
 
@@ -86,5 +88,24 @@ def final_evaluation(
         'consistent_and_right': float(right.mean()),
         'worst_case_accuracy': float(worst.mean()),
         'worst_case_images': len(worst),
+        **_own_figures(judged, predict, test),
     }
     return figures, content.getvalue()
+
+
+def _own_figures(judged: Evaluation, predict: Predict, test: Split) -> dict[str, float]:
+    """What the user's own metrics give, by their names; BadInput where that is no number."""
+
+    def batched(images: np.ndarray) -> np.ndarray:
+        return predict_logits(predict, images, batch_size=judged.batch_size)
+
+    figures = {}
+    for metric in judged.metrics:
+        value = metric(batched, test.images, test.labels)
+        number = value.item() if getattr(value, 'shape', None) == () else value
+        require(
+            is_number(number),
+            f'{metric.__name__} must return a finite number; got {value!r}.',
+        )
+        figures[metric.__name__] = float(number)
+    return figures

@@ -11,7 +11,7 @@ from experiments import compare_pooling
 MINE = """
 from dataclasses import dataclass
 from typing import ClassVar
-from cnn_jax.strategies import Max, registry
+from cnn_jax.strategies import Max
 @dataclass(frozen=True)
 class Mine(Max):
     name: ClassVar[str] = 'mine'
@@ -19,7 +19,6 @@ class Mine(Max):
         if train and BROKEN:
             raise RuntimeError('no memory\\n  for this op')
         return super().__call__(x, train=train, layer=layer)
-registry.STRATEGIES += (Mine,)
 """
 CONFIG = """
 from cnn_jax.strategies import Max
@@ -37,9 +36,6 @@ def compare(tmp_path, monkeypatch, capsys):
     """Runs the comparison, its strategy `mine` broken or not, in a folder `run`."""
     (tmp_path / 'config.py').write_text(CONFIG)
     monkeypatch.setattr(sys, 'path', list(sys.path))
-    from cnn_jax.strategies import registry
-
-    monkeypatch.setattr(registry, 'STRATEGIES', registry.STRATEGIES)
 
     def call(*options, broken=False):
         (tmp_path / 'a_strategy_of_a_test.py').write_text(f'BROKEN = {broken}\n{MINE}')
@@ -72,8 +68,11 @@ def test_a_cell_that_raises_is_left_out_and_tried_again(compare, tmp_path):
         report = (tmp_path / 'run' / 'report.md').read_text(encoding='utf-8')
         assert '1 of 2 cells completed; 1 failed' in report and 'no memory for this op' in report
     code, err = compare()
+    assert code == 2 and 'strategies.mine.source' in err and '--extend' in err
+    code, err = compare('--extend')  # a changed definition is another cell
     assert code == 0 and 'max, seed 0: finished before' in err, err
-    environments = list((tmp_path / 'run').glob('cells/*/environment.json'))
+    finished = (tmp_path / 'run').glob('cells/*/predictions.npz')
+    environments = [path.parent / 'environment.json' for path in finished]
     found = [json.loads(path.read_text(encoding='utf-8')) for path in environments]
     assert [e['trust_backend'] for e in found] == [False, False]
     assert all(e['packages']['cnn_jax'] for e in found)

@@ -194,7 +194,7 @@ def test_half_precision_logits_of_nin_are_float32(unchecked):
         ('vgg11', {'dropout': 1.0}, 'dropout must be a number from 0 to'),
         ('convnext_tiny', {'drop_path': -0.1}, 'drop_path must be a number from 0 to'),
         ('resnet18', {'norm_epsilon': 0.0}, 'norm_epsilon must be a number above 0'),
-        ('resnet18', {'small_images': 'no'}, "small_images must be True or False; got 'no'"),
+        ('resnet18', {'small_images': 'no'}, "small_images must be true or false; got 'no'"),
         ('resnet20', {'blocks': 0}, 'blocks must be an int from 1'),
         ('resnet18', {'depths': 3}, 'depths must be a tuple of ints'),
         ('convnext_tiny', {'depths': (1, 1)}, 'depths and features must be of one length'),

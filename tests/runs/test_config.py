@@ -27,7 +27,7 @@ CELL = Cell(strategy=Max(), seed=0)
         ({'seeds': (-1,)}, 'seeds must be an int of at least 0; got -1'),
         ({'seeds': (1, 1)}, 'seeds must differ'),
         ({'seeds': (2**32,)}, 'seeds must be below'),
-        ({'strategies': {'max': 'max'}}, 'not a registered strategy'),
+        ({'strategies': {'max': 'max'}}, 'strategies must hold strategies'),
         ({'strategies': [Max()]}, 'strategies must be a dict'),
         ({'optimizer': 'adam'}, r'optimizer must be Optimizer\(...\)'),
         ({'evaluation': None}, r'evaluation must be Evaluation\(...\)'),
