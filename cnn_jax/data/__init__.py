@@ -9,6 +9,8 @@
 
 from cnn_jax.data.dataset import Dataset, Split
 from cnn_jax.data.folders import data_dir
+from cnn_jax.data.hugging_face import from_hugging_face
+from cnn_jax.data.image_folder import load_image_folder
 from cnn_jax.data.load import load
 from cnn_jax.data.shapes import make_shapes
 from cnn_jax.data.statistics import channel_statistics
@@ -19,7 +21,9 @@ __all__ = [
     'Split',
     'channel_statistics',
     'data_dir',
+    'from_hugging_face',
     'load',
+    'load_image_folder',
     'make_shapes',
     'split_validation',
 ]

@@ -119,6 +119,6 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     hint = f': did you mean {near[0]!r}?' if near else '.'
     return (
         f'unknown data set {name!r}{hint} '
-        'Allowed: fashion_mnist, shapes, shapes_tiny, or an image-classification set of '
-        'tensorflow-datasets.'
+        'Allowed: fashion_mnist, shapes, shapes_tiny, a folder of images, or an '
+        'image-classification set of tensorflow-datasets.'
     )

@@ -11,8 +11,10 @@ from cnn_jax.data.catalogue import load_from_tfds
 from cnn_jax.data.dataset import Dataset, Split
 from cnn_jax.data.fashion_mnist import load_fashion_mnist
 from cnn_jax.data.folders import data_dir as default_data_dir
+from cnn_jax.data.image_folder import load_image_folder
 from cnn_jax.data.resize import ImageSize, checked_size, fit_image
 from cnn_jax.data.shapes import make_shapes
+from cnn_jax.errors import require
 
 
 def log_to_stderr(line: str) -> None:
@@ -40,13 +42,13 @@ def load(
     """The data set `name`, all of it in memory as uint8.
 
     name: 'fashion_mnist' (fetched and prepared on first use), 'shapes' (2,000 + 500 drawn images,
-    nothing to download), 'shapes_tiny' (256 + 64 of them), or an image-classification set of
-    tensorflow-datasets that is prepared on disk as array_record: 'mnist', 'cifar10',
-    'imagenette/160px-v2'... data_dir: the data folder, by default `cnn_jax.data.data_dir()`;
-    sets of tensorflow-datasets are also looked for in its own default folder. image_size:
-    (height, width) that every image is scaled and cut to, needed where a set's images differ in
-    size. log: gets lines of progress. Raises `BadInput` for a name or a size that cannot be had,
-    saying what to do.
+    nothing to download), 'shapes_tiny' (256 + 64 of them), a folder of images (see
+    `load_image_folder`), or an image-classification set of tensorflow-datasets that is prepared on
+    disk as array_record: 'mnist', 'cifar10', 'imagenette/160px-v2'... data_dir: the data folder, by
+    default `cnn_jax.data.data_dir()`; sets of tensorflow-datasets are also looked for in its own
+    default folder. image_size: (height, width) that every image is scaled and cut to, needed where
+    a set's images differ in size. log: gets lines of progress. Raises `BadInput` for a name or a
+    size that cannot be had, saying what to do.
 
     >>> load('shapes_tiny').train.images.shape
     (256, 28, 28, 1)
@@ -55,6 +57,9 @@ def load(
     size = None if image_size is None else checked_size(image_size)
     if name in _OURS:
         return fit_dataset(_OURS[name](folder, log), size)
+    if Path(name).expanduser().is_dir():
+        return load_image_folder(Path(name).expanduser(), image_size=size, log=log)
+    require(not name.startswith(('.', '/', '~')), f'{name}: there is no such folder of images.')
     from tensorflow_datasets.core import constants
 
     folders = list(dict.fromkeys([folder, Path(constants.DATA_DIR)]))

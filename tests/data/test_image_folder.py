@@ -1,0 +1,168 @@
+"""Images of the user's own: folders of files, and Hugging Face's data sets."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnn_jax.data import from_hugging_face, load, load_image_folder
+from cnn_jax.data import image_folder as module
+from cnn_jax.errors import BadInput
+
+
+def write(folder, name, image=None, size=(6, 4)):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (image or Image.new('RGB', size, (10, 20, 30))).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes of ten colour images each, each of one value."""
+    for i in range(10):
+        write(tmp_path, f'pets/cat/{i}.png', Image.new('RGB', (6, 4), (i, 0, 0)))
+        write(tmp_path, f'pets/dog/{i}.png', Image.new('RGB', (6, 4), (0, i, 0)))
+    return tmp_path / 'pets'
+
+
+def test_a_folder_is_split_by_class_and_always_alike(folder, monkeypatch):
+    lines = []
+    dataset = load(str(folder), log=lines.append)
+    assert dataset.name == 'pets' and dataset.class_names == ('cat', 'dog')
+    assert dataset.image_shape == (4, 6, 3)
+    assert np.bincount(dataset.train.labels).tolist() == [8, 8]
+    assert np.bincount(dataset.test.labels).tolist() == [2, 2]
+    both = np.concatenate([dataset.train.images, dataset.test.images])
+    assert sorted(both[:, 0, 0, :2].max(1).tolist()) == sorted([*range(10)] * 2)
+    assert 'a test split of 20% of each class was drawn' in lines[0]
+    assert load_image_folder(folder).fingerprint == dataset.fingerprint
+    monkeypatch.chdir(folder.parent)
+    assert load('pets', log=print).fingerprint == dataset.fingerprint
+
+
+@pytest.mark.parametrize('name', ['test', 'val'])
+def test_a_split_of_its_own_is_kept(folder, tmp_path, name):
+    (tmp_path / 'root').mkdir()
+    folder.rename(tmp_path / 'root' / 'train')
+    write(tmp_path, f'root/{name}/cat/a.png')
+    write(tmp_path, f'root/{name}/dog/b.png')
+    dataset = load_image_folder(tmp_path / 'root')
+    assert (len(dataset.train), len(dataset.test)) == (20, 2)
+    write(tmp_path, f'root/{name}/cow/b.png')
+    with pytest.raises(BadInput, match='cow is a class that has no training images'):
+        load_image_folder(tmp_path / 'root')
+
+
+def test_modes_and_rotations_become_pixels(folder):
+    grey16 = Image.fromarray(np.full((4, 6), 51200, np.uint16))
+    palette = Image.new('RGB', (6, 4), (200, 100, 0)).quantize(2)
+    turned = Image.new('RGB', (4, 6), (1, 2, 3))
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(folder / 'cat' / 'turned.jpg', exif=exif)
+    for name, image in (
+        ('grey16', grey16),
+        ('palette', palette),
+        ('alpha', Image.new('RGBA', (6, 4), (9, 9, 9, 0))),
+        ('one', Image.new('1', (6, 4), 1)),
+    ):
+        write(folder, f'cat/{name}.png', image)
+    write(folder, 'cat/cmyk.jpg', Image.new('CMYK', (6, 4)))
+    dataset = load_image_folder(folder)
+    found = {tuple(v) for v in np.concatenate([dataset.train.images, dataset.test.images])[:, 0, 0]}
+    assert {(200, 200, 200), (200, 100, 0), (9, 9, 9), (255, 255, 255)} <= found
+
+
+def test_grey_images_stay_grey(tmp_path):
+    for kind in 'ab':
+        for i in range(3):
+            write(tmp_path, f'g/{kind}/{i}.png', Image.new('L', (5, 5), 7))
+    assert load_image_folder(tmp_path / 'g').image_shape == (5, 5, 1)
+
+
+def test_sizes_that_differ_need_one(folder):
+    write(folder, 'cat/large.png', size=(12, 8))
+    with pytest.raises(BadInput, match=r'is 4x6, .*large.png 8x12: give image_size'):
+        load_image_folder(folder)
+    dataset = load(str(folder), image_size=(8, 8), log=print)
+    assert dataset.image_shape == (8, 8, 3)
+
+
+def test_other_files_are_left_out_and_counted(folder):
+    lines = []
+    (folder / 'cat' / 'notes.txt').write_text('x')
+    (folder / '.hidden').mkdir()
+    assert len(load_image_folder(folder, log=lines.append).train) == 16
+    assert '1 files that are no images were left out' in lines[0]
+
+
+@pytest.mark.parametrize('size', [None, (4, 4)])
+def test_images_that_cannot_be_read_are_named(folder, size):
+    bad = folder / 'dog' / '3.png'
+    bad.write_bytes(bad.read_bytes()[:60])
+    (folder / 'dog' / '4.png').write_bytes(b'')
+    with pytest.raises(
+        BadInput, match=r'[12] of 20 images cannot be read, the first .*dog/[34].png'
+    ):
+        load_image_folder(folder, image_size=size)
+
+
+def test_too_much_for_the_memory_is_refused_before_it_is_read(folder, monkeypatch):
+    monkeypatch.setattr(module, '_MEMORY_SHARE', 1e-12)
+    monkeypatch.setattr(module, '_decoded', None)
+    with pytest.raises(BadInput, match='20 images of 4x6x3 take 0.0 GB; .* smaller image_size'):
+        load_image_folder(folder)
+
+
+def test_folders_that_hold_no_classes(tmp_path):
+    (tmp_path / 'empty').mkdir()
+    write(tmp_path, 'one/cat/a.png')
+    (tmp_path / 'bare' / 'cat').mkdir(parents=True)
+    (tmp_path / 'bare' / 'dog').mkdir()
+    for i in range(2):
+        write(tmp_path, f'single/cat/{i}.png')
+    write(tmp_path, 'single/dog/a.png')
+    for name, said in (
+        ('empty', 'empty has 0 folders in it: give one folder of images for each class'),
+        ('one', 'one has 1 folders'),
+        ('bare', 'cat holds no images'),
+        ('single', 'class dog has one image'),
+    ):
+        with pytest.raises(BadInput, match=said):
+            load(str(tmp_path / name), log=print)
+    with pytest.raises(BadInput, match='there is no such folder of images'):
+        load('./gone', log=print)
+
+
+class Rows(list):
+    """Rows with features, as Hugging Face's data sets have them."""
+
+    def __init__(self, rows, names):
+        super().__init__(rows)
+        self.features = {'label': type('ClassLabel', (), {'names': names})}
+
+
+def test_hugging_face_data_sets():
+    rows = [{'image': Image.new('L', (4, 4), 9 * i), 'label': i % 2} for i in range(6)]
+    data = {'train': Rows(rows, ['a', 'b']), 'test': Rows(rows[:2], ['a', 'b'])}
+    dataset = from_hugging_face(data, name='mine')
+    assert dataset.class_names == ('a', 'b') and dataset.image_shape == (4, 4, 1)
+    assert dataset.train.images[:, 0, 0, 0].tolist() == [0, 9, 18, 27, 36, 45]
+    colour = [{'image': Image.new('RGB', (4, 6)), 'label': np.int64(0)}, *rows]
+    assert (
+        from_hugging_face({'train': colour, 'test': rows}, name='m', image_size=(4, 4)).image_shape[
+            2
+        ]
+        == 3
+    )
+    for changed, said in (
+        ({'train': rows}, "no split 'test'; it has train"),
+        ({'train': colour, 'test': rows}, 'differ in size'),
+        (
+            {'train': [{'img': 1}], 'test': rows},
+            "column 'image' must hold images; the rows have img",
+        ),
+        ({'train': [{**rows[0], 'label': 'a'}], 'test': rows}, "'label' must hold whole numbers"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            from_hugging_face(changed, name='mine')
