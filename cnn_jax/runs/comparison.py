@@ -41,7 +41,7 @@ def run_comparison(
     comparison: Comparison,
     folder: Path,
     dataset: Dataset,
-    progress: Progress,
+    progress: Progress | None = None,
     *,
     workers: int | None = None,
     extend: bool = False,
@@ -57,7 +57,7 @@ def run_comparison(
     made again. Raises Interrupted when asked to stop. `dry_run` stops after the checks.
     `trust_backend` goes on where `cnn_jax.backend.check_backend` finds wrong numbers.
     """
-    cells = cells_of(comparison)
+    progress, cells = progress or Progress(), cells_of(comparison)
     for key, cell in cells.items():
         _check(key, cell, dataset, raise_all=dry_run)
     if dry_run:

@@ -1,11 +1,13 @@
-"""What a run ran on: packages, revision, hardware and flags."""
+"""What a run ran on: command, date, packages, revision, hardware and flags."""
 
 import importlib.metadata
 import os
 import platform
 import re
+import shlex
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jax
@@ -59,11 +61,23 @@ def _cpu_name() -> str:
     return names[0] if names else platform.machine()
 
 
+def _command() -> str:
+    """The command line, as one would type it; of a worker process that of its parent."""
+    program = Path(sys.argv[0])
+    known = program.parent.name == 'experiments'
+    start = ['python', '-m', f'experiments.{program.stem}'] if known else [program.name]
+    return shlex.join([*start, *sys.argv[1:]])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec='seconds')
+
+
 def describe_environment() -> dict:
     """Packages, Python, git revision, hardware and flags of this process, as JSON values.
 
     >>> sorted(describe_environment())
-    ['command', 'flags', 'git', 'hardware', 'packages', 'python']
+    ['command', 'date', 'flags', 'git', 'hardware', 'packages', 'python']
     """
     root = _git('rev-parse', '--show-toplevel')
     ours = root is not None and Path(root) == Path(__file__).resolve().parents[2]
@@ -80,7 +94,8 @@ def describe_environment() -> dict:
             **{name: importlib.metadata.version(name) for name in _PACKAGES},
         },
         'python': platform.python_version(),
-        'command': Path(sys.argv[0]).name,
+        'command': _command(),
+        'date': _now(),
         'git': {
             'revision': _git('rev-parse', 'HEAD') if ours else None,
             'dirty': bool(changed) if ours else None,

@@ -1,5 +1,6 @@
-"""A bar for the whole grid on a terminal, one line per finished cell everywhere; all on stderr."""
+"""A bar for the whole grid on a terminal, a line a minute elsewhere; all on stderr."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,12 +9,14 @@ from rich.console import Console
 
 from cnn_jax.runs.pool import CellKey, Events
 
+_EVERY = 60.0  # seconds between lines where there is no bar
+
 
 class Progress:
-    """Shows what a grid of cells does."""
+    """Shows what a grid of cells does, by default on stderr."""
 
-    def __init__(self, console: Console):
-        self._console = console
+    def __init__(self, console: Console | None = None):
+        self._console = console = console or Console(stderr=True)
         self._bar = rich_progress.Progress(
             rich_progress.TextColumn('{task.description}'),
             rich_progress.BarColumn(),
@@ -26,7 +29,8 @@ class Progress:
             disable=not console.is_terminal,
         )
         self._task: rich_progress.TaskID | None = None
-        self._done = self._cells = 0
+        self._done = self._cells = self._steps = self._total = 0
+        self._begun = self._said = 0.0
 
     def line(self, text: str) -> None:
         """Prints one line above the bar."""
@@ -39,10 +43,12 @@ class Progress:
     @contextmanager
     def running(self, *, total_steps: int, cells: int) -> Iterator[None]:
         """Shows the bar while the grid runs."""
-        self._cells = cells
-        self.line(f'{cells} cells to run, {total_steps:,} steps in all')
+        self._cells, self._total = cells, total_steps
+        self._begun = self._said = time.monotonic()
+        cells_to_run = '1 cell' if cells == 1 else f'{cells} cells'
+        self.line(f'{cells_to_run} to run, {total_steps:,} steps in all; the first step compiles')
         with self._bar:  # the evaluation of a cell counts as one more step, so that the clock runs
-            self._task = self._bar.add_task('training, evaluating', total=total_steps + cells)
+            self._task = self._bar.add_task('compiling', total=total_steps + cells)
             yield
 
     def events(self) -> Events:
@@ -50,15 +56,28 @@ class Progress:
         return Events(tick=self._tick, log=self.line, finished=self._finished)
 
     def _tick(self, key: CellKey, steps: int) -> None:
+        self._steps += steps
         if self._task is not None:
-            self._bar.update(self._task, advance=steps)
+            waits = 'compiling' if self._steps == 0 else 'evaluating'
+            doing = 'training' if 0 < self._steps < self._total else waits
+            self._bar.update(self._task, advance=steps, description=doing)
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._said >= _EVERY:
+            self._said = now
+            minutes = (now - self._begun) / 60
+            left = minutes * (self._total / max(self._steps, 1) - 1)
+            self.line(
+                f'{self._steps / max(self._total, 1):.0%} of the steps after {minutes:.0f} min, '
+                f'about {max(left, 0):.0f} min left ({_title(key)})'
+            )
 
     def _finished(self, key: CellKey, result: dict) -> None:
         self._done += 1
-        self._tick(key, 1)
+        if self._task is not None:
+            self._bar.update(self._task, advance=1)
         if result['status'] == 'completed':
             figures = (
-                f'accuracy {result["accuracy"]:.4f}, consistency {result["consistency"]:.4f}, '
+                f'accuracy {result["accuracy"]:.2%}, consistency {result["consistency"]:.2%}, '
                 f'{result["seconds"] or 0:.0f} s'
             )
         else:

@@ -47,6 +47,7 @@ def prepare() -> None:
     from cnn_jax.runs.worker import work
 
     environment._git = lambda *_: None  # whoever edits a file meanwhile makes no difference
+    environment._command = environment._now = str  # no folder's name, no date
     ticks = itertools.count()
     cell.time = SimpleNamespace(monotonic=lambda: float(next(ticks)))  # pyright: ignore
     forking = SimpleNamespace(get_context=lambda _: multiprocessing.get_context('fork'))
