@@ -4,6 +4,7 @@ python -m experiments.compare_pooling configs/fashion_mnist/compare.py --output 
 """
 
 import json
+import shlex
 import sys
 
 from cnn_jax.exits import exit_codes
@@ -14,9 +15,10 @@ def main() -> None:
     # Imported here, so that a Ctrl-C during these slow imports ends in one line too.
     from rich.console import Console
 
+    from cnn_jax.errors import Interrupted
     from cnn_jax.reports import print_table, write_report
     from cnn_jax.runs.command_line import parse
-    from cnn_jax.runs.comparison import cells_failed, check_folder, run_comparison
+    from cnn_jax.runs.comparison import cells_failed, check_cells, check_folder, run_comparison
     from cnn_jax.runs.config import config_to_dict
     from cnn_jax.runs.look import cost_table, look
     from cnn_jax.runs.progress import Progress
@@ -30,15 +32,16 @@ def main() -> None:
         'report.md and summary.json into the output folder. Run again, it goes on.',
     )
     recipe, folder = options.comparison, options.output
-    check_folder(recipe, folder, extend=options.extend)
+    if folder is not None:
+        check_folder(recipe, folder, extend=options.extend)
     progress = Progress(Console(stderr=True))
     dataset = load_dataset(recipe, log=progress.line)
+    if folder is None or options.dry_run or options.explain or options.profile:
+        check_cells(recipe, dataset)
     if options.dry_run:
-        run_comparison(recipe, folder, dataset, progress, dry_run=True)
         print(json.dumps(config_to_dict(recipe), indent=1))
         return
-    if options.explain or options.profile:
-        run_comparison(recipe, folder, dataset, progress, dry_run=True)
+    if folder is None or options.explain or options.profile:
         costs = cost_table(look(recipe, dataset, profile=options.profile))
         console = Console() if sys.stdout.isatty() else Console(width=100)
         console.print(fitting(costs, console.width))
@@ -47,15 +50,20 @@ def main() -> None:
                 f'traces for ui.perfetto.dev: {options.profile}/**/perfetto_trace.json.gz'
             )
         return
-    failed = run_comparison(
-        recipe,
-        folder,
-        dataset,
-        progress,
-        workers=options.workers,
-        extend=options.extend,
-        trust_backend=options.trust_backend,
-    )
+    try:
+        failed = run_comparison(
+            recipe,
+            folder,
+            dataset,
+            progress,
+            workers=options.workers,
+            extend=options.extend,
+            trust_backend=options.trust_backend,
+        )
+    except Interrupted:
+        command = shlex.join(['python', '-m', 'experiments.report', str(folder)])
+        progress.line(f'what has finished is reported by: {command}')
+        raise
     summary = write_report(folder)
     print_table(summary, Console())
     progress.line(f'report: {folder / "report.html"}')

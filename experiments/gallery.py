@@ -1,6 +1,6 @@
 """What do the networks of a comparison do inside?
 
-python -m experiments.gallery runs/compare --output runs/compare   (gallery.html goes there)
+python -m experiments.gallery runs/compare   (gallery.html goes there)
 
 Takes the folder of a finished comparison, or a config, whose networks are then shown untrained.
 """
@@ -20,8 +20,8 @@ class Options:
 
     run: tyro.conf.Positional[Path]
     """The output folder of a comparison, or a config file."""
-    output: Path
-    """The folder that gallery.html goes to."""
+    output: Path | None = None
+    """The folder that gallery.html goes to; by default that of the comparison."""
     strategies: tuple[str, ...] | None = None
     """By default the baseline and the two most consistent others; of a config the first three."""
     seed: int | None = None
@@ -64,7 +64,12 @@ def main() -> None:
     )
     require(options.images >= 1, f'--images must be at least 1; got {options.images}.')
     networks = chosen.networks(dataset, log=console.print)
-    make_folder(options.output)
+    folder = options.output or options.run
+    require(
+        not folder.is_file(),
+        f'{options.run} is a config: give --output DIR, the folder that gallery.html goes to.',
+    )
+    make_folder(folder)
     others = [i for i in range(min(options.images, count)) if i != options.image]
     numbers = np.array([options.image, *others[: options.images - 1]])
     page = gallery_page(
@@ -76,9 +81,9 @@ def main() -> None:
         note=chosen.note,
         progress=lambda section: console.print(f'drawing: {section}'),
     )
-    file = options.output / GALLERY
+    file = folder / GALLERY
     write_atomically(file, to_html(page).encode())
-    if options.run.is_dir() and options.output.resolve() == options.run.resolve():
+    if folder.resolve() == options.run.resolve():
         write_report(options.run)  # it links to the gallery beside it
     console.print(f'gallery: {file}')
 

@@ -1,20 +1,43 @@
 """The look of the plots: told apart without colour, unaffected by the caller's settings."""
 
+import re
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.lines import Line2D
 
-from cnn_jax.style import add_legend, label, look, plot_style, png
+from cnn_jax.strategies import strategy_names
+from cnn_jax.style import add_legend, label, look, plot_style, png, svg
 
 
-def test_twenty_strategies_differ_in_more_than_colour():
-    looks = [look(index) for index in range(20)]
-    assert len({(drawn.line, drawn.marker) for drawn in looks}) == 20
-    for first in looks:
-        same = [drawn for drawn in looks if drawn.colour == first.colour]
-        assert len({drawn.marker for drawn in same}) == len(same)
+def test_strategies_differ_in_more_than_colour():
+    looks = [look(name) for name in strategy_names()]
+    assert len(set(looks)) >= len(looks) - 2
+    together = ('max', 'avg', 'stride', 'max_blur3', 'max_blur5', 'blur', 'aps')
+    assert len({look(name).colour for name in together}) == len(together)
+    assert len({look(name).marker for name in together}) == len(together)
+
+
+def test_a_figure_in_a_page_follows_its_colours_and_has_names_of_its_own():
+    @plot_style
+    def draw() -> Figure:
+        figure = Figure(figsize=(2, 2))
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], color=look('max').colour)
+        axes.set_xlabel('shift (pixels)')
+        return figure
+
+    text = svg(draw(), 'one')
+    assert text.startswith('<svg') and text.endswith('</svg>') and '<script' not in text
+    assert 'var(--text)' in text and look('max').colour.lower() in text.lower()
+    assert '>shift (pixels)</text>' in text and '<metadata' not in text
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids)) and all(name.startswith('one-') for name in ids)
+    used = re.findall(r'(?:href="|url\()#([^")]+)', text)
+    assert set(used) <= set(ids) and used
+    assert text == svg(draw(), 'one') and text != svg(draw(), 'two')
 
 
 def test_labels_are_cut_broken_and_never_mathematics():

@@ -73,8 +73,8 @@ def _frame(
     left.set_title(f'{name}, moved by {moves[position]:+d}')
     left.set_xlabel('column (pixels)')
     left.set_ylabel('row (pixels)')
-    for index, (which, values) in enumerate(probabilities.items()):
-        style = look(index)
+    for which, values in probabilities.items():
+        style = look(which)
         (line,) = right.plot(
             moves, values, color=style.colour, linestyle=style.line, label=label(which), alpha=0.45
         )

@@ -83,9 +83,9 @@ def plot_responses(strategies: Mapping[str, Strategy]) -> Figure:
     axes = figure.add_subplot()
     handles = []
     strides = {strategy.stride for strategy in strategies.values()}
-    for index, (name, strategy) in enumerate(strategies.items()):
+    for name, strategy in strategies.items():
         frequencies, gains = strategy_response(strategy)
-        style = look(index)
+        style = look(name)
         drawn = axes.plot(
             frequencies,
             gains,

@@ -6,6 +6,9 @@ Traceback (most recent call last):
 cnn_jax.errors.BadInput: no comparison.json in no_such_folder: give the output folder of ...
 """
 
+from cnn_jax.reports.curves import plot_learning_curves
+from cnn_jax.reports.exports import export
+from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost, plot_differences
 from cnn_jax.reports.run import Cell, Run, ShiftMaps, read_run, read_shift_maps
 from cnn_jax.reports.summary import summarize
 from cnn_jax.reports.table import print_table
@@ -15,6 +18,11 @@ __all__ = [
     'Cell',
     'Run',
     'ShiftMaps',
+    'export',
+    'plot_accuracy_consistency',
+    'plot_cost',
+    'plot_differences',
+    'plot_learning_curves',
     'print_table',
     'read_run',
     'read_shift_maps',

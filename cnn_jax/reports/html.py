@@ -47,6 +47,8 @@ td.bad { color: var(--bad); font-weight: 600; }
 figure { margin: .4rem 0; }
 figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; background: #fff;
   border-radius: 8px; padding: 6px; }
+.drawn svg { display: block; width: 100%; max-width: 46rem; height: auto; margin: 0 auto; }
+.drawn text { font-family: system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif !important; }
 figcaption { color: var(--soft); font-size: .92rem; margin-top: .6rem; max-width: 80ch; }
 dl { margin: 0; }
 dt { font-weight: 600; margin-top: .6rem; }
@@ -95,6 +97,11 @@ def _block(block: Block) -> str:
             return f'<dl>{"".join(rows)}</dl>'
         case Table():
             return _table(block)
+        case Picture(svg=drawn, alternative=alternative, caption=caption) if drawn:
+            return (
+                f'<figure><div class="drawn" role="img" aria-label="{escape(alternative)}">{drawn}'
+                f'</div><figcaption>{escape(caption)}</figcaption></figure>'
+            )
         case Picture(_, png, alternative, caption):
             source = base64.b64encode(png).decode('ascii')
             width, height = struct.unpack('>II', png[16:24])

@@ -42,12 +42,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A plot: its file name under `plots/`, the PNG file's bytes, and what it shows, in words."""
+    """A plot: its file name under `plots/`, the PNG file's bytes, and what it shows, in words.
+
+    `svg` is the same as an element of a page, which then follows its colours.
+    """
 
     name: str
     png: bytes
     alternative: str
     caption: str
+    svg: str = ''
 
 
 Block = Paragraph | Link | Bullets | Table | Picture

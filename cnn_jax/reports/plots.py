@@ -1,21 +1,83 @@
-"""Accuracy against shift consistency, and what each strategy costs."""
+"""Differences from the baseline, accuracy against shift consistency, and what strategies cost."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cnn_jax.reports.words import count, short
-from cnn_jax.style import add_legend, label, look, plot_style
+from cnn_jax.style import WIDTH, add_legend, label, look, plot_style
+
+_METRICS = {'accuracy': 'accuracy', 'consistency': 'shift consistency'}
+LABELLED_UP_TO = 12  # strategies; of more, only the best are named in the scatter
+
+
+@plot_style
+def plot_differences(summary: Mapping[str, Any]) -> Figure:
+    """A forest plot: each strategy's paired difference from the baseline, in percentage points.
+
+    Large marks are means with their paired 95% intervals, small ones single seeds; filled where the
+    difference is decided. `summary` is what `summarize` gives.
+
+    >>> figure = plot_differences({'strategies': {}, 'comparisons': []})
+    >>> [axes.get_title('left') for axes in figure.axes]
+    ['accuracy', 'shift consistency']
+    """
+    rows = [row for row in summary['comparisons'] if row['difference'] is not None]
+    names = list(dict.fromkeys(row['strategy'] for row in rows))
+    figure = Figure(figsize=(WIDTH, 1.3 + 0.34 * max(1, len(names)) * 2))
+    for axes, metric in zip(figure.subplots(2, 1), _METRICS, strict=True):
+        axes.axvline(0, color='#888888', linewidth=1.2, zorder=1)
+        for row in rows:
+            if row['metric'] == metric:
+                _draw_difference(axes, summary['strategies'], row, names.index(row['strategy']))
+        axes.set_title(_METRICS[metric], loc='left')
+        axes.set_yticks(range(len(names)), [label(name, width=20) for name in names])
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.tick_params(axis='y', length=0)
+        axes.grid(axis='y', visible=False)
+        axes.xaxis.set_major_formatter(lambda value, _: f'{value:+g}'.replace('-', '\u2212'))
+    baseline = rows[0]['baseline'] if rows else 'the baseline'
+    figure.supxlabel(f'difference from {label(baseline)} (percentage points)', fontsize=10)
+    return figure
+
+
+def _draw_difference(
+    axes: Axes, strategies: Mapping[str, Any], row: Mapping[str, Any], place: int
+) -> None:
+    style, metric = look(row['strategy']), row['metric']
+    mine, theirs = (
+        dict(zip(strategies[name]['seeds'], strategies[name][metric]['values'], strict=True))
+        for name in (row['strategy'], row['baseline'])
+    )
+    seeds = [100 * (mine[seed] - theirs[seed]) for seed in mine if seed in theirs]
+    axes.scatter(seeds, [place] * len(seeds), s=18, color=style.colour, alpha=0.5, linewidths=0)
+    mean = 100 * row['difference']
+    if row['ci95'] is not None:
+        low, high = (100 * end for end in row['ci95'])
+        axes.hlines(place, low, high, color=style.colour, linewidth=2)
+    decided = row['verdict'] != 'undecided'
+    axes.plot(
+        mean,
+        place,
+        marker=style.marker,
+        markersize=9,
+        markeredgecolor=style.colour,
+        markerfacecolor=style.colour if decided else 'none',
+        markeredgewidth=1.8,
+        zorder=3,
+    )
 
 
 @plot_style
 def plot_accuracy_consistency(summary: Mapping[str, Any]) -> Figure:
     """Mean accuracy against mean shift consistency in percent, with 95% t-intervals over seeds.
 
-    Small points are single seeds. `summary` is what `summarize` gives.
+    Small points are single seeds. Of more than 12 strategies only those that no other beats in both
+    are named, and the baseline; the rest are grey. `summary` is what `summarize` gives.
 
     >>> spread = {'mean': 0.9, 'ci95': None, 'values': [0.9]}
     >>> row = {'accuracy': spread, 'consistency': spread, 'seeds': [0]}
@@ -24,18 +86,21 @@ def plot_accuracy_consistency(summary: Mapping[str, Any]) -> Figure:
     'accuracy (% of test images)'
     """
     rows = summary['strategies']
-    figure = Figure(figsize=(8, 4.4))
+    figure = Figure(figsize=(WIDTH, 4.2))
     axes = figure.add_subplot()
-    handles = []
-    for index, (name, row) in enumerate(rows.items()):
+    handles, named = [], best(summary)
+    for name, row in rows.items():
         if not row['seeds']:
             continue
-        drawn, x, y = look(index), row['consistency'], row['accuracy']
+        drawn, x, y = look(name), row['consistency'], row['accuracy']
+        if name not in named:
+            axes.plot(100 * x['mean'], 100 * y['mean'], 'o', color='#999999', markersize=4)
+            continue
         axes.scatter(
             [100 * value for value in x['values']],
             [100 * value for value in y['values']],
-            s=14,
-            alpha=0.45,
+            s=22,
+            alpha=0.55,
             color=drawn.colour,
             marker=drawn.marker,
             linewidths=0,
@@ -48,7 +113,7 @@ def plot_accuracy_consistency(summary: Mapping[str, Any]) -> Figure:
             color=drawn.colour,
             marker=drawn.marker,
             markersize=8,
-            markeredgecolor='white',
+            markeredgecolor='none',
             elinewidth=1.2,
             capsize=3,
         )
@@ -75,6 +140,30 @@ def plot_accuracy_consistency(summary: Mapping[str, Any]) -> Figure:
     return figure
 
 
+def best(summary: Mapping[str, Any]) -> list[str]:
+    """The strategies that the scatter names: all, or of many the baseline and the Pareto front.
+
+    >>> spread = lambda mean: {'mean': mean, 'ci95': None, 'values': [mean]}
+    >>> rows = {f's{i}': {'accuracy': spread(i / 20), 'consistency': spread(0.5), 'seeds': [0]}
+    ...         for i in range(13)}
+    >>> best({'strategies': rows, 'config': {'baseline': 's0'}})
+    ['s0', 's12']
+    """
+    measured = {name: row for name, row in summary['strategies'].items() if row['seeds']}
+    if len(measured) <= LABELLED_UP_TO:
+        return list(measured)
+    places = {n: (r['accuracy']['mean'], r['consistency']['mean']) for n, r in measured.items()}
+
+    def beaten(place: tuple[float, float]) -> bool:
+        return any(
+            other != place and other[0] >= place[0] and other[1] >= place[1]
+            for other in places.values()
+        )
+
+    baseline = summary.get('config', {}).get('baseline')
+    return [name for name, place in places.items() if name == baseline or not beaten(place)]
+
+
 def _half_width(spread: Mapping[str, Any]) -> float | None:
     if spread['ci95'] is None:
         return None
@@ -86,34 +175,38 @@ def _half_width(spread: Mapping[str, Any]) -> float | None:
 def plot_cost(summary: Mapping[str, Any]) -> Figure:
     """Training images a second, parameters, and FLOPs of one image's forward pass, as bars.
 
-    >>> row = {'examples_per_second': 5e3, 'parameters': 29034, 'flops_per_example': 5.6e6}
-    >>> [axes.get_xlabel() for axes in plot_cost({'strategies': {'max': row}}).axes]
-    ['training images/s', 'parameters', 'FLOPs per image, forward']
+    What is equal for all strategies is left out.
+
+    >>> rows = {'max': {'examples_per_second': 5e3, 'parameters': 9, 'flops_per_example': 5e6},
+    ...         'avg': {'examples_per_second': 6e3, 'parameters': 9, 'flops_per_example': 6e6}}
+    >>> [axes.get_xlabel() for axes in plot_cost({'strategies': rows}).axes]
+    ['training images/s', 'FLOPs per image, forward']
     """
     rows = summary['strategies']
-    names = [label(name) for name in rows]
-    figure = Figure(figsize=(8, 1.1 + 0.28 * len(rows)))
-    panels = figure.subplots(1, 3, sharey=True, squeeze=False)[0]
+    names = [label(name, width=20) for name in rows]
     columns = (
         ('training images/s', 'examples_per_second', count),
         ('parameters', 'parameters', count),
         ('FLOPs per image, forward', 'flops_per_example', short),
     )
-    for axes, (title, key, words) in zip(panels, columns, strict=True):
+    shown = [c for c in columns if len({row[c[1]] for row in rows.values()}) > 1] or [columns[0]]
+    figure = Figure(figsize=(WIDTH, len(shown) * (0.6 + 0.24 * len(rows))))
+    panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
+    for axes, (title, key, words) in zip(panels, shown, strict=True):
         values = [row[key] for row in rows.values()]
         bars = axes.barh(
             range(len(names)),
             [value or 0 for value in values],
-            color=[look(index).colour for index in range(len(names))],
+            color=[look(name).colour for name in rows],
             height=0.62,
         )
         axes.bar_label(bars, [words(value) for value in values], padding=3, fontsize=8.5)
         axes.set_xlabel(title)
-        axes.set_xlim(0, 1.45 * max([value or 0 for value in values] + [1e-9]))
+        axes.set_xlim(0, 1.3 * max([value or 0 for value in values] + [1e-9]))
         axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.5, -0.5)
         axes.grid(False)
         axes.tick_params(axis='y', length=0)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=3))
         axes.xaxis.set_major_formatter(lambda value, _: short(value))
-    panels[0].set_ylim(len(names) - 0.5, -0.5)
     return figure

@@ -3,10 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from cnn_jax.reports.curves import OVERLAY_UP_TO, plot_learning_curves
 from cnn_jax.reports.own_metrics import own_section
 from cnn_jax.reports.page import Block, Bullets, Link, Page, Paragraph, Picture, Section, Table
-from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost
+from cnn_jax.reports.plots import (
+    best,
+    plot_accuracy_consistency,
+    plot_cost,
+    plot_differences,
+)
 from cnn_jax.reports.protocol import environment, leftover_cells, protocol
 from cnn_jax.reports.run import Run
 from cnn_jax.reports.shift_maps import choose_shift_panels, plot_shift_maps
@@ -28,7 +35,7 @@ from cnn_jax.reports.words import (
     probability,
     short,
 )
-from cnn_jax.style import png
+from cnn_jax.style import png, svg
 
 GALLERY = 'gallery.html'
 _MARKS = {'better': '▲ better', 'worse': '▼ worse', 'undecided': '○ undecided'}
@@ -50,12 +57,31 @@ def build_page(run: Run, summary: Mapping[str, Any]) -> Page:
     if (run.folder / GALLERY).is_file():
         lead.append(Link('What the networks do inside: filters, maps, shifts', GALLERY))
     sections = [_results(run, summary)]
+    if pair_counts(summary):
+        sections.insert(0, _differences_plot(summary))
     if any(row['seeds'] for row in summary['strategies'].values()):
         sections += [_trade_off(summary), _curves(run), _shift_maps(run)]
         own = own_section(summary, own_metrics(run))
         sections += [*([own] if own else []), _cost(summary), _per_seed(summary)]
     sections += [_how_to_read(run), protocol(run), environment(run, summary), leftover_cells(run)]
     return Page(run.title, tuple(lead), tuple(sections))
+
+
+def _picture(figure: Figure, name: str, alternative: str, caption: str) -> Picture:
+    return Picture(f'{name}.png', png(figure), alternative, caption, svg(figure, name))
+
+
+def _differences_plot(summary: Mapping[str, Any]) -> Section:
+    baseline = summary['comparisons'][0]['baseline']
+    picture = _picture(
+        plot_differences(summary),
+        'differences',
+        f'Difference of each strategy from {baseline} with its interval, in accuracy and in shift '
+        'consistency; values are in the table below.',
+        'Large marks are means over paired seeds, bars their 95% intervals, small marks single '
+        'seeds. Right of the line is better. Filled marks are decided, open ones undecided.',
+    )
+    return Section(f'Difference from {baseline}', (picture,))
 
 
 def _results(run: Run, summary: Mapping[str, Any]) -> Section:
@@ -132,9 +158,17 @@ def _trade_off(summary: Mapping[str, Any]) -> Section:
         else 'Large marks are means over seeds, small ones single seeds; error bars are 95% '
         't-intervals of the mean (wide where seeds are few).'
     )
-    picture = Picture(
-        'accuracy_consistency.png',
-        png(plot_accuracy_consistency(summary)),
+    named = best(summary)
+    grey = sum(bool(row['seeds']) for row in summary['strategies'].values()) > len(named)
+    bars += (
+        f' Named are {listing(named)}: the baseline, and those that no other beats in both. The '
+        'rest are grey.'
+        if grey
+        else ''
+    )
+    picture = _picture(
+        plot_accuracy_consistency(summary),
+        'accuracy_consistency',
         'Accuracy against shift consistency, one mark per strategy; values are in the table above.',
         f'Up is more accurate, right is more shift-consistent. {bars}',
     )
@@ -151,11 +185,15 @@ def _curves(run: Run) -> Section:
         else 'Lines are means over the completed seeds; bands reach from the lowest to the highest '
         'seed.'
     )
-    judged = '' if run.split == 'test' else f' Accuracy is that of the {run.split} images.'
+    judged = (
+        ' They are of the test images: choose nothing by them, or the final figures are no test.'
+        if run.split == 'test'
+        else f' Accuracy is that of the {run.split} images.'
+    )
     grey = f' The grey line in every panel is {run.baseline}.'
-    picture = Picture(
-        'learning_curves.png',
-        png(plot_learning_curves(run)),
+    picture = _picture(
+        plot_learning_curves(run),
+        'learning_curves',
         'Accuracy for each epoch, one curve per strategy.',
         lines + judged + (grey if len(run.strategies) > OVERLAY_UP_TO and run.baseline else ''),
     )
@@ -170,9 +208,9 @@ def _shift_maps(run: Run) -> Section:
     seeds = sorted(set(panels.seeds.values()))
     absent = [name for name in run.strategies if name not in panels.maps]
     without = f' Without maps of these images: {listing(absent)}.' if absent else ''
-    picture = Picture(
-        'shift_maps.png',
-        png(plot_shift_maps(panels)),
+    picture = _picture(
+        plot_shift_maps(panels),
+        'shift_maps',
         'For each image and strategy, the probability of the true class over shifts.',
         'Each square is the probability of the true class when the image is moved by (dx, dy) '
         'pixels; the cross is the unmoved image. An even map is a shift-invariant network. '
@@ -185,12 +223,13 @@ def _shift_maps(run: Run) -> Section:
 
 
 def _cost(summary: Mapping[str, Any]) -> Section:
-    picture = Picture(
-        'cost.png',
-        png(plot_cost(summary)),
-        'Training images per second, parameters and FLOPs of each strategy; values are printed.',
+    picture = _picture(
+        plot_cost(summary),
+        'cost',
+        'What each strategy costs; values are printed.',
         'Training speed is the median over seeds on the machine named under Environment; '
-        'parameters are the trainable ones; FLOPs are of one image, forward only.',
+        'parameters are the trainable ones; FLOPs are of one image, forward only. What is equal '
+        'for all is left out.',
     )
     return Section('Cost', (picture,))
 

@@ -4,6 +4,7 @@ import statistics as stdlib_statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from cnn_jax.brought import BROUGHT
 from cnn_jax.reports.run import Cell, Run
 from cnn_jax.reports.statistics import (
     holm,
@@ -14,7 +15,6 @@ from cnn_jax.reports.statistics import (
     sign_flip_p_value,
     verdict,
 )
-from cnn_jax.runs.brought import BROUGHT
 
 NEAR_CHANCE = 3.0, 0.25, 0.5
 """Times chance; share of the way from chance to all right; share of that to the best strategy."""

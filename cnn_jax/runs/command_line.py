@@ -10,10 +10,10 @@ from typing import Annotated
 
 import tyro
 
+from cnn_jax.brought import load_file
 from cnn_jax.data.augment import Augment
 from cnn_jax.errors import BadInput, one_line, require, unknown_name
 from cnn_jax.exits import BAD_INPUT, parse_options
-from cnn_jax.runs.brought import load_file
 from cnn_jax.runs.config import Comparison, Evaluation, comparison_from_dict, config_to_dict
 from cnn_jax.strategies import strategy_named, strategy_names
 from cnn_jax.training import Optimizer
@@ -102,7 +102,7 @@ class Options:
     """A parsed command line."""
 
     comparison: Comparison
-    output: Path
+    output: Path | None
     workers: int | None
     extend: bool
     dry_run: bool
@@ -127,7 +127,7 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
 
     def options(
         *,
-        output: Path,
+        output: Path | None = None,
         comparison: Annotated[Comparison, tyro.conf.arg(name='')] = config,
         strategies: tuple[str, ...] | None = None,
         workers: int | None = None,
@@ -140,7 +140,8 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
         """Options.
 
         Args:
-            output: The folder of the run: made if missing, gone on with if there.
+            output: The folder of the run: made if missing, gone on with if there. Only a look
+                (--dry-run, --explain, --profile) needs none.
             comparison: The config.
             strategies: Run only these: names in the config, or registered strategies.
             workers: Cells that run at once; as many as the cores hold if not given.
@@ -152,6 +153,8 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
                 environment.json.
         """
         require(workers is None or workers >= 1, f'--workers must be at least 1; got {workers}.')
+        only_looks = dry_run or explain or profile is not None
+        require(output is not None or only_looks, 'give --output DIR, the folder of the run.')
         chosen = choose_strategies(comparison, strategies)
         return Options(
             comparison=chosen,

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from cnn_jax.brought import BROUGHT, without_places
 from cnn_jax.checksums import read_sealed, write_sealed
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, CellsFailed, Damaged, one_line, require
 from cnn_jax.files import read_json, remove_leftovers
-from cnn_jax.runs.brought import BROUGHT, without_places
 from cnn_jax.runs.cell import CONFIG
 from cnn_jax.runs.config import (
     Cell,
@@ -45,7 +45,6 @@ def run_comparison(
     *,
     workers: int | None = None,
     extend: bool = False,
-    dry_run: bool = False,
     trust_backend: bool = False,
 ) -> dict[CellKey, str]:
     """Runs every cell of the comparison that is not finished in `folder`.
@@ -54,14 +53,12 @@ def run_comparison(
     the next call tries them again. Raises BadInput, before anything is written, where a cell cannot
     run or the folder cannot be used: not writable, in use, of other data, or holding another
     comparison (`extend` allows more seeds and strategies in it) or a damaged result that cannot be
-    made again. Raises Interrupted when asked to stop. `dry_run` stops after the checks.
-    `trust_backend` goes on where `cnn_jax.backend.check_backend` finds wrong numbers.
+    made again. Raises Interrupted when asked to stop. `trust_backend` goes on where
+    `cnn_jax.backend.check_backend` finds wrong numbers.
     """
     progress, cells = progress or Progress(), cells_of(comparison)
     for key, cell in cells.items():
-        _check(key, cell, dataset, raise_all=dry_run)
-    if dry_run:
-        return {}
+        _check(key, cell, dataset, raise_all=False)
     make_folder(folder)
     with locked(folder):
         check_folder(comparison, folder, extend=extend)
@@ -99,6 +96,12 @@ def run_comparison(
                 trust_backend=trust_backend,
             )
     return {key: r['message'] for key, r in results.items() if r['status'] == 'failed'}
+
+
+def check_cells(comparison: Comparison, dataset: Dataset) -> None:
+    """Raises BadInput where a cell of the comparison cannot run on the data."""
+    for key, cell in cells_of(comparison).items():
+        _check(key, cell, dataset, raise_all=True)
 
 
 def cells_failed(failed: Mapping[CellKey, str]) -> CellsFailed:

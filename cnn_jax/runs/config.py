@@ -1,7 +1,7 @@
 """What a run is: frozen dataclasses. Every default of an experiment lives here.
 
 Values are plain, but for the classes and functions of the user's own, which are recorded by their
-file and source (`cnn_jax.runs.brought`).
+file and source (`cnn_jax.brought`).
 """
 
 import hashlib
@@ -12,10 +12,10 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
+from cnn_jax.brought import BROUGHT, found, record_of, without_places
 from cnn_jax.data.augment import Augment
 from cnn_jax.errors import BadInput, is_number, require, unknown_name
 from cnn_jax.models import model_names
-from cnn_jax.runs.brought import BROUGHT, found, record_of, without_places
 from cnn_jax.strategies import STRATEGIES, Strategy, strategy_from_dict, strategy_to_dict
 from cnn_jax.training import Optimizer
 

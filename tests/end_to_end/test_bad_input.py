@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cnn_jax.exits import exit_codes
-from experiments import compare_pooling
+from experiments import compare_pooling, report
 
 ROOT = Path(__file__).parents[2]
 TINY = str(ROOT / 'configs' / 'shapes' / 'tiny.py')
@@ -180,3 +180,26 @@ def test_dry_run_prints_the_resolved_config_and_writes_nothing(tmp_path, monkeyp
     printed = json.loads(capsys.readouterr().out)
     assert printed['epochs'] == 9 and list(printed['strategies']) == ['avg']
     assert printed['baseline'] == 'avg' and not output.exists()
+
+
+def test_a_look_needs_no_output_and_a_run_does(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'argv', ['compare_pooling', TINY, '--dry-run'])
+    with exit_codes():
+        compare_pooling.main()
+    assert json.loads(capsys.readouterr().out)['data'] == 'shapes_tiny'
+    code, err = run([TINY], monkeypatch, capsys)
+    assert code == 2 and 'give --output DIR' in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_report_of_no_run_and_an_unknown_form(tmp_path, monkeypatch, capsys):
+    for arguments, said in (
+        ([str(tmp_path)], 'no comparison.json in'),
+        ([str(tmp_path), '--format', 'docx'], 'docx'),
+    ):
+        monkeypatch.setattr(sys, 'argv', ['report', *arguments])
+        with pytest.raises(SystemExit) as end, exit_codes():
+            report.main()
+        assert end.value.code == 2 and said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

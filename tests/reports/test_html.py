@@ -5,11 +5,14 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from cnn_jax.reports.html import to_html
 from cnn_jax.reports.page import Bullets, Page, Paragraph, Picture, Section, Table
 from cnn_jax.reports.run import read_run
 from cnn_jax.reports.sections import build_page
 from cnn_jax.reports.summary import summarize
+from cnn_jax.style import png
 from tests.reports.fake_run import fake_run, write_json
 
 EVIL = '<script>alert("1")</script>&\'"$x$|*b*'
@@ -65,13 +68,23 @@ def test_nothing_is_fetched(tmp_path: Path):
     run = read_run(fake_run(tmp_path, ('max', 'avg'), (0, 1)))
     page = build_page(run, summarize(run))
     text = to_html(page)
-    links = [value for name, value in check(text).attributes if name in ('src', 'href')]
-    assert len(links) == 4
-    for link, picture in zip(links, page.pictures, strict=True):
-        start, _, content = link.partition(',')
-        assert start == 'data:image/png;base64'
-        assert base64.b64decode(content) == picture.png
-    assert not re.search(r'https?:|url\(|@import', text)
+    attributes = check(text).attributes
+    links = [v for name, v in attributes if name.removeprefix('xlink:') in ('src', 'href')]
+    assert len(links) > 4 and len(page.pictures) == 5
+    assert all(link.startswith(('#', 'data:image/png;base64,')) for link in links)
+    assert not re.search(r'https?:|url\((?!#)|@import', text)
+    ids = [value for name, value in check(text).attributes if name == 'id']
+    assert len(ids) == len(set(ids))
+    (labelled,) = {v for n, v in check(text).attributes if n == 'role'}
+    assert labelled == 'img'
+
+
+def test_a_picture_without_a_drawing_is_its_file():
+    image = png(Figure(figsize=(1, 1)))
+    text = to_html(Page('t', (), (Section('s', (Picture('a.png', image, 'what', 'cap'),)),)))
+    (link,) = [value for name, value in check(text).attributes if name == 'src']
+    start, _, content = link.partition(',')
+    assert start == 'data:image/png;base64' and base64.b64decode(content) == image
 
 
 def test_blocks():

@@ -24,6 +24,7 @@ def texts(page: Page, title: str) -> str:
 def test_everything_is_there(tmp_path: Path):
     page = page_of(fake_run(tmp_path))
     assert [section.title for section in page.sections] == [
+        'Difference from max',
         'Results',
         'Accuracy against shift consistency',
         'Learning curves',
@@ -36,6 +37,7 @@ def test_everything_is_there(tmp_path: Path):
         'Missing and diverged cells',
     ]
     assert [picture.name for picture in page.pictures] == [
+        'differences.png',
         'accuracy_consistency.png',
         'learning_curves.png',
         'shift_maps.png',
@@ -46,7 +48,7 @@ def test_everything_is_there(tmp_path: Path):
         'in shift consistency.',
         'answer',
     )
-    results = page.sections[0].blocks[0]
+    results = page.sections[1].blocks[0]
     assert isinstance(results, Table)
     assert [row[0] for row in results.rows] == list(FIVE)
     assert '95% t-intervals' in texts(page, 'Accuracy against shift consistency')

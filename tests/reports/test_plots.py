@@ -8,7 +8,7 @@ import pytest
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 
-from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost
+from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost, plot_differences
 from cnn_jax.reports.run import read_run
 from cnn_jax.reports.summary import summarize
 from cnn_jax.style import png
@@ -75,7 +75,8 @@ def test_a_strategy_keeps_its_look_where_an_earlier_one_has_nothing(tmp_path: Pa
 def test_cost_bars_are_the_summarys_numbers(tmp_path: Path):
     summary = summary_of(tmp_path, ('max', 'avg'), (0,))
     figure = plot_cost(summary)
-    keys = ('examples_per_second', 'parameters', 'flops_per_example')
+    assert len({row['parameters'] for row in summary['strategies'].values()}) == 1  # so not drawn
+    keys = ('examples_per_second', 'flops_per_example')
     for axes, key in zip(figure.axes, keys, strict=True):
         (container,) = axes.containers
         assert isinstance(container, BarContainer)
@@ -89,3 +90,32 @@ def test_cost_of_a_strategy_that_was_never_measured(tmp_path: Path):
     figure = plot_cost(summary)
     assert '–' in [text.get_text() for text in figure.axes[0].texts]
     assert png(figure)
+
+
+def test_differences_are_paired_with_their_intervals_and_seeds(tmp_path: Path):
+    summary = summary_of(tmp_path, ('max', 'avg', 'stride'), range(6))
+    figure = plot_differences(summary)
+    rows = [row for row in summary['comparisons'] if row['metric'] == 'consistency']
+    axes = figure.axes[1]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ['avg', 'stride']
+    zero, *marks = axes.get_lines()
+    assert list(zero.get_xdata()) == [0, 0]
+    for mark, row in zip(marks, rows, strict=True):
+        assert mark.get_xdata() == pytest.approx([100 * row['difference']])
+        assert (mark.get_markerfacecolor() == 'none') == (row['verdict'] == 'undecided')
+    points, interval = axes.collections[:2]
+    values = [summary['strategies'][name]['consistency']['values'] for name in ('avg', 'max')]
+    seeds = 100 * (np.array(values[0]) - np.array(values[1]))
+    assert np.asarray(points.get_offsets())[:, 0] == pytest.approx(seeds)
+    (segment,) = interval.get_segments()
+    assert segment[:, 0] == pytest.approx(100 * np.array(rows[0]['ci95']))
+
+
+def test_of_many_strategies_only_the_best_and_the_baseline_are_named():
+    def row(accuracy: float, consistency: float) -> dict:
+        spread = ({'mean': m, 'ci95': None, 'values': [m]} for m in (accuracy, consistency))
+        return {**dict(zip(('accuracy', 'consistency'), spread, strict=True)), 'seeds': [0]}
+
+    rows = {f's{i}': row(0.1 + i / 100, 0.5) for i in range(20)} | {'other': row(0.05, 0.9)}
+    figure = plot_accuracy_consistency({'strategies': rows, 'config': {'baseline': 's3'}})
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ['s3', 's19', 'other']

@@ -19,7 +19,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_all_files_are_written_and_the_summary_returned(tmp_path: Path):
     summary = write_report(fake_run(tmp_path, ('max', 'avg')))
     written = contents(tmp_path)
-    plots = {'accuracy_consistency', 'learning_curves', 'shift_maps', 'cost'}
+    plots = {'differences', 'accuracy_consistency', 'learning_curves', 'shift_maps', 'cost'}
     assert set(written) == {
         'comparison.json',
         'report.html',

@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from cnn_jax.brought import found, load_file, record_of, source_hash
 from cnn_jax.errors import BadInput
 from cnn_jax.layers import Downsample
 from cnn_jax.runs import Comparison
-from cnn_jax.runs.brought import found, load_file, record_of, source_hash
 from cnn_jax.runs.command_line import load_config
 from cnn_jax.runs.config import cell_from_dict, cells_of, config_hash, config_to_dict
 from cnn_jax.strategies import Max
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / 'configs' / 'shapes' / 'bring_your_own.py'
 
 HELPER = 'FACTOR = 2\n'

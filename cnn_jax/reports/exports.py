@@ -1,0 +1,115 @@
+"""A finished run for a paper: tables as CSV and LaTeX, figures as SVG and PDF."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from cnn_jax.files import write_atomically
+from cnn_jax.reports.curves import plot_learning_curves
+from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost, plot_differences
+from cnn_jax.reports.run import read_run
+from cnn_jax.reports.summary import METRICS, own_metrics, summarize
+from cnn_jax.reports.words import pair_counts
+from cnn_jax.style import plot_style
+
+FIGURES: Mapping[str, Callable[[Mapping[str, Any]], Figure]] = {
+    'differences': plot_differences,
+    'accuracy_consistency': plot_accuracy_consistency,
+    'cost': plot_cost,
+}
+_LATEX = str.maketrans({c: f'\\{c}' for c in '_&%$#{}'} | {'\\': r'\textbackslash{}', '~': r'\~{}'})
+
+
+def export(folder: Path, form: str) -> list[Path]:
+    """Writes the run's results into its folder as 'csv', 'latex', 'svg' or 'pdf'; the files.
+
+    >>> export(Path('no_such_folder'), 'csv')
+    Traceback (most recent call last):
+    cnn_jax.errors.BadInput: no comparison.json in no_such_folder: give the output folder of ...
+    """
+    run = read_run(folder)
+    summary = summarize(run)
+    if form == 'csv':
+        files = {'results.csv': to_csv(summary, own_metrics(run)).encode()}
+    elif form == 'latex':
+        files = {'results.tex': to_latex(summary).encode()}
+    else:
+        drawn = {name: draw(summary) for name, draw in FIGURES.items() if _has(name, summary)}
+        drawn['learning_curves'] = plot_learning_curves(run)
+        files = {f'plots/{name}.{form}': _saved(figure, form) for name, figure in drawn.items()}
+    for name, content in files.items():
+        write_atomically(folder / name, content)
+    return [folder / name for name in files]
+
+
+def _has(name: str, summary: Mapping[str, Any]) -> bool:
+    return name != 'differences' or bool(pair_counts(summary))
+
+
+@plot_style
+def _saved(figure: Figure, form: str) -> bytes:
+    dates = {'pdf': {'CreationDate': None}, 'svg': {'Date': None}}
+    buffer = io.BytesIO()
+    with rc_context({'svg.hashsalt': 'cnn_jax'}):
+        figure.savefig(buffer, format=form, metadata=dates[form])
+    return buffer.getvalue()
+
+
+def to_csv(summary: Mapping[str, Any], own: tuple[str, ...] = ()) -> str:
+    """One line for each strategy and seed, with every metric of it; shares from 0 to 1.
+
+    >>> spread = {'mean': 0.9, 'ci95': None, 'values': [0.9]}
+    >>> row = {'accuracy': spread, 'consistency': spread, 'seeds': [3]}
+    >>> to_csv({'strategies': {'max': row}}).splitlines()
+    ['strategy,seed,accuracy,consistency', 'max,3,0.9,0.9']
+    """
+    metrics, text = (*METRICS, *own), io.StringIO()
+    table = csv.writer(text, lineterminator='\n')
+    table.writerow(('strategy', 'seed', *metrics))
+    for name, row in summary['strategies'].items():
+        columns = zip(*(row[metric]['values'] for metric in metrics), strict=True)
+        for seed, values in zip(row['seeds'], columns, strict=True):
+            table.writerow((name, seed, *values))
+    return text.getvalue()
+
+
+def to_latex(summary: Mapping[str, Any]) -> str:
+    """A tabular for booktabs: means with half of their intervals, and paired differences.
+
+    >>> spread = {'mean': 0.9, 'ci95': [0.88, 0.92], 'values': [0.89, 0.91]}
+    >>> row = {'accuracy': spread, 'consistency': spread, 'seeds': [0, 1]}
+    >>> print(to_latex({'strategies': {'max_blur': row}, 'comparisons': []}).splitlines()[4])
+    max\\_blur & $90.00 \\pm 2.00$ & -- & $90.00 \\pm 2.00$ & -- \\\\
+    """
+    found = {(row['strategy'], row['metric']): row for row in summary['comparisons']}
+    lines = []
+    for name, row in summary['strategies'].items():
+        cells = [name.translate(_LATEX)]
+        for metric in METRICS:
+            cells += [_mean(row[metric]), _difference(found.get((name, metric)))]
+        lines.append(' & '.join(cells) + r' \\')
+    head = ' & '.join(('strategy', *(f'{m} \\% & difference' for m in METRICS)))
+    rules = [r'\begin{tabular}{lrrrr}', r'\toprule', head + r' \\', r'\midrule']
+    return '\n'.join([*rules, *lines, r'\bottomrule', r'\end{tabular}']) + '\n'
+
+
+def _mean(spread: Mapping[str, Any]) -> str:
+    if spread['mean'] is None:
+        return '--'
+    if spread['ci95'] is None:
+        return f'${100 * spread["mean"]:.2f}$'
+    low, high = spread['ci95']
+    return f'${100 * spread["mean"]:.2f} \\pm {50 * (high - low):.2f}$'
+
+
+def _difference(row: Mapping[str, Any] | None) -> str:
+    """In points, with a star where it is decided."""
+    if row is None or row['difference'] is None:
+        return '--'
+    star = '' if row['verdict'] == 'undecided' else '^{*}'
+    return f'${100 * row["difference"]:+.2f}{star}$'

@@ -1,0 +1,61 @@
+"""Tables and figures for papers."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from cnn_jax.reports import export, read_run, summarize
+from cnn_jax.reports.exports import FIGURES, to_latex
+from tests.reports.fake_run import fake_run
+
+
+def test_csv_holds_every_seed_and_metric(tmp_path: Path):
+    fake_run(tmp_path, ('max', 'avg'), (0, 1, 2), missing=[('avg', 1)])
+    (file,) = export(tmp_path, 'csv')
+    rows = list(csv.DictReader(io.StringIO(file.read_text())))
+    assert [(row['strategy'], row['seed']) for row in rows] == [
+        ('max', '0'),
+        ('max', '1'),
+        ('max', '2'),
+        ('avg', '0'),
+        ('avg', '2'),
+    ]
+    summary = summarize(read_run(tmp_path))['strategies']['avg']
+    assert [float(row['accuracy']) for row in rows[3:]] == summary['accuracy']['values']
+    assert [float(row['consistency']) for row in rows[3:]] == summary['consistency']['values']
+
+
+def test_latex_is_a_table_whose_names_are_text(tmp_path: Path):
+    fake_run(tmp_path, ('max', 'max_blur$3%'), tuple(range(6)))
+    (file,) = export(tmp_path, 'latex')
+    text = file.read_text()
+    lines = text.splitlines()
+    assert lines[0] == r'\begin{tabular}{lrrrr}' and lines[-1] == r'\end{tabular}'
+    body = [line for line in lines if line.endswith(r'\\')]
+    assert {line.count(' & ') for line in body} == {4}
+    assert body[2].startswith(r'max\_blur\$3\% & $') and text.count('{') == text.count('}')
+    assert body[1].split(' & ')[2] == '--'
+
+
+def test_what_was_not_measured_is_a_dash(tmp_path: Path):
+    fake_run(tmp_path, ('max', 'avg'), (0,), missing=[('avg', 0)])
+    text = to_latex(summarize(read_run(tmp_path)))
+    assert r'avg & -- & -- & -- & -- \\' in text
+
+
+@pytest.mark.parametrize('form, start', [('svg', b'<?xml'), ('pdf', b'%PDF')])
+def test_figures_are_files_of_that_kind_and_always_the_same(tmp_path: Path, form, start):
+    fake_run(tmp_path, ('max', 'avg'), (0, 1))
+    first = {path.name: path.read_bytes() for path in export(tmp_path, form)}
+    assert set(first) == {f'{name}.{form}' for name in (*FIGURES, 'learning_curves')}
+    assert all(content.startswith(start) for content in first.values())
+    assert b'/Type3' not in b''.join(first.values())
+    again = {path.name: path.read_bytes() for path in export(tmp_path, form)}
+    assert again == first
+
+
+def test_one_strategy_has_no_differences(tmp_path: Path):
+    fake_run(tmp_path, ('max',), (0, 1))
+    assert 'differences.svg' not in {path.name for path in export(tmp_path, 'svg')}
