@@ -57,7 +57,7 @@ plot_style = style.context(['default', _SETTINGS])
 
 
 @dataclass(frozen=True)
-class Look:
+class StrategyStyle:
     """How one strategy is drawn in every plot."""
 
     colour: ColorType
@@ -65,20 +65,20 @@ class Look:
     marker: str
 
 
-def look(name: str) -> Look:
+def style_of(name: str) -> StrategyStyle:
     """The look of the strategy of that name, the same in every figure and page.
 
     Those that are compared most have colours of their own; others are drawn by a hash of the name,
     and two of them look alike in one of some three hundred cases.
 
-    >>> look('max')
-    Look(colour='#0072B2', line='-', marker='o')
-    >>> look('mine') == look('mine'), look('mine') == look('other')
+    >>> style_of('max')
+    StrategyStyle(colour='#0072B2', line='-', marker='o')
+    >>> style_of('mine') == style_of('mine'), style_of('mine') == style_of('other')
     (True, False)
     """
     known = _FIRST.get(name)
     index = zlib.crc32(name.encode()) if known is None else known
-    return Look(
+    return StrategyStyle(
         colour=_COLOURS[index % len(_COLOURS)],
         line=_LINES[index % len(_LINES)],
         marker=_MARKERS[index % len(_MARKERS)],

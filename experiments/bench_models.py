@@ -83,10 +83,10 @@ def train(model: str, downsample: str, batch_size: int) -> None:
     import jax.numpy as jnp
     import numpy as np
 
-    from cnn_jax.data.augment import Augment
     from cnn_jax.models import Classifier, build_model, count_parameters, for_images
     from cnn_jax.strategies import strategy_named
     from cnn_jax.training import Optimizer, create_state, make_optimizer, make_train_step, zero_sums
+    from cnn_jax.training.augment import Augment
 
     compilations = []
 

@@ -92,7 +92,7 @@ def seconds(
     cells: Mapping[tuple[str, int], 'Cell'], *, at_once: bool, workers: int | None
 ) -> float:
     """The wall-clock time of running the cells; not `at_once`: each with an empty cache."""
-    from cnn_jax.runs.pool import Events, environment, run_cells, worker_count
+    from cnn_jax.runs.parallel import Events, process_variables, run_cells, worker_count
     from cnn_jax.runs.setup import load_dataset
     from experiments.benchmarks import timing
 
@@ -105,7 +105,7 @@ def seconds(
     with tempfile.TemporaryDirectory() as folder:
         for number, batch in enumerate(batches):
             folders = {key: Path(folder, f'{key[0]}_{key[1]}') for key in batch}
-            with environment(timing.cache_variables(f'{folder}/cache{number}')):
+            with process_variables(timing.cache_variables(f'{folder}/cache{number}')):
                 run_cells(batch, folders, dataset, events, workers=workers or worker_count(batch))
     return time.perf_counter() - start
 

@@ -20,10 +20,10 @@ def main() -> None:
     from cnn_jax.runs.command_line import parse
     from cnn_jax.runs.comparison import cells_failed, check_cells, check_folder, run_comparison
     from cnn_jax.runs.config import config_to_dict
-    from cnn_jax.runs.look import cost_table, look
     from cnn_jax.runs.progress import Progress
     from cnn_jax.runs.setup import load_dataset
     from cnn_jax.terminal import fitting
+    from experiments.benchmarks.step_cost import cost_table, step_costs
 
     options = parse(
         sys.argv[1:],
@@ -42,7 +42,7 @@ def main() -> None:
         print(json.dumps(config_to_dict(recipe), indent=1))
         return
     if folder is None or options.explain or options.profile:
-        costs = cost_table(look(recipe, dataset, profile=options.profile))
+        costs = cost_table(step_costs(recipe, dataset, profile=options.profile))
         console = Console() if sys.stdout.isatty() else Console(width=100)
         console.print(fitting(costs, console.width))
         if options.profile:

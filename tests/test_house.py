@@ -21,7 +21,16 @@ BELOW = {
     'inspection': {'ops', 'strategies', 'layers', 'models'},
     'runs': {'ops', 'strategies', 'models', 'data', 'training', 'evaluation', 'inspection'},
     'reports': {'runs'},
-    'gallery': {'data', 'strategies', 'models', 'evaluation', 'inspection', 'runs', 'reports'},
+    'gallery': {
+        'ops',
+        'data',
+        'strategies',
+        'models',
+        'evaluation',
+        'inspection',
+        'runs',
+        'reports',
+    },
 }
 MAY_OPS = {'jax', 'numpy', 'jaxtyping', 'cnn_jax'}
 OURS = [

@@ -9,15 +9,15 @@ from matplotlib.image import imread
 from matplotlib.lines import Line2D
 
 from cnn_jax.strategies import strategy_names
-from cnn_jax.style import add_legend, label, look, plot_style, png, svg
+from cnn_jax.style import add_legend, label, plot_style, png, style_of, svg
 
 
 def test_strategies_differ_in_more_than_colour():
-    looks = [look(name) for name in strategy_names()]
+    looks = [style_of(name) for name in strategy_names()]
     assert len(set(looks)) >= len(looks) - 2
     together = ('max', 'avg', 'stride', 'max_blur3', 'max_blur5', 'blur', 'aps')
-    assert len({look(name).colour for name in together}) == len(together)
-    assert len({look(name).marker for name in together}) == len(together)
+    assert len({style_of(name).colour for name in together}) == len(together)
+    assert len({style_of(name).marker for name in together}) == len(together)
 
 
 def test_a_figure_in_a_page_follows_its_colours_and_has_names_of_its_own():
@@ -25,13 +25,13 @@ def test_a_figure_in_a_page_follows_its_colours_and_has_names_of_its_own():
     def draw() -> Figure:
         figure = Figure(figsize=(2, 2))
         axes = figure.add_subplot()
-        axes.plot([0, 1], [0, 1], color=look('max').colour)
+        axes.plot([0, 1], [0, 1], color=style_of('max').colour)
         axes.set_xlabel('shift (pixels)')
         return figure
 
     text = svg(draw(), 'one')
     assert text.startswith('<svg') and text.endswith('</svg>') and '<script' not in text
-    assert 'var(--text)' in text and look('max').colour.lower() in text.lower()
+    assert 'var(--text)' in text and style_of('max').colour.lower() in text.lower()
     assert '>shift (pixels)</text>' in text and '<metadata' not in text
     ids = re.findall(r' id="([^"]+)"', text)
     assert len(ids) == len(set(ids)) and all(name.startswith('one-') for name in ids)

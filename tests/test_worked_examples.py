@@ -16,7 +16,7 @@ from flax import linen as nn
 
 from cnn_jax import ops
 from cnn_jax.layers.layers import Layers
-from cnn_jax.models import check_model, count_parameters
+from cnn_jax.models import count_parameters, variable_shapes
 from cnn_jax.strategies import Max
 from cnn_jax.training import Optimizer, make_optimizer
 
@@ -142,7 +142,7 @@ def test_a_dense_layer_on_an_image_is_too_large_and_a_convolution_is_not():
         def __call__(self, x, *, train):
             return nn.Dense(1000, use_bias=False)(x.reshape(len(x), -1))
 
-    variables = check_model(Dense(), (200, 200, 3))
+    variables = variable_shapes(Dense(), (200, 200, 3))
     assert variables['params']['Dense_0']['kernel'].shape == (120_000, 1000)
     assert count_parameters(variables) == 120_000_000
     assert ops.conv_parameters(5, channels=3, features=1, bias=False) == 75

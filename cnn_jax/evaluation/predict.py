@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Num, UInt8
 
-from cnn_jax.data.augment import shift_images
 from cnn_jax.errors import require
 from cnn_jax.models import Classifier
+from cnn_jax.ops.shifts import shift_images
 
 # (batch, height, width, channels), a jax.Array in the images' dtype -> (batch, classes), anything
 # that NumPy can read.

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnn_jax.errors import BadInput
-from cnn_jax.gallery.networks import Network
+from cnn_jax.gallery.networks import ShownNetwork
 from cnn_jax.inspection import (
     effective_receptive_field,
     layer_outputs,
@@ -20,7 +20,7 @@ from cnn_jax.reports.page import Picture
 from cnn_jax.style import label, png
 
 
-def responses(networks: Mapping[str, Network]) -> list[Picture]:
+def responses(networks: Mapping[str, ShownNetwork]) -> list[Picture]:
     strategies = {which: network.strategy for which, network in networks.items()}
     return [
         Picture(
@@ -35,7 +35,7 @@ def responses(networks: Mapping[str, Network]) -> list[Picture]:
     ]
 
 
-def filters(networks: Mapping[str, Network]) -> list[Picture]:
+def filters(networks: Mapping[str, ShownNetwork]) -> list[Picture]:
     pictures = []
     for which, network in networks.items():
         name, kernel = first_kernel(network.variables, [one.name for one in network.summary.layers])
@@ -66,7 +66,7 @@ def first_kernel(variables: Mapping, layers: Sequence[str]) -> tuple[str, np.nda
     raise BadInput('the network has no convolution: there are no filters to draw.')
 
 
-def maps(networks: Mapping[str, Network], image: np.ndarray, name: str) -> list[Picture]:
+def maps(networks: Mapping[str, ShownNetwork], image: np.ndarray, name: str) -> list[Picture]:
     pictures = []
     for which, network in networks.items():
         x = network.classifier.normalise(jnp.asarray(image[None]))
@@ -97,7 +97,7 @@ def maps(networks: Mapping[str, Network], image: np.ndarray, name: str) -> list[
     return pictures
 
 
-def fields(networks: Mapping[str, Network], images: np.ndarray) -> list[Picture]:
+def fields(networks: Mapping[str, ShownNetwork], images: np.ndarray) -> list[Picture]:
     pictures = []
     for which, network in networks.items():
         layer = [one for one in network.summary.layers if one.field is not None][-1]

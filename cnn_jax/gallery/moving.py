@@ -9,17 +9,17 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cnn_jax.data.augment import shift_images
 from cnn_jax.evaluation import predict_logits, predictor
-from cnn_jax.gallery.networks import Network
+from cnn_jax.gallery.networks import ShownNetwork
+from cnn_jax.ops.shifts import shift_images
 from cnn_jax.reports.page import Picture
-from cnn_jax.style import add_legend, label, look, plot_style, png
+from cnn_jax.style import add_legend, label, plot_style, png, style_of
 
 _FRAME_MS = 350
 
 
 def sliding(
-    networks: Mapping[str, Network], image: np.ndarray, label_: int, name: str
+    networks: Mapping[str, ShownNetwork], image: np.ndarray, label_: int, name: str
 ) -> list[Picture]:
     shown = list(networks)[:2]
     reach = image.shape[1] // 4
@@ -74,7 +74,7 @@ def _frame(
     left.set_xlabel('column (pixels)')
     left.set_ylabel('row (pixels)')
     for which, values in probabilities.items():
-        style = look(which)
+        style = style_of(which)
         (line,) = right.plot(
             moves, values, color=style.colour, linestyle=style.line, label=label(which), alpha=0.45
         )

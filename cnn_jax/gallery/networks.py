@@ -23,7 +23,7 @@ _SHOWN = 3  # strategies, unless they are chosen
 
 
 @dataclass(frozen=True)
-class Network:
+class ShownNetwork:
     """A network to look into: how it pools, reads images and is built, its seed and its weights."""
 
     strategy: Strategy
@@ -45,7 +45,7 @@ class Chosen:
     cells: Mapping[str, Cell]
     folders: Mapping[str, Path]
 
-    def networks(self, dataset: Dataset, *, log: Callable[[str], None]) -> dict[str, Network]:
+    def networks(self, dataset: Dataset, *, log: Callable[[str], None]) -> dict[str, ShownNetwork]:
         """The networks, in order; BadInput where a cell has no checkpoint or cannot run."""
         found = {}
         for name, cell in self.cells.items():
@@ -55,7 +55,7 @@ class Chosen:
             else:
                 classifier, variables = _untrained(cell, dataset)
             summary = summarize(classifier.model, dataset.image_shape)
-            found[name] = Network(cell.strategy, cell.seed, summary, classifier, variables)
+            found[name] = ShownNetwork(cell.strategy, cell.seed, summary, classifier, variables)
         return found
 
 

@@ -6,16 +6,16 @@ import numpy as np
 from jaxtyping import UInt8
 
 from cnn_jax.gallery.layers import fields, filters, maps, responses
-from cnn_jax.gallery.liked import dreams, liked
 from cnn_jax.gallery.moving import sliding
-from cnn_jax.gallery.networks import Network
+from cnn_jax.gallery.networks import ShownNetwork
+from cnn_jax.gallery.preferred import dreams, preferred_images
 from cnn_jax.gallery.shifts import answers, equivariance
 from cnn_jax.reports.page import Page, Paragraph, Section
 
 
 def gallery_page(
     title: str,
-    networks: Mapping[str, Network],
+    networks: Mapping[str, ShownNetwork],
     images: UInt8[np.ndarray, 'images height width channels'],
     labels: Sequence[int],
     class_names: Sequence[str],
@@ -37,7 +37,7 @@ def gallery_page(
         'Filters of the first layer': lambda: filters(networks),
         'The outputs of the layers': lambda: maps(networks, one, name),
         'What one unit sees': lambda: fields(networks, images),
-        'Images that each class likes': lambda: liked(networks, class_names),
+        'The image that each class prefers': lambda: preferred_images(networks, class_names),
         'The image, with more of what the network sees in it': lambda: dreams(networks, one),
     }
     drawn = []

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnn_jax.evaluation import predictor, shift_map
-from cnn_jax.gallery.networks import Network
+from cnn_jax.gallery.networks import ShownNetwork
 from cnn_jax.inspection import equivariance_maps, plot_equivariance
 from cnn_jax.reports.page import Picture
 from cnn_jax.reports.shift_maps import ShiftPanels, plot_shift_maps
@@ -15,7 +15,7 @@ from cnn_jax.style import png
 _SHIFTS = 7  # of the equivariance maps
 
 
-def equivariance(networks: Mapping[str, Network], images: np.ndarray) -> list[Picture]:
+def equivariance(networks: Mapping[str, ShownNetwork], images: np.ndarray) -> list[Picture]:
     reach = min(_SHIFTS, images.shape[1] - 1, images.shape[2] - 1)
     maps = {
         which: equivariance_maps(
@@ -41,7 +41,7 @@ def equivariance(networks: Mapping[str, Network], images: np.ndarray) -> list[Pi
 
 
 def answers(
-    networks: Mapping[str, Network],
+    networks: Mapping[str, ShownNetwork],
     images: np.ndarray,
     labels: Sequence[int],
     class_names: Sequence[str],

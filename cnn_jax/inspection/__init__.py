@@ -4,7 +4,7 @@ from cnn_jax.inspection.activations import layer_output, layer_outputs
 from cnn_jax.inspection.ascent import deep_dream, maximise_activation
 from cnn_jax.inspection.drawing import house
 from cnn_jax.inspection.effective import effective_receptive_field, plot_receptive_field
-from cnn_jax.inspection.equivariance import equivariance_maps, fourier_shift, plot_equivariance
+from cnn_jax.inspection.equivariance import equivariance_maps, plot_equivariance
 from cnn_jax.inspection.fields import ReceptiveField
 from cnn_jax.inspection.hand_filters import HAND_FILTERS, apply_filter, gabor
 from cnn_jax.inspection.pictures import plot_filters, plot_heat, plot_images, plot_maps
@@ -25,7 +25,6 @@ __all__ = [
     'effective_receptive_field',
     'equivariance_maps',
     'filter_response',
-    'fourier_shift',
     'gabor',
     'house',
     'layer_output',

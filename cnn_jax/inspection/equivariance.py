@@ -17,34 +17,8 @@ from cnn_jax.errors import require
 from cnn_jax.inspection.activations import check_images, layer_outputs
 from cnn_jax.inspection.fields import ReceptiveField
 from cnn_jax.inspection.summary import summarize
+from cnn_jax.ops.shifts import fourier_shift
 from cnn_jax.style import label, plot_style
-
-
-def fourier_shift(
-    x: Float[Array, 'batch height width channels'],
-    down: int | float | Array,
-    right: int | float | Array,
-) -> Float[Array, 'batch height width channels']:
-    """Moves a periodic map by any part of a pixel: exact for what the map's frequencies can hold.
-
-    Each frequency f (cycles a pixel) turns by exp(-2 pi i f shift). At the Nyquist frequency of an
-    even size that is its real part, cos(pi shift): no real map holds the rest. By whole pixels it
-    is `jnp.roll`.
-
-    >>> x = jnp.arange(4.0).reshape(1, 1, 4, 1)
-    >>> fourier_shift(x, 0, 1)[0, 0, :, 0].round(4).tolist()
-    [3.0, 0.0, 1.0, 2.0]
-    """
-    _, height, width, _ = x.shape
-    spectrum = jnp.fft.fft2(x.astype(jnp.float32), axes=(1, 2))
-    turned = spectrum * _turn(height, down)[:, None, None] * _turn(width, right)[:, None]
-    return jnp.fft.ifft2(turned, axes=(1, 2)).real.astype(x.dtype)
-
-
-def _turn(size: int, shift: int | float | Array) -> Array:
-    frequencies = jnp.fft.fftfreq(size)
-    turn = jnp.exp(-2j * jnp.pi * frequencies * shift)
-    return turn.at[size // 2].set(turn[size // 2].real) if size % 2 == 0 else turn
 
 
 def equivariance_maps(

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from cnn_jax.errors import require
 from cnn_jax.layers import Downsample
 from cnn_jax.strategies import Strategy
-from cnn_jax.style import add_legend, label, look, plot_style
+from cnn_jax.style import add_legend, label, plot_style, style_of
 
 _LENGTH, _PHASES = 64, 32
 
@@ -61,11 +61,11 @@ def strategy_response(
     key = jax.random.key(0)
     y, _ = layer.init_with_output({'params': key, 'downsample': key}, images, train=False)
     out = np.asarray(y, np.float64)[:, y.shape[1] // 2, :, 0].reshape(len(cycles), -1)
-    spread = (waves - 1).reshape(len(cycles), -1).std(1)
+    deviation = (waves - 1).reshape(len(cycles), -1).std(1)
     gains = np.where(
         np.array(cycles) == 0,
         out.mean(1) / waves.mean((1, 2)),
-        out.std(1) / np.maximum(spread, 1e-9),
+        out.std(1) / np.maximum(deviation, 1e-9),
     )
     return np.array(cycles) / _LENGTH, gains
 
@@ -85,7 +85,7 @@ def plot_responses(strategies: Mapping[str, Strategy]) -> Figure:
     strides = {strategy.stride for strategy in strategies.values()}
     for name, strategy in strategies.items():
         frequencies, gains = strategy_response(strategy)
-        style = look(name)
+        style = style_of(name)
         drawn = axes.plot(
             frequencies,
             gains,

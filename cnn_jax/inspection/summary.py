@@ -11,7 +11,7 @@ from cnn_jax.inspection.counts import multiply_adds, output_flops
 from cnn_jax.inspection.equations import Field, read_fields
 from cnn_jax.inspection.fields import ReceptiveField
 from cnn_jax.inspection.table import Layer, Summary
-from cnn_jax.models import check_model, count_parameters
+from cnn_jax.models import count_parameters, variable_shapes
 
 
 def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> Summary:
@@ -28,7 +28,7 @@ def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> Summary:
     >>> summary.layers[2].field
     ReceptiveField(size=(6, 6), stride=(2, 2), start=(-2, -2))
     """
-    variables = check_model(model, image_shape)
+    variables = variable_shapes(model, image_shape)
     calls, fields = _trace(model, variables, image_shape)
     layers = tuple(layer for call in calls for layer in _layers(call, fields))
     weights = jax.tree.leaves(variables['params'])

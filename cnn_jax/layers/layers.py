@@ -107,9 +107,9 @@ class Layers:
             return _ACTIVATIONS[self.activation](x)
         return PolynomialActivation(in_scale=1.0, out_scale=1.0)(x) if x.ndim == 4 else x
 
-    def conv_stride(self, site: Site, published: int = 2) -> int:
-        """The stride that stays with the convolution of a site whose published stride that is."""
-        rest = max(1, published // self.strategy.stride)
+    def conv_stride(self, site: Site, stride: int = 2) -> int:
+        """The stride that stays with the convolution of a site whose paper gives it that stride."""
+        rest = max(1, stride // self.strategy.stride)
         return rest * self.strategy.at(site).conv_stride
 
     def downsample(self, x: Map, site: Site, *, name: str) -> Map:

@@ -6,10 +6,10 @@ from cnn_jax.models.network import Network
 from cnn_jax.models.registry import (
     SMALL_SIDE,
     build_model,
-    check_model,
     count_parameters,
     for_images,
     model_names,
+    variable_shapes,
 )
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     'ConvNet1',
     'Network',
     'build_model',
-    'check_model',
+    'variable_shapes',
     'count_parameters',
     'for_images',
     'model_names',

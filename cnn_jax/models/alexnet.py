@@ -23,9 +23,9 @@ class AlexNet(StemNetwork):
     dropout: Share = 0.5
 
     def forward(self, layers: Layers, x: Array) -> Array:
-        pool_stride = layers.conv_stride(_POOL, published=1)
+        pool_stride = layers.conv_stride(_POOL, stride=1)
         first = self.downsample_first and not self.small_images
-        first_stride = layers.conv_stride(STRIDED_CONV, published=4) if first else 4
+        first_stride = layers.conv_stride(STRIDED_CONV, stride=4) if first else 4
         plan: list[tuple[int, int, int, Padding]] = [
             (64, 5, 1, 'same') if self.small_images else (64, 11, first_stride, ((2, 2), (2, 2))),
             (192, 5, 1, 'same'),

@@ -27,7 +27,7 @@ class ConvNet1(Network):
 
     def forward(self, layers: Layers, x: Array) -> Array:
         for block, features in enumerate((16, 32), start=1):
-            stride = layers.conv_stride(MAX_POOL, published=1)
+            stride = layers.conv_stride(MAX_POOL, stride=1)
             x = layers.conv(x, features, 5, stride=stride, use_bias=True, name=f'conv{block}')
             x = layers.activate(layers.normalise(x, name=f'norm{block}'))
             x = layers.downsample(x, MAX_POOL, name=f'pool{block}')

@@ -72,7 +72,7 @@ class ConvNeXt(StemNetwork):
         patch = 2 if self.small_images else 4
         steps = 2 if self.unstrided_stem and patch == 4 else 1
         first = self.downsample_first or self.unstrided_stem
-        stride = layers.conv_stride(STRIDED_CONV, published=patch // steps)
+        stride = layers.conv_stride(STRIDED_CONV, stride=patch // steps)
         stride = stride if first else patch
         x = _strided(layers, x, self.features[0], patch, stride, name='first_conv')
         for step in range(steps if first else 0):

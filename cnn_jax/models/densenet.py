@@ -37,7 +37,7 @@ class Transition(nn.Module):
         self, x: Float[Array, 'batch height width channels']
     ) -> Float[Array, 'batch out_height out_width out_channels']:
         x = self.layers.activate(self.layers.normalise(x, name='norm'))
-        stride = self.layers.conv_stride(AVG_POOL, published=1)
+        stride = self.layers.conv_stride(AVG_POOL, stride=1)
         x = self.layers.conv(x, x.shape[-1] // 2, 1, stride=stride, name='conv')
         return self.layers.downsample(x, AVG_POOL, name='pool')
 

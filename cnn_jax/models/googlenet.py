@@ -78,7 +78,7 @@ class GoogLeNet(StemNetwork):
     dropout: Share = 0.2
 
     def forward(self, layers: Layers, x: Array) -> Array:
-        pool_stride = layers.conv_stride(_AFTER_CONV, published=1)
+        pool_stride = layers.conv_stride(_AFTER_CONV, stride=1)
         if self.small_images:
             x = ConvNorm(layers, 64, 3, name='conv1')(x)
         else:

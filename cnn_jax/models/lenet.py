@@ -32,7 +32,7 @@ class LeNet5(Network):
     norm: str = 'none'
 
     def forward(self, layers: Layers, x: Array) -> Array:
-        stride = layers.conv_stride(AVG_POOL, published=1)
+        stride = layers.conv_stride(AVG_POOL, stride=1)
         first = tuple((2, 2) if n <= _SIDE else (0, 0) for n in x.shape[1:3])
         paddings = (first, 'valid')
         for number, (features, padding) in enumerate(zip((6, 16), paddings, strict=True), start=1):

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from cnn_jax.errors import require
 from cnn_jax.fields import POSITIVE, Between, check_fields
 from cnn_jax.layers import Downsample, Layers
-from cnn_jax.ops.floats import wide
+from cnn_jax.ops.floats import at_least_float32
 from cnn_jax.ops.windows import Fill, require_2d
 from cnn_jax.strategies import Strategy
 
@@ -96,7 +96,7 @@ class Network(nn.Module):
 
     def logits(self, layers: Layers, x: Array, *, name: str = 'dense') -> Array:
         """The last layer, in float32 at least."""
-        return layers.dense(wide(x), self.num_classes, name=name)
+        return layers.dense(at_least_float32(x), self.num_classes, name=name)
 
 
 class StemNetwork(Network):

@@ -6,7 +6,7 @@ from jaxtyping import Array
 
 from cnn_jax.layers import Layers
 from cnn_jax.models.network import Network, Share
-from cnn_jax.ops.floats import wide
+from cnn_jax.ops.floats import at_least_float32
 from cnn_jax.strategies import Site
 
 _STAGES = (  # the window and features of a stage's convolution, and of its two 1x1 convolutions
@@ -35,13 +35,13 @@ class NIN(Network):
                 name = f'conv{number}_{i + 1}'
                 step = stride if last else 1
                 if name == 'conv3_3':
-                    x = wide(x)  # the logits
+                    x = at_least_float32(x)  # the logits
                 x = layers.conv(x, features, size, stride=step, use_bias=True, name=name)
                 x = layers.activate(layers.normalise(x, name=f'norm{number}_{i + 1}'))
             return x
 
         for number, (window, plan, site) in enumerate(_STAGES, start=1):
-            x = stage(x, number, window, plan, layers.conv_stride(site, published=1))
+            x = stage(x, number, window, plan, layers.conv_stride(site, stride=1))
             x = layers.downsample(x, site, name=f'pool{number}')
             x = layers.dropout(x, self.dropout)
         x = stage(x, 3, 3, (192, 192, self.num_classes), 1)

@@ -28,7 +28,7 @@ class QuickNet(Network):
     IMAGES: ClassVar[tuple[int, int, int]] = (28, 28, 1)
 
     def forward(self, layers: Layers, x: Array) -> Array:
-        stride = layers.conv_stride(MAX_POOL, published=1)
+        stride = layers.conv_stride(MAX_POOL, stride=1)
         plan = ((32, 5, 2), (32, 3, stride), (64, 3, 1))
         for number, (features, window, stride) in enumerate(plan, start=1):
             x = layers.conv(x, features, window, stride=stride, name=f'conv{number}')

@@ -98,14 +98,14 @@ def for_images(model: Network, image_shape: tuple[int, int, int]) -> Network:
     return model.clone(small_images=True) if small else model
 
 
-def check_model(model: nn.Module, image_shape: tuple[int, int, int]) -> dict:
+def variable_shapes(model: nn.Module, image_shape: tuple[int, int, int]) -> dict:
     """The shapes of the model's variables for images of that shape; computes and compiles nothing.
 
     Raises BadInput, naming the layer and the smallest square image that fits (unless the model is
     `strict`), where a window does not fit its feature map.
 
     >>> from cnn_jax.strategies import Max
-    >>> shapes = check_model(ConvNet1(Max(), 10), (28, 28, 1))
+    >>> shapes = variable_shapes(ConvNet1(Max(), 10), (28, 28, 1))
     >>> shapes['params']['dense']['kernel'].shape
     (1568, 10)
     """
@@ -160,7 +160,7 @@ def count_parameters(variables: Mapping) -> int:
     """How many trainable numbers `variables['params']` holds.
 
     >>> from cnn_jax.strategies import Max
-    >>> count_parameters(check_model(ConvNet1(Max(), 10), (28, 28, 1)))
+    >>> count_parameters(variable_shapes(ConvNet1(Max(), 10), (28, 28, 1)))
     29034
     """
     return sum(leaf.size for leaf in jax.tree.leaves(variables['params']))

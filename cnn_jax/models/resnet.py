@@ -103,7 +103,7 @@ def residual_stem(layers: Layers, x: Array, small_images: bool, downsample_first
         x = layers.conv(x, 64, 3, name='conv1')
         return layers.activate(layers.normalise(x, name='norm1'))
     stride = layers.conv_stride(STRIDED_CONV) if downsample_first else 2
-    stride *= layers.conv_stride(_STEM_POOL, published=1)
+    stride *= layers.conv_stride(_STEM_POOL, stride=1)
     x = layers.conv(x, 64, 7, stride=stride, name='conv1')
     x = layers.activate(layers.normalise(x, name='norm1'))
     if downsample_first:

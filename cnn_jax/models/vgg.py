@@ -35,7 +35,7 @@ class VGG(Network):
         if self.depth not in DEPTHS:
             raise BadInput(f'depth must be one of {", ".join(map(str, DEPTHS))}; got {self.depth}.')
         site = Site('max_pool', ceil_mode=self.small_images)
-        pool_stride = layers.conv_stride(site, published=1)
+        pool_stride = layers.conv_stride(site, stride=1)
         plan = zip(DEPTHS[self.depth], _FEATURES, strict=True)
         for stage, (convolutions, features) in enumerate(plan, start=1):
             for number in range(1, convolutions + 1):

@@ -32,6 +32,7 @@ from cnn_jax.ops.phases import polyphase_components
 from cnn_jax.ops.polyphase import aps_index, aps_pool, aps_unpool
 from cnn_jax.ops.pooling import avg_pool, gaussian_pool, max_pool, min_pool, subsample, sum_pool
 from cnn_jax.ops.ranked import ordinal_pool, rank_average_pool, rank_pool
+from cnn_jax.ops.shifts import fourier_shift, shift_images
 from cnn_jax.ops.spectral import asap_pool, flc_pool, spectral_pool
 from cnn_jax.ops.tips import (
     tips_features,
@@ -64,6 +65,7 @@ __all__ = [
     'diffstride_pool',
     'edge_aware_blur',
     'flc_pool',
+    'fourier_shift',
     'gated_pool',
     'gaussian_pool',
     'gem_pool',
@@ -93,6 +95,7 @@ __all__ = [
     'polyphase_components',
     'rank_average_pool',
     'rank_pool',
+    'shift_images',
     'soft_pool',
     'space_to_depth',
     'spectral_pool',

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from cnn_jax.ops.axis import pad_axis
 from cnn_jax.ops.blur import LARGEST_FILTER, Filter, binomial_filter, blur_pool, check_filter_size
-from cnn_jax.ops.floats import wide
+from cnn_jax.ops.floats import at_least_float32
 from cnn_jax.ops.pooling import max_pool
 from cnn_jax.ops.taps import pad_windows, window_taps
 from cnn_jax.ops.windows import (
@@ -79,8 +79,8 @@ def learned_blur_pool(
         )
     windows = blur_windows(x, filter_size, stride, padding)
     values, _ = window_taps(x, windows, padding)
-    logits = wide(logits.reshape(math.prod(filter_size), *(1,) * (rank + 1), -1), x)
-    return (jax.nn.softmax(logits, 0) * wide(values, logits)).sum(0).astype(x.dtype)
+    logits = at_least_float32(logits.reshape(math.prod(filter_size), *(1,) * (rank + 1), -1), x)
+    return (jax.nn.softmax(logits, 0) * at_least_float32(values, logits)).sum(0).astype(x.dtype)
 
 
 def adaptive_blur_pool(
@@ -125,12 +125,12 @@ def adaptive_blur_pool(
         raise ValueError(f'groups must divide the {channels} channels; got {groups}')
     if normalise not in ('group', 'all'):
         raise ValueError(f"normalise must be 'group' or 'all'; got {normalise!r}")
-    logits = wide(logits.reshape(*logits.shape[:-1], groups, taps), x)
+    logits = at_least_float32(logits.reshape(*logits.shape[:-1], groups, taps), x)
     weights = jax.nn.softmax(logits, -1 if normalise == 'group' else (-2, -1))
     weights = jnp.moveaxis(weights, -1, 0)[..., None]
     values, _ = window_taps(x, windows, padding)
     values = values.reshape(*values.shape[:-1], groups, channels // groups)
-    y = (weights * wide(values, logits)).sum(0)
+    y = (weights * at_least_float32(values, logits)).sum(0)
     return y.reshape(*y.shape[:-2], channels).astype(x.dtype)
 
 
@@ -171,7 +171,7 @@ def edge_aware_blur(
     (dilation,) = per_axis('edge_dilation', edge_dilation, 1)
     if dilation % 2 == 0:
         raise ValueError(f'edge_dilation must be odd; got {edge_dilation!r}')
-    levels = wide(lax.stop_gradient(x))
+    levels = at_least_float32(lax.stop_gradient(x))
     spatial = range(1, x.ndim - 1)
     edges: Array = jnp.zeros((*x.shape[:-1], 1))
     for axis in spatial:

@@ -22,7 +22,7 @@ from jax import lax
 from jaxtyping import Array
 
 from cnn_jax.ops.axis import NUMPY_MODE
-from cnn_jax.ops.floats import wide
+from cnn_jax.ops.floats import at_least_float32
 from cnn_jax.ops.linear import Arrays, linear_map
 from cnn_jax.ops.taps import join_phases, slice_or_fill
 from cnn_jax.ops.windows import Fill
@@ -161,7 +161,7 @@ def _correlate(
 
     def total(left: Sequence[int], offsets: Mapping[int, int]) -> Array:
         if not left:
-            return wide(
+            return at_least_float32(
                 slice_or_fill(x, [offsets.get(i, 0) for i in range(len(out))], out, strides)
             )
         axis, terms = left[0], []
@@ -192,7 +192,7 @@ def _spread(
     def total(left: Sequence[int], offsets: Mapping[int, int]) -> Array:
         if not left:
             tap = slice_or_fill(g, [offsets.get(i, 0) for i in range(len(blocks))], blocks)
-            return wide(jnp.expand_dims(tap, phases))
+            return at_least_float32(jnp.expand_dims(tap, phases))
         axis, terms = left[0], []
         shape = [1] * (2 + 2 * len(blocks))
         shape[phases[axis] - 1 : phases[axis] + 1] = blocks[axis], strides[axis]

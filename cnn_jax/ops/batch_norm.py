@@ -9,7 +9,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.compiled import computed_once, is_symbolic
-from cnn_jax.ops.floats import wide
+from cnn_jax.ops.floats import at_least_float32
 from cnn_jax.ops.linear import Arrays, Tangents, equally_varying, moved_linear_map
 from cnn_jax.ops.sums import channel_sums, folded_channel_sums
 
@@ -62,8 +62,8 @@ def normalise(
     >>> normalise(jnp.full((1, 1), 5.0), one, 4 * one, one, 0 * one, 0.0).tolist()
     [[2.0]]
     """
-    mean, variance, scale, bias = (wide(a, x) for a in (mean, variance, scale, bias))
-    y = (wide(x) - mean) * (lax.rsqrt(variance + epsilon) * scale) + bias
+    mean, variance, scale, bias = (at_least_float32(a, x) for a in (mean, variance, scale, bias))
+    y = (at_least_float32(x) - mean) * (lax.rsqrt(variance + epsilon) * scale) + bias
     return y.astype(x.dtype)
 
 
@@ -81,7 +81,7 @@ def _normalised(epsilon: float, x: Array, scale: Array, bias: Array) -> list[Arr
 def _with_statistics(epsilon: float, x: Array, scale: Array, bias: Array):
     """The results, and what their tangent needs."""
     x = computed_once(x)
-    values, number = wide(x), _number(x)
+    values, number = at_least_float32(x), _number(x)
     mean = channel_sums(values) / number
     variance = jnp.maximum(folded_channel_sums(values * values) / number - mean * mean, 0)
     y = normalise(x, mean, variance, scale, bias, epsilon)
@@ -105,18 +105,18 @@ def _tangent(residuals: Arrays, tangents: Tangents) -> Arrays:
     dy = scale r (dx - d_mean - (x - mean) r^2 d_variance / 2) + (x - mean) r d_scale + d_bias
     """
     (x, scale, _, mean, inverse), (dx, d_scale, d_bias) = residuals, tangents
-    scale, centred, number = wide(scale, x), wide(x) - mean, _number(x)
+    scale, centred, number = at_least_float32(scale, x), at_least_float32(x) - mean, _number(x)
     d_mean = d_variance = jnp.zeros_like(mean)
     dy = jnp.zeros_like(centred)
     if dx is not None:
-        dx = wide(dx)
+        dx = at_least_float32(dx)
         d_mean = channel_sums(dx) / number
         d_variance = 2 * folded_channel_sums(centred * dx) / number
         dy = scale * inverse * (dx - d_mean - centred * (inverse**2 * d_variance / 2))
     if d_scale is not None:
-        dy = dy + centred * (inverse * wide(d_scale, x))
+        dy = dy + centred * (inverse * at_least_float32(d_scale, x))
     if d_bias is not None:
-        dy = dy + wide(d_bias, x)
+        dy = dy + at_least_float32(d_bias, x)
     return [dy.astype(x.dtype), d_mean, d_variance]
 
 
@@ -125,10 +125,10 @@ def _transpose(residuals: Arrays, cotangents: Arrays) -> Arrays:
     + (d_mean - scale r sum g) / n
     """
     (x, scale, bias, mean, inverse), (g, d_mean, d_variance) = residuals, cotangents
-    values, g, number = wide(x), wide(g), _number(x)
+    values, g, number = at_least_float32(x), at_least_float32(g), _number(x)
     total = channel_sums(g)
     along = folded_channel_sums(g * (values - mean))
-    factor = inverse * wide(scale, x)
+    factor = inverse * at_least_float32(scale, x)
     slope = (2 * d_variance - factor * inverse**2 * along) / number
     shift = (d_mean - factor * total) / number
     dx = factor * g + (values - mean) * slope + shift

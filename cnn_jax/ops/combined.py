@@ -9,7 +9,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.axis import split_axis
-from cnn_jax.ops.floats import wide, wide_dtype
+from cnn_jax.ops.floats import at_least_float32, compute_dtype
 from cnn_jax.ops.pooling import avg_pool, max_pool
 from cnn_jax.ops.taps import window_taps
 from cnn_jax.ops.windows import Fill, Padding, Windows, place_windows, require_arrays
@@ -81,7 +81,7 @@ def gated_pool(
     taps = int(np.prod(windows.window))
     masks = _against_output('weights', weights, (taps,), windows, x)
     values, _ = window_taps(x, windows, fill)
-    gate = jax.nn.sigmoid((masks * wide(values, masks)).sum(0))
+    gate = jax.nn.sigmoid((masks * at_least_float32(values, masks)).sum(0))
     return _mix_max_and_mean(x, gate, windows, fill, ceil_mode)
 
 
@@ -122,7 +122,7 @@ def tree_pool(
     leaf_masks = _against_output('filters', filters, (leaves, taps), windows, x)
     gate_masks = _against_output('gates', gates, (leaves - 1, taps), windows, x)
     values, _ = window_taps(x, windows, fill)
-    values = wide(values, leaf_masks, gate_masks)
+    values = at_least_float32(values, leaf_masks, gate_masks)
     nodes = (leaf_masks * values).sum(1)
     shares = jax.nn.sigmoid((gate_masks * values).sum(1))
     while len(nodes) > 1:
@@ -153,7 +153,7 @@ def _against_output(
             f'{name} must have shape {leading} followed by axes that broadcast against (*out, '
             f'channels) = {target}; got {array.shape}'
         )
-    return jnp.asarray(array, wide_dtype(x, array)).reshape(*leading, 1, *shared)
+    return jnp.asarray(array, compute_dtype(x, array)).reshape(*leading, 1, *shared)
 
 
 def _mix_max_and_mean(
@@ -165,5 +165,5 @@ def _mix_max_and_mean(
         for pool in (max_pool, avg_pool)
     )
     if isinstance(share, jax.Array):
-        highest, mean = wide(highest, share), wide(mean, share)
+        highest, mean = at_least_float32(highest, share), at_least_float32(mean, share)
     return (share * highest + (1 - share) * mean).astype(x.dtype)

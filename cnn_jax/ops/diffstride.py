@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from cnn_jax.ops.floats import wide_dtype
+from cnn_jax.ops.floats import compute_dtype
 from cnn_jax.ops.fourier import apply_axis_matrices, grid_size, symmetric_bins
 from cnn_jax.ops.windows import require_2d, require_arrays
 
@@ -64,7 +64,7 @@ def diffstride_pool(
         or not 0 < smoothness < math.inf
     ):
         raise ValueError(f'smoothness must be a finite number above 0; got {smoothness!r}')
-    dtype = wide_dtype(x)
+    dtype = compute_dtype(x)
     rows, columns = (
         _masked_matrix(n, m, strides[axis].astype(dtype), smoothness)[None]
         for axis, (n, m) in enumerate(zip(x.shape[1:-1], grid_size(x, stride, size), strict=True))

@@ -8,20 +8,20 @@ import numpy as np
 from jaxtyping import Array
 
 
-def wide_dtype(*arrays: Array) -> np.dtype:
+def compute_dtype(*arrays: Array) -> np.dtype:
     """float64 if an array is float64, else float32.
 
-    >>> wide_dtype(jnp.ones(1, jnp.bfloat16)).name
+    >>> compute_dtype(jnp.ones(1, jnp.bfloat16)).name
     'float32'
     """
     widest = jnp.float64 if any(a.dtype == np.float64 for a in arrays) else jnp.float32
     return np.dtype(widest)
 
 
-def wide(x: Array, *others: Array) -> Array:
-    """`x` in the `wide_dtype` of all arrays given.
+def at_least_float32(x: Array, *others: Array) -> Array:
+    """`x` in the `compute_dtype` of all arrays given.
 
-    >>> wide(jnp.ones(1, jnp.bfloat16)).dtype.name
+    >>> at_least_float32(jnp.ones(1, jnp.bfloat16)).dtype.name
     'float32'
     """
-    return x.astype(wide_dtype(x, *others))
+    return x.astype(compute_dtype(x, *others))

@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from cnn_jax.ops.floats import wide_dtype
+from cnn_jax.ops.floats import compute_dtype
 from cnn_jax.ops.windows import per_axis
 
 Matrices = np.ndarray | Array  # (terms, out, in)
@@ -103,7 +103,7 @@ def apply_axis_matrices(
     >>> apply_axis_matrices(x, mean, same)[0, :, :, 0].tolist()
     [[1.0, 2.0]]
     """
-    dtype = wide_dtype(x)
+    dtype = compute_dtype(x)
     y = jnp.einsum(
         'tph,bhwc->btpwc',
         jnp.asarray(rows, dtype),

@@ -10,7 +10,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.conv import conv
-from cnn_jax.ops.floats import wide, wide_dtype
+from cnn_jax.ops.floats import at_least_float32, compute_dtype
 from cnn_jax.ops.taps import number_counted, window_taps
 from cnn_jax.ops.weighted import (
     exp_weights,
@@ -59,7 +59,9 @@ def lip_pool(
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
     values, counts = window_taps(x, windows, fill)
     log_weights, _ = window_taps(logits, windows, fill)
-    return weighted_mean(wide(values), exp_weights(wide(log_weights), counts)).astype(x.dtype)
+    return weighted_mean(
+        at_least_float32(values), exp_weights(at_least_float32(log_weights), counts)
+    ).astype(x.dtype)
 
 
 def lip_logits(
@@ -91,10 +93,10 @@ def lip_logits(
     for name, array in (('scale', scale), ('bias', bias)):
         if array.shape != (channels,):
             raise ValueError(f'{name} must be one per channel, ({channels},); got {array.shape}')
-    z = wide(conv(x, kernel.astype(x.dtype)))
+    z = at_least_float32(conv(x, kernel.astype(x.dtype)))
     centred = z - z.mean((1, 2), keepdims=True)
     spread = jnp.sqrt((centred**2).mean((1, 2), keepdims=True) + _INSTANCE_NORM_EPS)
-    scale, bias = wide(scale, x), wide(bias, x)
+    scale, bias = at_least_float32(scale, x), at_least_float32(bias, x)
     return LARGEST_LOGIT * jax.nn.sigmoid(centred / spread * scale + bias)
 
 
@@ -138,9 +140,11 @@ def detail_preserving_pool(
     offset = per_channel('bias', bias, x, allow_zero=True)
     pairs = tuple((0, -n % s) for n, s in zip(x.shape[1:3], strides, strict=True))
     values, counts = window_taps(x, place_windows(x, strides, strides, pairs), None)
-    values, number = wide(values), number_counted(values, counts)
+    values, number = at_least_float32(values), number_counted(values, counts)
     surroundings = (
-        values.sum(0) / number if kernel is None else _depthwise(wide(x), kernel, strides)
+        values.sum(0) / number
+        if kernel is None
+        else _depthwise(at_least_float32(x), kernel, strides)
     )
     difference = values - surroundings
     if not symmetric:
@@ -206,14 +210,14 @@ def ada_pool(
         raise ValueError(f'beta must be from 0 to 1; got {beta!r}')
     elif not isinstance(beta, int | float | np.number | np.ndarray | jax.Array):
         raise ValueError(f'beta must be a number from 0 to 1 or an array; got {beta!r}')
-    share = jnp.asarray(beta, wide_dtype(x))
+    share = jnp.asarray(beta, compute_dtype(x))
     if share.shape not in ((), windows.out):
         raise ValueError(
             f'beta must be a number or one per output location, of shape {windows.out}; '
             f'got shape {share.shape}'
         )
     values, counts = window_taps(x, windows, fill)
-    values = wide(values)
+    values = at_least_float32(values)
     mean = values.sum(0) / number_counted(values, counts)
     by_likeness = weighted_mean(values, exp_weights(_likeness(values, mean, likeness), counts))
     by_size = weighted_mean(values, exp_weights(values, counts))

@@ -12,15 +12,15 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from cnn_jax.ops.axis import merge_axis, pad_axis, split_axis
 from cnn_jax.ops.conv import conv
-from cnn_jax.ops.floats import wide
+from cnn_jax.ops.floats import at_least_float32
 from cnn_jax.ops.phases import (
     SelectOn,
     blurred,
     check_select_on,
     crop_blocks,
     mix_phases,
-    pair,
     polyphase_components,
+    two_strides,
 )
 from cnn_jax.ops.windows import Fill, require_2d, require_arrays
 
@@ -51,7 +51,7 @@ def lps_weights(
         raise ValueError(f"mode must be 'gumbel' or 'convex'; got {mode!r}")
     if isinstance(temperature, int | float | np.number) and not 0 < temperature < math.inf:
         raise ValueError(f'temperature must be a finite number above 0; got {temperature}')
-    scores = wide(logits)
+    scores = at_least_float32(logits)
     if mode == 'gumbel' and not train:
         best = jnp.argmax(scores, 1)[:, None]
         return (jnp.arange(scores.shape[1]) == best).astype(logits.dtype)
@@ -87,7 +87,7 @@ def lps_pool(
     [[1.0, 3.0], [9.0, 11.0]]
     """
     require_2d('lps_pool', x)
-    strides = pair(stride)
+    strides = two_strides(stride)
     _check_weights(x, weights, strides)
     x = _filled_and_blurred(x, strides, filter_size, padding)
     return mix_phases(x, split_axis(weights, 1, strides[1])[..., None])
@@ -107,7 +107,7 @@ def lps_components(
     (2, 4, 3, 2, 3)
     """
     require_2d('lps_components', x)
-    strides = pair(stride)
+    strides = two_strides(stride)
     check_select_on(select_on)
     blur = filter_size if select_on == 'blurred' else 1
     return polyphase_components(_filled_and_blurred(x, strides, blur, padding), stride=strides)
@@ -138,8 +138,8 @@ def lps_logits(
     for axis in (1, 2):
         x = pad_axis(x, axis, 1, 1, 'circular')
     hidden = conv(x, kernel.astype(x.dtype), padding='valid') + bias.astype(x.dtype)
-    means = wide(jax.nn.relu(hidden)).mean((1, 2))
-    scores = means @ wide(mixing).sum((0, 1)).mean(-1).astype(means.dtype)
+    means = at_least_float32(jax.nn.relu(hidden)).mean((1, 2))
+    scores = means @ at_least_float32(mixing).sum((0, 1)).mean(-1).astype(means.dtype)
     return split_axis(scores, 0, components.shape[1]).astype(components.dtype)
 
 
@@ -158,7 +158,7 @@ def lps_unpool(
     [[0.0, 0.69...], [0.30..., 0.0]]
     """
     require_2d('lps_unpool', y)
-    strides = pair(stride)
+    strides = two_strides(stride)
     _check_weights(y, weights, strides)
     spread = split_axis(weights.astype(y.dtype), 1, strides[1])[:, None, :, None, :, None]
     return crop_blocks(spread * y[:, :, None, :, None], size)

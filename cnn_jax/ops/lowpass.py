@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnn_jax.ops.floats import wide_dtype
+from cnn_jax.ops.floats import compute_dtype
 from cnn_jax.ops.fourier import apply_axis_matrices, axis_matrix, symmetric_bins
 from cnn_jax.ops.windows import per_axis, require_2d, require_arrays
 
@@ -123,7 +123,7 @@ def polynomial_activation(
             f'coefficients must be (degree + 1, {x.shape[-1]}), a column for each channel; '
             f'got shape {coefficients.shape}'
         )
-    dtype = wide_dtype(x)
+    dtype = compute_dtype(x)
     z = ideal_upsample(x.astype(dtype), factor=factor) * jnp.asarray(in_scale, dtype)
     *lower, top = coefficients.astype(dtype)
     y = jnp.broadcast_to(top, z.shape)

@@ -10,7 +10,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from cnn_jax.ops.compiled import computed_once
-from cnn_jax.ops.floats import wide
+from cnn_jax.ops.floats import at_least_float32
 from cnn_jax.ops.taps import number_counted, tap_ranks, window_taps
 from cnn_jax.ops.windows import Fill, Padding, place_windows
 
@@ -46,7 +46,7 @@ def lp_pool(
     if form not in ('mean', 'sum'):
         raise ValueError(f"form must be 'mean' or 'sum'; got {form!r}")
     values, counts = window_taps(x, windows, fill)
-    sizes = jnp.abs(wide(values))
+    sizes = jnp.abs(at_least_float32(values))
     largest = lax.stop_gradient(sizes.max(0))
     zero = largest == 0
     scale = jnp.where(zero, 1, largest)

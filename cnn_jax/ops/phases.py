@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from cnn_jax.ops.axis import merge_axis, split_axis
 from cnn_jax.ops.banded import AxisFilter, banded
 from cnn_jax.ops.blur import binomial_filter
-from cnn_jax.ops.floats import wide
+from cnn_jax.ops.floats import at_least_float32
 from cnn_jax.ops.linear import bilinear
 from cnn_jax.ops.windows import Fill, check_fill, per_axis, require_2d, same_padding
 
@@ -33,15 +33,15 @@ def polyphase_components(
     [[1.0, 3.0], [9.0, 11.0]]
     """
     require_2d('polyphase_components', x)
-    strides = pair(stride)
+    strides = two_strides(stride)
     x = blurred(x, 1, 'zero', strides)
     return merge_axis(split_blocks(x, strides).transpose(0, 2, 4, 1, 3, 5), 1)
 
 
-def pair(stride: int | Sequence[int]) -> tuple[int, int]:
+def two_strides(stride: int | Sequence[int]) -> tuple[int, int]:
     """The stride of rows and of columns.
 
-    >>> pair(2)
+    >>> two_strides(2)
     (2, 2)
     """
     rows, columns = per_axis('stride', stride, 2)
@@ -129,7 +129,10 @@ def _mixed(x: Array, weights: Array) -> Array:
 def _mix_transpose(x: Array, weights: Array, g: Array) -> list[Array]:
     spread = weights.astype(x.dtype)[:, None, :, None]
     dx = merge_blocks(_scaled(spread, g[:, :, None, :, None]))
-    product = wide(split_blocks(x, weights.shape[1:3])) * wide(g)[:, :, None, :, None]
+    product = (
+        at_least_float32(split_blocks(x, weights.shape[1:3]))
+        * at_least_float32(g)[:, :, None, :, None]
+    )
     total = product.sum((1, 3))
     if weights.shape[-1] == 1:
         total = total.sum(-1, keepdims=True)

@@ -17,14 +17,14 @@ from jaxtyping import Array, Float, Int
 from cnn_jax.ops.axis import merge_axis, split_axis
 from cnn_jax.ops.banded import AxisFilter, banded_choice
 from cnn_jax.ops.blur import binomial_filter
-from cnn_jax.ops.floats import wide
+from cnn_jax.ops.floats import at_least_float32
 from cnn_jax.ops.phases import (
     SelectOn,
     blurred,
     check_blur,
     check_select_on,
     crop_blocks,
-    pair,
+    two_strides,
 )
 from cnn_jax.ops.windows import Fill, require_2d, require_arrays, same_padding
 
@@ -54,7 +54,7 @@ def aps_index(
     ([1], [0])
     """
     require_2d('aps_index', x)
-    strides = pair(stride)
+    strides = two_strides(stride)
     if norm not in get_args(Norm):
         raise ValueError(f"norm must be 'l1', 'l2' or 'max'; got {norm!r}")
     x = blurred(lax.stop_gradient(x), filter_size, padding, strides)
@@ -98,7 +98,7 @@ def aps_pool(
     [[0.0, 9.0], [0.0, 0.0]]
     """
     require_2d('aps_pool', x)
-    strides = pair(stride)
+    strides = two_strides(stride)
     check_blur(x, filter_size, padding)
     check_select_on(select_on)
     if index is None:
@@ -133,7 +133,7 @@ def aps_unpool(
     [[0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0]]
     """
     require_2d('aps_unpool', y)
-    strides = pair(stride)
+    strides = two_strides(stride)
     chosen = _one_hot(_offsets(y, index, strides), strides)
     zero = jnp.zeros((), y.dtype)
     spread = jnp.where(chosen[:, None, :, None], y[:, :, None, :, None], zero)
@@ -148,7 +148,7 @@ def _phase_norms(x: Array, strides: tuple[int, int], norm: Norm) -> Array:
     """
     _, height, width, channels = x.shape
     s, t = strides
-    rows = merge_axis(merge_axis(wide(x), 2), 1)
+    rows = merge_axis(merge_axis(at_least_float32(x), 2), 1)
     blocks = split_axis(rows, 1, s * width * channels)
     combine = jnp.maximum if norm == 'max' else jnp.add
     size = jnp.square if norm == 'l2' else jnp.abs

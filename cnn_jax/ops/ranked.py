@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnn_jax.ops.floats import wide
+from cnn_jax.ops.floats import at_least_float32
 from cnn_jax.ops.taps import tap_ranks, window_taps
 from cnn_jax.ops.windows import Fill, Padding, Windows, place_windows, require_2d, require_arrays
 
@@ -119,7 +119,7 @@ def _ranked_sums(
     """sum w_r x_(r), and sum w_r over the elements that count, of each window."""
     values, counts = window_taps(x, windows, fill)
     ranks = tap_ranks(-values, counts)
-    values = wide(values)
+    values = at_least_float32(values)
     weights = weights.astype(values.dtype).reshape(len(values), 1, *(1,) * (x.ndim - 2), -1)
     chosen = jnp.zeros_like(values)
     for rank, weight in enumerate(weights):

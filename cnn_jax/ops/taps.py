@@ -13,7 +13,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from cnn_jax.ops.axis import merge_axis, pad_axis, spread_taps, taps
-from cnn_jax.ops.floats import wide_dtype
+from cnn_jax.ops.floats import compute_dtype
 from cnn_jax.ops.linear import Arrays, linear_map
 from cnn_jax.ops.windows import Fill, Windows
 
@@ -140,7 +140,7 @@ def window_taps(
 def number_counted(values: Array, counts: Array) -> Array:
     """How many of the taps along axis 0 count, as floats: narrow ones count to 256 only."""
     every = jnp.broadcast_to(counts, (values.shape[0], *counts.shape[1:]))
-    return every.sum(0, dtype=jnp.int32).astype(wide_dtype(values))
+    return every.sum(0, dtype=jnp.int32).astype(compute_dtype(values))
 
 
 def tap_ranks(

@@ -8,9 +8,9 @@ from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from cnn_jax.ops.axis import merge_axis, pad_axis, split_axis
-from cnn_jax.ops.floats import wide
+from cnn_jax.ops.floats import at_least_float32
 from cnn_jax.ops.linear import bilinear
-from cnn_jax.ops.phases import mix_phases, pair
+from cnn_jax.ops.phases import mix_phases, two_strides
 from cnn_jax.ops.windows import require_2d, require_arrays
 
 
@@ -48,7 +48,7 @@ def tips_weights(
     """
     require_2d('tips_weights', features)
     _, height, width, channels = features.shape
-    s, t = pair(stride)
+    s, t = two_strides(stride)
     require_arrays(scale=scale)
     if scale.shape != (channels,):
         raise ValueError(f'scale must be ({channels},); got {scale.shape}')
@@ -57,7 +57,9 @@ def tips_weights(
             f'features must have sizes that are multiples of stride {(s, t)}, as tips_features '
             f'gives them; got {(height, width)}'
         )
-    parts = split_axis(split_axis(wide(features), 2, width // t), 1, height // s).mean((2, 4))
+    parts = split_axis(split_axis(at_least_float32(features), 2, width // t), 1, height // s).mean(
+        (2, 4)
+    )
     scores = merge_axis(parts, 1) * scale.astype(parts.dtype)
     return jax.nn.softmax(scores, axis=1).astype(features.dtype)
 
@@ -83,7 +85,7 @@ def tips_pool(
     [[2.5, 4.5], [10.5, 12.5]]
     """
     weights = tips_weights(tips_features(x, kernel, stride=stride), scale, stride=stride)
-    weights = split_axis(weights, 1, pair(stride)[1])
+    weights = split_axis(weights, 1, two_strides(stride)[1])
     return mix_phases(tips_fill_up(x, stride=stride), weights)
 
 
@@ -96,7 +98,7 @@ def tips_mixing_loss(weights: Float[Array, 'batch phases channels']) -> Float[Ar
     >>> float(tips_mixing_loss(jnp.full((1, 4, 1), 0.25)))
     0.5
     """
-    return (1 - jnp.sqrt(jnp.square(wide(weights)).sum(1))).mean()
+    return (1 - jnp.sqrt(jnp.square(at_least_float32(weights)).sum(1))).mean()
 
 
 def tips_undo_loss(
@@ -122,7 +124,7 @@ def tips_undo_loss(
     reach = jnp.array([n // 4 for n in x.shape[1:-1]])
     rows, columns = jax.random.randint(key, (2,), -reach, reach + 1)
     moved = jnp.roll(jnp.roll(lax.stop_gradient(x), rows, 1), columns, 2)
-    return jnp.square(wide(features) - wide(moved)).mean()
+    return jnp.square(at_least_float32(features) - at_least_float32(moved)).mean()
 
 
 def tips_fill_up(
@@ -134,7 +136,7 @@ def tips_fill_up(
     [[1.0, 0.0, 1.0, 2.0], [1.0, 0.0, 1.0, 2.0]]
     """
     require_2d('tips_fill_up', x)
-    for axis, s in zip((1, 2), pair(stride), strict=True):
+    for axis, s in zip((1, 2), two_strides(stride), strict=True):
         x = pad_axis(x, axis, -x.shape[axis] % s, 0, 'reflect')
     return x
 
@@ -157,12 +159,12 @@ def _correlated(x: Array, kernel: Array) -> Array:
 
 
 def _bordered(x: Array) -> Array:
-    return jnp.pad(wide(x), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    return jnp.pad(at_least_float32(x), ((0, 0), (1, 1), (1, 1), (0, 0)))
 
 
 def _transpose(x: Array, kernel: Array, g: Array) -> list[Array]:
     height, width = x.shape[1:-1]
-    padded, g_wide = _bordered(x), wide(g)
+    padded, g_wide = _bordered(x), at_least_float32(g)
     sums = []
     for i in range(3):
         for j in range(3):

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Key
 
-from cnn_jax.ops.floats import wide, wide_dtype
+from cnn_jax.ops.floats import at_least_float32, compute_dtype
 from cnn_jax.ops.taps import number_counted, window_taps
 from cnn_jax.ops.windows import Fill, Padding, place_windows
 
@@ -35,7 +35,7 @@ def per_channel(
             f'{name} must be a number or one per channel, of shape {x.shape[-1:]}; '
             f'got shape {np.shape(value)}'
         )
-    return jnp.asarray(value, wide_dtype(x))
+    return jnp.asarray(value, compute_dtype(x))
 
 
 def exp_weights(
@@ -75,7 +75,7 @@ def soft_pool(
     """
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
     values, counts = window_taps(x, windows, fill)
-    values = wide(values)
+    values = at_least_float32(values)
     weights = exp_weights(values, counts)
     weights = weights if weight_gradient else lax.stop_gradient(weights)
     return weighted_mean(values, weights).astype(x.dtype)
@@ -106,7 +106,7 @@ def lse_pool(
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
     sharpness = per_channel('r', r, x)
     values, counts = window_taps(x, windows, fill)
-    values = wide(values)
+    values = at_least_float32(values)
     peak = lax.stop_gradient(jnp.where(counts, values, -np.inf).max(0))
     below = jnp.where(counts, values - peak, 0)
     total = jnp.where(counts, jnp.expm1(sharpness * below), 0).sum(0)
@@ -144,7 +144,7 @@ def gem_pool(
     if not 0 < eps < math.inf:
         raise ValueError(f'eps must be a finite number above 0; got {eps!r}')
     values, counts = window_taps(x, windows, fill)
-    values = jnp.maximum(wide(values), eps)
+    values = jnp.maximum(at_least_float32(values), eps)
     peak = lax.stop_gradient(values.max(0))
     powers = jnp.where(counts, jnp.where(counts, values / peak, 1) ** power, 0)
     mean = powers.sum(0) / number_counted(values, counts)
@@ -183,7 +183,7 @@ def stochastic_pool(
     if train and key is None:
         raise ValueError('stochastic_pool needs a random key when train is True; got key=None')
     values, counts = window_taps(x, windows, fill)
-    values = wide(values)
+    values = at_least_float32(values)
     positive = jax.nn.relu(values)
     peak = lax.stop_gradient(positive.max(0))
     empty = peak == 0

@@ -9,13 +9,13 @@ cnn_jax.errors.BadInput: no comparison.json in no_such_folder: give the output f
 from cnn_jax.reports.curves import plot_learning_curves
 from cnn_jax.reports.exports import export
 from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost, plot_differences
-from cnn_jax.reports.run import Cell, Run, ShiftMaps, read_run, read_shift_maps
-from cnn_jax.reports.summary import summarize
+from cnn_jax.reports.run import CellResult, Run, ShiftMaps, read_run, read_shift_maps
+from cnn_jax.reports.summary import summarize_run
 from cnn_jax.reports.table import print_table
 from cnn_jax.reports.write import write_report
 
 __all__ = [
-    'Cell',
+    'CellResult',
     'Run',
     'ShiftMaps',
     'export',
@@ -26,6 +26,6 @@ __all__ = [
     'print_table',
     'read_run',
     'read_shift_maps',
-    'summarize',
+    'summarize_run',
     'write_report',
 ]

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cnn_jax.reports.run import Run
-from cnn_jax.style import WIDTH, Look, add_legend, label, look, plot_style
+from cnn_jax.style import WIDTH, StrategyStyle, add_legend, label, plot_style, style_of
 
 OVERLAY_UP_TO = 7
 """Up to this many strategies share axes; more get a panel each."""
@@ -70,7 +70,7 @@ def _overlaid(run: Run) -> Figure:
     left, right = figure.subplots(2, 1)
     handles = []
     for name in run.strategies:
-        drawn = look(name)
+        drawn = style_of(name)
         accuracy = learning_curve(run, name, 'accuracy')
         _draw(left, accuracy, drawn, scale=100)
         _draw(right, learning_curve(run, name, 'train_loss'), drawn, scale=1)
@@ -105,7 +105,9 @@ def _panels(run: Run) -> Figure:
             axes.remove()
             continue
         axes.plot(baseline.epochs, _scaled(baseline.mean, 100), color='#999999', linewidth=1)
-        _draw(axes, learning_curve(run, names[index], 'accuracy'), look(names[index]), scale=100)
+        _draw(
+            axes, learning_curve(run, names[index], 'accuracy'), style_of(names[index]), scale=100
+        )
         axes.set_title(label(names[index], width=22), fontsize=9)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, min_n_ticks=1))
         axes.tick_params(labelbottom=index + columns >= len(names))
@@ -118,7 +120,7 @@ def _scaled(values: tuple[float, ...], scale: int) -> list[float]:
     return [scale * value for value in values]
 
 
-def _draw(axes: Axes, curve: Curve, drawn: Look, scale: int) -> None:
+def _draw(axes: Axes, curve: Curve, drawn: StrategyStyle, scale: int) -> None:
     axes.fill_between(
         curve.epochs,
         _scaled(curve.low, scale),

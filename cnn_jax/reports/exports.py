@@ -13,7 +13,7 @@ from cnn_jax.files import write_atomically
 from cnn_jax.reports.curves import plot_learning_curves
 from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost, plot_differences
 from cnn_jax.reports.run import read_run
-from cnn_jax.reports.summary import METRICS, own_metrics, summarize
+from cnn_jax.reports.summary import METRICS, own_metrics, summarize_run
 from cnn_jax.reports.words import pair_counts
 from cnn_jax.style import plot_style
 
@@ -33,7 +33,7 @@ def export(folder: Path, form: str) -> list[Path]:
     cnn_jax.errors.BadInput: no comparison.json in no_such_folder: give the output folder of ...
     """
     run = read_run(folder)
-    summary = summarize(run)
+    summary = summarize_run(run)
     if form == 'csv':
         files = {'results.csv': to_csv(summary, own_metrics(run)).encode()}
     elif form == 'latex':

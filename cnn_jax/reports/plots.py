@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cnn_jax.reports.words import count, short
-from cnn_jax.style import WIDTH, add_legend, label, look, plot_style
+from cnn_jax.style import WIDTH, add_legend, label, plot_style, style_of
 
 _METRICS = {'accuracy': 'accuracy', 'consistency': 'shift consistency'}
 LABELLED_UP_TO = 12  # strategies; of more, only the best are named in the scatter
@@ -20,7 +20,7 @@ def plot_differences(summary: Mapping[str, Any]) -> Figure:
     """A forest plot: each strategy's paired difference from the baseline, in percentage points.
 
     Large marks are means with their paired 95% intervals, small ones single seeds; filled where the
-    difference is decided. `summary` is what `summarize` gives.
+    difference is decided. `summary` is what `summarize_run` gives.
 
     >>> figure = plot_differences({'strategies': {}, 'comparisons': []})
     >>> [axes.get_title('left') for axes in figure.axes]
@@ -48,7 +48,7 @@ def plot_differences(summary: Mapping[str, Any]) -> Figure:
 def _draw_difference(
     axes: Axes, strategies: Mapping[str, Any], row: Mapping[str, Any], place: int
 ) -> None:
-    style, metric = look(row['strategy']), row['metric']
+    style, metric = style_of(row['strategy']), row['metric']
     mine, theirs = (
         dict(zip(strategies[name]['seeds'], strategies[name][metric]['values'], strict=True))
         for name in (row['strategy'], row['baseline'])
@@ -77,7 +77,7 @@ def plot_accuracy_consistency(summary: Mapping[str, Any]) -> Figure:
     """Mean accuracy against mean shift consistency in percent, with 95% t-intervals over seeds.
 
     Small points are single seeds. Of more than 12 strategies only those that no other beats in both
-    are named, and the baseline; the rest are grey. `summary` is what `summarize` gives.
+    are named, and the baseline; the rest are grey. `summary` is what `summarize_run` gives.
 
     >>> spread = {'mean': 0.9, 'ci95': None, 'values': [0.9]}
     >>> row = {'accuracy': spread, 'consistency': spread, 'seeds': [0]}
@@ -92,7 +92,7 @@ def plot_accuracy_consistency(summary: Mapping[str, Any]) -> Figure:
     for name, row in rows.items():
         if not row['seeds']:
             continue
-        drawn, x, y = look(name), row['consistency'], row['accuracy']
+        drawn, x, y = style_of(name), row['consistency'], row['accuracy']
         if name not in named:
             axes.plot(100 * x['mean'], 100 * y['mean'], 'o', color='#999999', markersize=4)
             continue
@@ -197,7 +197,7 @@ def plot_cost(summary: Mapping[str, Any]) -> Figure:
         bars = axes.barh(
             range(len(names)),
             [value or 0 for value in values],
-            color=[look(name).colour for name in rows],
+            color=[style_of(name).colour for name in rows],
             height=0.62,
         )
         axes.bar_label(bars, [words(value) for value in values], padding=3, fontsize=8.5)

@@ -44,11 +44,12 @@ def protocol(run: Run) -> Section:
     return Section('Protocol', tuple(blocks))
 
 
-def environment(run: Run, summary: Mapping[str, Any]) -> Section:
+def environment_section(run: Run, summary: Mapping[str, Any]) -> Section:
     """Packages, revision and hardware of the first completed cell, and in what others differ.
 
     >>> from pathlib import Path
-    >>> section = environment(Run(Path(), {}, (), ()), {'environment': {'python': '3.13.0'}})
+    >>> summary = {'environment': {'python': '3.13.0'}}
+    >>> section = environment_section(Run(Path(), {}, (), ()), summary)
     >>> section.blocks[-1].rows
     (('python', '3.13.0'),)
     """

@@ -18,7 +18,7 @@ Status = Literal['completed', 'diverged', 'failed', 'missing']
 
 
 @dataclass(frozen=True)
-class Cell:
+class CellResult:
     """One strategy trained with one seed.
 
     `missing` means not finished: no `result.json`. `failed` means that it raised an error, which
@@ -43,7 +43,7 @@ class Run:
     folder: Path
     config: Mapping[str, Any]
     class_names: tuple[str, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[CellResult, ...]
 
     @property
     def title(self) -> str:
@@ -70,7 +70,7 @@ class Run:
                 return str(cell.epochs[-1]['split'])
         return 'test'
 
-    def select(self, strategy: str, status: Status) -> tuple[Cell, ...]:
+    def select(self, strategy: str, status: Status) -> tuple[CellResult, ...]:
         """The strategy's cells that have this status."""
         return tuple(c for c in self.cells if c.strategy == strategy and c.status == status)
 
@@ -119,12 +119,12 @@ def read_run(folder: Path) -> Run:
     return run
 
 
-def read_shift_maps(cell: Cell) -> ShiftMaps | None:
+def read_shift_maps(cell: CellResult) -> ShiftMaps | None:
     """The shift maps that a finished cell kept in `predictions.npz`; None where it kept none.
 
     Raises `BadInput` where the file is damaged or its arrays do not fit together.
 
-    >>> read_shift_maps(Cell('max', 0, Path('no_such_folder'), 'missing', {}, {}, ()))
+    >>> read_shift_maps(CellResult('max', 0, Path('no_such_folder'), 'missing', {}, {}, ()))
     """
     path = cell.folder / 'predictions.npz'
     if cell.status != 'completed' or not path.is_file():
@@ -151,7 +151,7 @@ _AGAIN = 'run the comparison again: it makes the cell whole, or says what else t
 _INDEX_AGAIN = 'Move it away and run the comparison again: finished cells are kept.'
 
 
-def _read_cell(folder: Path, entry: object, source: Path, config: Mapping[str, Any]) -> Cell:
+def _read_cell(folder: Path, entry: object, source: Path, config: Mapping[str, Any]) -> CellResult:
     if not isinstance(entry, dict) or not {'strategy', 'seed', 'folder'} <= entry.keys():
         raise BadInput(f"{source}: every cell must have 'strategy', 'seed' and 'folder'.")
     cell = folder / str(entry['folder'])
@@ -161,10 +161,10 @@ def _read_cell(folder: Path, entry: object, source: Path, config: Mapping[str, A
     try:
         result = read_result(cell)
         if result is None:
-            return Cell(strategy, seed, cell, 'missing', {}, {}, ())
+            return CellResult(strategy, seed, cell, 'missing', {}, {}, ())
         status = result.get('status')
         if status == 'failed':
-            return Cell(strategy, seed, cell, 'failed', result, {}, ())
+            return CellResult(strategy, seed, cell, 'failed', result, {}, ())
         if status not in ('completed', 'diverged'):
             raise BadInput(
                 f"{result_path}: status must be 'completed', 'diverged' or 'failed', "
@@ -172,7 +172,7 @@ def _read_cell(folder: Path, entry: object, source: Path, config: Mapping[str, A
             )
         environment, metrics = cell / 'environment.json', cell / 'metrics.jsonl'
         _require_own(cell / 'config.json', config, strategy, seed)
-        return Cell(
+        return CellResult(
             strategy=strategy,
             seed=seed,
             folder=cell,

@@ -14,7 +14,7 @@ from cnn_jax.reports.plots import (
     plot_cost,
     plot_differences,
 )
-from cnn_jax.reports.protocol import environment, leftover_cells, protocol
+from cnn_jax.reports.protocol import environment_section, leftover_cells, protocol
 from cnn_jax.reports.run import Run
 from cnn_jax.reports.shift_maps import choose_shift_panels, plot_shift_maps
 from cnn_jax.reports.summary import METRICS, own_metrics
@@ -42,7 +42,7 @@ _MARKS = {'better': '▲ better', 'worse': '▼ worse', 'undecided': '○ undeci
 
 
 def build_page(run: Run, summary: Mapping[str, Any]) -> Page:
-    """The report of a run, with its plots drawn; `summary` is what `summarize(run)` gives.
+    """The report of a run, with its plots drawn; `summary` is what `summarize_run(run)` gives.
 
     >>> from pathlib import Path
     >>> page = build_page(Run(Path('empty'), {}, (), ()), {
@@ -63,7 +63,12 @@ def build_page(run: Run, summary: Mapping[str, Any]) -> Page:
         sections += [_trade_off(summary), _curves(run), _shift_maps(run)]
         own = own_section(summary, own_metrics(run))
         sections += [*([own] if own else []), _cost(summary), _per_seed(summary)]
-    sections += [_how_to_read(run), protocol(run), environment(run, summary), leftover_cells(run)]
+    sections += [
+        _how_to_read(run),
+        protocol(run),
+        environment_section(run, summary),
+        leftover_cells(run),
+    ]
     return Page(run.title, tuple(lead), tuple(sections))
 
 

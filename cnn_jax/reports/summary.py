@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cnn_jax.brought import BROUGHT
-from cnn_jax.reports.run import Cell, Run
+from cnn_jax.reports.run import CellResult, Run
 from cnn_jax.reports.statistics import (
     holm,
     mean_interval,
@@ -23,7 +23,7 @@ METRICS = ('accuracy', 'consistency')
 """The metrics in which strategies are compared with the baseline; higher is better in both."""
 
 
-def summarize(run: Run) -> dict[str, Any]:
+def summarize_run(run: Run) -> dict[str, Any]:
     """Means with 95% t-intervals over seeds, and paired comparisons with the baseline.
 
     Shares (accuracy, consistency) are in [0, 1]. Only completed cells enter; every strategy lists
@@ -37,8 +37,9 @@ def summarize(run: Run) -> dict[str, Any]:
 
     >>> from pathlib import Path
     >>> config = {'baseline': 'max', 'strategies': {}}
-    >>> cell = Cell('max', 0, Path(), 'completed', {'accuracy': 0.9, 'consistency': 0.7}, {}, ())
-    >>> summary = summarize(Run(Path(), config, (), (cell,)))
+    >>> result = {'accuracy': 0.9, 'consistency': 0.7}
+    >>> cell = CellResult('max', 0, Path(), 'completed', result, {}, ())
+    >>> summary = summarize_run(Run(Path(), config, (), (cell,)))
     >>> summary['strategies']['max']['accuracy']
     {'mean': 0.9, 'ci95': None, 'values': [0.9]}
     >>> summary['comparisons']
@@ -85,14 +86,14 @@ def _strategy(run: Run, name: str) -> dict[str, Any]:
     of_strategy = [cell for cell in run.cells if cell.strategy == name]
     speeds = _numbers(completed, 'examples_per_second')
     return {
-        'accuracy': _spread(_numbers(completed, 'accuracy')),
-        'consistency': _spread(_numbers(completed, 'consistency')),
+        'accuracy': _over_seeds(_numbers(completed, 'accuracy')),
+        'consistency': _over_seeds(_numbers(completed, 'consistency')),
         'examples_per_second': stdlib_statistics.median(speeds) if speeds else None,
         'parameters': _first(completed + diverged, 'parameters'),
         'flops_per_example': _first(completed + diverged, 'flops_per_example'),
-        'consistent_and_right': _spread(_numbers(completed, 'consistent_and_right')),
-        'consistency_circular': _spread(_numbers(completed, 'consistency_circular')),
-        'worst_case_accuracy': _spread(_numbers(completed, 'worst_case_accuracy')),
+        'consistent_and_right': _over_seeds(_numbers(completed, 'consistent_and_right')),
+        'consistency_circular': _over_seeds(_numbers(completed, 'consistency_circular')),
+        'worst_case_accuracy': _over_seeds(_numbers(completed, 'worst_case_accuracy')),
         **{name: _own(_numbers(completed, name)) for name in own_metrics(run)},
         'seeds': [cell.seed for cell in completed],
         'missing': [c.seed for c in of_strategy if c.status in ('missing', 'failed')],
@@ -101,17 +102,17 @@ def _strategy(run: Run, name: str) -> dict[str, Any]:
     }
 
 
-def _numbers(cells: Sequence[Cell], key: str) -> list[float]:
+def _numbers(cells: Sequence[CellResult], key: str) -> list[float]:
     values = (cell.result.get(key) for cell in cells)
     return [float(value) for value in values if isinstance(value, float | int)]
 
 
-def _first(cells: Sequence[Cell], key: str) -> int | float | None:
+def _first(cells: Sequence[CellResult], key: str) -> int | float | None:
     values = (cell.result.get(key) for cell in cells)
     return next((value for value in values if isinstance(value, float | int)), None)
 
 
-def _spread(values: list[float]) -> dict[str, Any]:
+def _over_seeds(values: list[float]) -> dict[str, Any]:
     if not values:
         return {'mean': None, 'ci95': None, 'values': []}
     estimate = share_interval(values)
@@ -124,7 +125,7 @@ def own_metrics(run: Run) -> tuple[str, ...]:
 
 
 def _own(values: list[float]) -> dict[str, Any]:
-    """As `_spread`, of numbers that may lie anywhere."""
+    """As `_over_seeds`, of numbers that may lie anywhere."""
     if not values:
         return {'mean': None, 'ci95': None, 'values': []}
     estimate = mean_interval(values)

@@ -39,8 +39,8 @@ HOW_TO_READ = (
 def print_table(summary: Mapping[str, Any], console: Console) -> None:
     """Prints what was measured, the differences from the baseline, and how to read them.
 
-    `summary` is what `summarize` gives. Needs no terminal and no colours; where the output cannot
-    show `±` it prints `+-`.
+    `summary` is what `summarize_run` gives. Needs no terminal and no colours; where the output
+    cannot show `±` it prints `+-`.
 
     >>> print_table({'config': {}, 'strategies': {}, 'comparisons': []}, Console(width=80))
     No cell has finished yet, so there is nothing to compare.

@@ -8,7 +8,7 @@ from cnn_jax.reports.html import to_html
 from cnn_jax.reports.markdown import PLOTS, to_markdown
 from cnn_jax.reports.run import read_run
 from cnn_jax.reports.sections import build_page
-from cnn_jax.reports.summary import summarize
+from cnn_jax.reports.summary import summarize_run
 
 
 def write_report(folder: Path) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def write_report(folder: Path) -> dict[str, Any]:
     cnn_jax.errors.BadInput: no comparison.json in no_such_folder: give the output folder of ...
     """
     run = read_run(folder)
-    summary = summarize(run)
+    summary = summarize_run(run)
     page = build_page(run, summary)
     files = {Path(PLOTS) / picture.name: picture.png for picture in page.pictures}
     files[Path('report.md')] = to_markdown(page).encode()

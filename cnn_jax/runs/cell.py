@@ -17,7 +17,6 @@ import numpy as np
 
 from cnn_jax.checksums import write_result
 from cnn_jax.data import Dataset, Split
-from cnn_jax.data.batches import epoch_order
 from cnn_jax.errors import BadInput
 from cnn_jax.evaluation import accuracy, mean_loss, predict_logits, predictor
 from cnn_jax.files import json_bytes, read_json, write_atomically
@@ -38,6 +37,7 @@ from cnn_jax.training import (
     train_epoch,
     zero_sums,
 )
+from cnn_jax.training.batches import epoch_order
 
 CONFIG, PREDICTIONS = 'config.json', 'predictions.npz'
 Progress = tuple[TrainState, EpochSums]
@@ -65,7 +65,7 @@ def run_cell(
         if finished is not None:
             return finished
         forget_failure(folder)
-        train, judge, split = splits(cell, dataset)
+        train, held_out, split = splits(cell, dataset)
         setup = setup_of(cell, dataset)
         (state, sums), record = _restored(setup, cell, folder, dataset, log)
         if int(state.step) == 0:
@@ -75,7 +75,7 @@ def run_cell(
         for name, content in files.items():
             write_atomically(folder / name, content)
         outcome, state = _train(
-            setup, cell, folder, journal, train, judge, split, state, sums, stop=stop, tick=tick
+            setup, cell, folder, journal, train, held_out, split, state, sums, stop=stop, tick=tick
         )
         if outcome == 'stopped':
             return None
@@ -174,7 +174,7 @@ def _train(
     folder: Path,
     journal: Journal,
     train: Split,
-    judge: Split,
+    held_out: Split,
     split: str,
     state: TrainState,
     sums: EpochSums,
@@ -207,7 +207,7 @@ def _train(
             return outcome, replace(state, step=jnp.int32(bad if bad >= 0 else state.step))
         journal.timing.append({'step': int(state.step), **clock.row()})
         if outcome == 'finished':
-            journal.metrics.append(_epoch_row(setup, cell, epoch, sums, state, judge, split))
+            journal.metrics.append(_epoch_row(setup, cell, epoch, sums, state, held_out, split))
             sums = zero_sums()
         save_checkpoint(
             folder / CHECKPOINTS, (state, sums), step=int(state.step), record=journal.record()
@@ -229,11 +229,11 @@ def _epoch_row(
     epoch: int,
     sums: EpochSums,
     state: TrainState,
-    judge: Split,
+    held_out: Split,
     split: str,
 ) -> dict:
     predict = predictor(setup.classifier, state.variables)
-    logits = predict_logits(predict, judge.images, batch_size=cell.evaluation.batch_size)
+    logits = predict_logits(predict, held_out.images, batch_size=cell.evaluation.batch_size)
     return {
         'epoch': epoch + 1,
         'step': int(state.step),
@@ -241,8 +241,8 @@ def _epoch_row(
         'train_loss': float(sums.loss) / int(sums.count),
         'train_accuracy': int(sums.correct) / int(sums.count),
         'split': split,
-        'loss': mean_loss(logits, judge.labels),
-        'accuracy': accuracy(logits, judge.labels),
+        'loss': mean_loss(logits, held_out.labels),
+        'accuracy': accuracy(logits, held_out.labels),
     }
 
 

@@ -11,12 +11,12 @@ from typing import Annotated
 import tyro
 
 from cnn_jax.brought import load_file
-from cnn_jax.data.augment import Augment
 from cnn_jax.errors import BadInput, one_line, require, unknown_name
 from cnn_jax.exits import BAD_INPUT, parse_options
 from cnn_jax.runs.config import Comparison, Evaluation, comparison_from_dict, config_to_dict
 from cnn_jax.strategies import strategy_named, strategy_names
 from cnn_jax.training import Optimizer
+from cnn_jax.training.augment import Augment
 
 
 def load_config(path: Path) -> Comparison:

@@ -26,7 +26,7 @@ from cnn_jax.runs.config import (
 from cnn_jax.runs.finished import failure, finished_result
 from cnn_jax.runs.folder import locked
 from cnn_jax.runs.journal import ENVIRONMENT
-from cnn_jax.runs.pool import CellKey, run_cells, worker_count
+from cnn_jax.runs.parallel import CellKey, run_cells, worker_count
 from cnn_jax.runs.progress import Progress
 from cnn_jax.runs.setup import check_cell, last_step
 from cnn_jax.strategies import Max

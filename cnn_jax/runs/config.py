@@ -13,11 +13,11 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from cnn_jax.brought import BROUGHT, found, record_of, without_places
-from cnn_jax.data.augment import Augment
 from cnn_jax.errors import BadInput, is_number, require, unknown_name
 from cnn_jax.models import model_names
 from cnn_jax.strategies import STRATEGIES, Strategy, strategy_from_dict, strategy_to_dict
 from cnn_jax.training import Optimizer
+from cnn_jax.training.augment import Augment
 
 T = TypeVar('T')
 

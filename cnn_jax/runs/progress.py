@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich import progress as rich_progress
 from rich.console import Console
 
-from cnn_jax.runs.pool import CellKey, Events
+from cnn_jax.runs.parallel import CellKey, Events
 
 _EVERY = 60.0  # seconds between lines where there is no bar
 

@@ -16,9 +16,9 @@ from cnn_jax.inspection import summarize
 from cnn_jax.models import (
     Classifier,
     build_model,
-    check_model,
     count_parameters,
     for_images,
+    variable_shapes,
 )
 from cnn_jax.runs.config import Cell, Evaluation, Recipe
 from cnn_jax.runs.process import usable_cores
@@ -68,7 +68,7 @@ def make_setup(
         schedule=_schedule(cell, **plan),
         step=step,
         flops=summarize(model, image_shape).flops,
-        parameters=count_parameters(check_model(model, image_shape)),
+        parameters=count_parameters(variable_shapes(model, image_shape)),
     )
 
 
@@ -155,7 +155,7 @@ def check_cell(cell: Cell, dataset: Dataset) -> None:
         f'got {cell.cores}.',
     )
     model = make_model(cell, dataset.image_shape, dataset.num_classes)
-    check_model(model, dataset.image_shape)
+    variable_shapes(model, dataset.image_shape)
     kept = training_images(cell, dataset)
     require(
         cell.batch_size <= kept,

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key, UInt8
 
-from cnn_jax.data.augment import Augment, OwnAugment, augment_images
 from cnn_jax.models import Classifier
 from cnn_jax.streams import Stream, stream_key
+from cnn_jax.training.augment import Augment, OwnAugment, augment_images
 from cnn_jax.training.state import EpochSums, TrainState
 
 TrainStep = jax.stages.Wrapped  # step(state, sums, images, labels, order, key)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from cnn_jax.errors import require
-from cnn_jax.models import check_model
+from cnn_jax.models import variable_shapes
 from cnn_jax.models.network import Network
 from cnn_jax.ops.blur import LARGEST_FILTER, binomial_filter
 from cnn_jax.strategies import MaxBlur
@@ -63,7 +63,7 @@ def from_torch(
         all(isinstance(tensor, np.ndarray) for tensor in tensors.values()),
         'tensors must be NumPy arrays: give tensor.numpy() of each, or what read_tensors reads.',
     )
-    shapes = flat(check_model(model, image_shape))
+    shapes = flat(variable_shapes(model, image_shape))
     blurred = any(name.endswith(_FILTER) for name in tensors)
     names = torch_names(model, 'antialiased_cnns' if blurred else 'torchvision')
     tensors = {
@@ -101,7 +101,7 @@ def to_torch(
     filters, and the strategy must be as `from_torch` says. Raises BadInput where the variables are
     not the model's, and for models that have no names in PyTorch.
     """
-    shapes = flat(check_model(model, image_shape))
+    shapes = flat(variable_shapes(model, image_shape))
     names = torch_names(model, naming)
     leaves = {name: np.asarray(leaf) for name, leaf in flat(variables).items()}
     expected = {name: leaf.shape for name, leaf in shapes.items()}

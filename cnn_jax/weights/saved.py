@@ -9,7 +9,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array, Shaped
 
 from cnn_jax.errors import require
-from cnn_jax.models import check_model
+from cnn_jax.models import variable_shapes
 from cnn_jax.weights.tensors import read_tensors, require_fit, to_float32, write_tensors
 
 _COLLECTIONS = ('params', 'batch_stats')
@@ -40,7 +40,7 @@ def load_weights(path: str | Path, model: nn.Module, image_shape: tuple[int, int
     model's variables; and where it is missing, cut short or no safetensors file.
     """
     tensors = read_tensors(path)
-    shapes = {name: leaf.shape for name, leaf in flat(check_model(model, image_shape)).items()}
+    shapes = {name: leaf.shape for name, leaf in flat(variable_shapes(model, image_shape)).items()}
     require_fit(str(path), model, tensors, shapes)
     return nested(to_float32(str(path), tensors))
 

@@ -8,10 +8,10 @@ over six seeds: max, accuracy 0.9204 (0.0013) and consistency 0.674 (0.007); max
 0.01) were chosen on a validation split of a tenth with seed 10, before these seeds were run.
 """
 
-from cnn_jax.data.augment import Augment
 from cnn_jax.runs import Comparison
 from cnn_jax.strategies import Max, MaxBlur
 from cnn_jax.training import Optimizer
+from cnn_jax.training.augment import Augment
 
 config = Comparison(
     title='convnet1 on Fashion-MNIST, a tuned recipe',

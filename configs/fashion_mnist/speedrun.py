@@ -7,10 +7,10 @@ chosen on validation splits of a tenth, with seeds 10 and 11; the test split was
 at the end.
 """
 
-from cnn_jax.data.augment import Augment
 from cnn_jax.runs import Comparison
 from cnn_jax.strategies import Max
 from cnn_jax.training import Optimizer
+from cnn_jax.training.augment import Augment
 
 config = Comparison(
     title='The speed record for Fashion-MNIST',

@@ -3,9 +3,9 @@
 python -m experiments.compare_pooling configs/shapes/tiny.py --output runs/tiny
 """
 
-from cnn_jax.data.augment import Augment
 from cnn_jax.runs import Comparison, Evaluation
 from cnn_jax.strategies import Max, MaxBlur
+from cnn_jax.training.augment import Augment
 
 config = Comparison(
     title='Tiny shapes',

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnn_jax.data.augment import Augment, augment_images
 from cnn_jax.inspection import direct_step_work
 from cnn_jax.models import Classifier, build_model, for_images
 from cnn_jax.strategies import strategy_named
@@ -21,6 +20,7 @@ from cnn_jax.training import (
     train_epoch,
     zero_sums,
 )
+from cnn_jax.training.augment import Augment, augment_images
 from experiments.benchmarks import training_flax
 
 STEPS = 20  # of the epoch whose overhead is measured

@@ -17,7 +17,6 @@ from torch import nn
 from torch.nn import functional
 
 from cnn_jax.data import Dataset
-from cnn_jax.data.batches import epoch_order
 from cnn_jax.evaluation import (
     accuracy,
     draw_shift_pairs,
@@ -29,6 +28,7 @@ from cnn_jax.runs.config import Cell
 from cnn_jax.runs.setup import Setup, setup_of
 from cnn_jax.streams import Stream, stream_key
 from cnn_jax.training import create_state, train_epoch, zero_sums
+from cnn_jax.training.batches import epoch_order
 from cnn_jax.weights.names import Names
 from cnn_jax.weights.saved import flat, nested
 from cnn_jax.weights.slots import Slot, slots

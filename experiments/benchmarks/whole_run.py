@@ -9,14 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnn_jax.data.batches import epoch_order
 from cnn_jax.errors import require
 from cnn_jax.evaluation import accuracy, predict_logits, predictor
 from cnn_jax.runs import Cell
-from cnn_jax.runs.pool import environment
+from cnn_jax.runs.parallel import process_variables
 from cnn_jax.runs.process import compute_on, preload_variables, usable_cores
 from cnn_jax.runs.setup import load_dataset, setup_of, splits
 from cnn_jax.training import create_state, train_epoch, zero_sums
+from cnn_jax.training.batches import epoch_order
 from experiments.benchmarks.timing import cache_variables
 
 
@@ -26,7 +26,7 @@ def timed_run(cell: Cell) -> dict:
         variables = {**preload_variables(), **cache_variables(cache)}
         start = time.perf_counter()
         with (
-            environment(variables),
+            process_variables(variables),
             ProcessPoolExecutor(
                 1,
                 get_context('spawn'),

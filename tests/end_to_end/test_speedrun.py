@@ -10,7 +10,7 @@ from cnn_jax.exits import exit_codes
 from experiments import speedrun
 
 CONFIG = """
-from cnn_jax.data.augment import Augment
+from cnn_jax.training.augment import Augment
 from cnn_jax.strategies import Max
 from cnn_jax.runs import Comparison
 config = Comparison(data='shapes_tiny', strategies={'max': Max()}, seeds=(3,), epochs=1,

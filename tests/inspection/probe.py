@@ -12,7 +12,7 @@ import numpy as np
 from flax import linen as nn
 
 from cnn_jax.inspection.calls import Recorder
-from cnn_jax.models import check_model
+from cnn_jax.models import variable_shapes
 
 
 def reached(
@@ -22,7 +22,7 @@ def reached(
     images = np.zeros((len(lines), *shape), np.float32)
     for image, line in zip(np.moveaxis(images, 1 + axis, 1), lines, strict=True):
         image[line] = 1
-    variables = jax.tree_util.tree_map_with_path(_positive, check_model(model, shape))
+    variables = jax.tree_util.tree_map_with_path(_positive, variable_shapes(model, shape))
 
     @jax.jit
     def seen(images, variables):

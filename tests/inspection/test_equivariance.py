@@ -8,8 +8,9 @@ from flax import linen as nn
 
 from cnn_jax.data import channel_statistics, load
 from cnn_jax.errors import BadInput
-from cnn_jax.inspection import equivariance_maps, fourier_shift, plot_equivariance
+from cnn_jax.inspection import equivariance_maps, plot_equivariance
 from cnn_jax.models import ConvNet1, build_model
+from cnn_jax.ops import fourier_shift
 from cnn_jax.strategies import APS, Max, MaxBlur
 from cnn_jax.style import png
 

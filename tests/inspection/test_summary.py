@@ -8,7 +8,7 @@ import pytest
 
 from cnn_jax.errors import BadInput
 from cnn_jax.inspection import Summary, summarize, summary_dict
-from cnn_jax.models import Network, build_model, check_model
+from cnn_jax.models import Network, build_model, variable_shapes
 from cnn_jax.strategies import APS, FLC, Gated, Max, MaxBlur, Stride, strategy_named
 
 IMAGENET = (224, 224, 3)
@@ -34,7 +34,10 @@ def test_published_costs(name, parameters, multiply_adds):
 
 def xla_flops(model: Network, shape: tuple[int, int, int]) -> float:
     """XLA's count of the whole network."""
-    variables, images = check_model(model, shape), jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+    variables, images = (
+        variable_shapes(model, shape),
+        jax.ShapeDtypeStruct((1, *shape), jnp.float32),
+    )
     apply = jax.jit(lambda variables, images: model.apply(variables, images, train=False))
     traced = apply.trace(variables, images)
     analysis = traced.lower(lowering_platforms=('cuda',)).cost_analysis()  # lax's convolutions

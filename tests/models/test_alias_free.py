@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnn_jax.inspection import fourier_shift
 from cnn_jax.models import build_model
+from cnn_jax.ops import fourier_shift
 from cnn_jax.ops.lowpass import ideal_lowpass
 from cnn_jax.strategies import strategy_named
 

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnn_jax.data.augment import Augment
 from cnn_jax.models import Classifier, build_model
 from cnn_jax.strategies import APS, LPS, Max
 from cnn_jax.training import Optimizer, TrainState, make_optimizer, make_train_step, zero_sums
+from cnn_jax.training.augment import Augment
 
 SIDE, EXAMPLES, STEPS = 16, 8, 4
 EXACT = [APS(filter_size=3), LPS()]

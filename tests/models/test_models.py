@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnn_jax.errors import BadInput
-from cnn_jax.models import Classifier, ConvNet1, build_model, check_model, count_parameters
+from cnn_jax.models import Classifier, ConvNet1, build_model, count_parameters, variable_shapes
 from cnn_jax.strategies import Max, Stride, strategy_named, strategy_names
 
 MEANS = ('mean_mixing', 'mean_undo')
@@ -47,7 +47,7 @@ def test_feature_maps_have_the_published_sizes(strategy):
 
 def test_check_model_names_the_layer_before_compiling():
     with pytest.raises(BadInput, match='pool2'):
-        check_model(ConvNet1(Max(window=20), 10), (28, 28, 1))
+        variable_shapes(ConvNet1(Max(window=20), 10), (28, 28, 1))
 
 
 def test_unknown_model():

@@ -10,9 +10,9 @@ from cnn_jax.layers import ACTIVATIONS, NORMS, Downsample, Layers
 from cnn_jax.models import (
     Classifier,
     build_model,
-    check_model,
     count_parameters,
     for_images,
+    variable_shapes,
 )
 from cnn_jax.models.resnet import ResidualBlock
 from cnn_jax.strategies import Avg, Max, MaxBlur, Mixed, strategy_named
@@ -57,12 +57,12 @@ def published(name, downsample, **options):
 @pytest.mark.parametrize('name', PARAMETERS)
 def test_published_parameters_which_fixed_strategies_leave_alone(name, unchecked):
     for strategy in (Max(), MaxBlur()):
-        assert count_parameters(check_model(*published(name, strategy))) == PARAMETERS[name]
+        assert count_parameters(variable_shapes(*published(name, strategy))) == PARAMETERS[name]
 
 
 def test_lenet_takes_images_of_28_and_of_32():
     model, _ = published('lenet5', Max())
-    assert check_model(model, (28, 28, 1)) == check_model(model, (32, 32, 1))
+    assert variable_shapes(model, (28, 28, 1)) == variable_shapes(model, (32, 32, 1))
 
 
 def gradient_shapes(model, image_shape):
@@ -91,14 +91,14 @@ KINDS = ('lenet5', 'nin', 'preact_resnet18', 'resnet20', 'resnext50_32x4d', 'den
 def test_every_kind_of_network_takes_the_strategies_of_the_comparison(name, downsample, unchecked):
     """That every model trains with them is `experiments.bench_models`, which takes minutes."""
     strategy = strategy_named(downsample)
-    check_model(*small_form(name, downsample=strategy, num_classes=10))
+    variable_shapes(*small_form(name, downsample=strategy, num_classes=10))
 
 
 @pytest.mark.parametrize('downsample', ['stride', 'space_to_depth', 'lps', 'gated'])
 @pytest.mark.parametrize('name', ['alexnet', 'googlenet', 'mobilenet_v2', 'convnext_tiny'])
 def test_strategies_of_every_kind_stand_in_every_kind_of_network(name, downsample, unchecked):
     strategy = strategy_named(downsample)
-    check_model(*small_form(name, downsample=strategy, num_classes=10))
+    variable_shapes(*small_form(name, downsample=strategy, num_classes=10))
 
 
 @pytest.mark.parametrize('downsample', ['aps', 'lps', 'stride', 'gated'])
@@ -111,7 +111,7 @@ def test_gradients(name, downsample):
 @pytest.mark.parametrize('name', ['resnet18', 'vgg11', 'densenet121'])
 def test_one_share_for_the_whole_network_is_one_layer(name):
     model, shape = small_form(name, downsample=Mixed(share='net'), num_classes=10)
-    params = check_model(model, shape)['params']
+    params = variable_shapes(model, shape)['params']
     logits = [key for key in jax.tree_util.tree_leaves_with_path(params) if 'alpha' in str(key[0])]
     assert len(logits) == 1 and 'pool' in params
 
@@ -119,7 +119,7 @@ def test_one_share_for_the_whole_network_is_one_layer(name):
 @pytest.mark.parametrize('name', SMALL)
 def test_28_pixels_fit_the_small_form(name):
     model, _ = small_form(name, downsample=Max(), num_classes=10)
-    check_model(model, (28, 28, 1))
+    variable_shapes(model, (28, 28, 1))
 
 
 FIRST = ('alexnet', 'googlenet', 'resnet18', 'mobilenet_v2', 'convnext_tiny')
@@ -129,12 +129,12 @@ FIRST = ('alexnet', 'googlenet', 'resnet18', 'mobilenet_v2', 'convnext_tiny')
 def test_the_first_convolution_is_an_optional_site(name, unchecked):
     plain, shape = published(name, MaxBlur())
     first = plain.clone(downsample_first=True)
-    assert count_parameters(check_model(first, shape)) == PARAMETERS[name]
+    assert count_parameters(variable_shapes(first, shape)) == PARAMETERS[name]
     x = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
 
     def sizes(model):
         apply = model.apply
-        variables = check_model(model, shape)
+        variables = variable_shapes(model, shape)
         _, kept = jax.eval_shape(
             lambda v, x: apply(v, x, train=False, capture_intermediates=True), variables, x
         )
@@ -145,8 +145,8 @@ def test_the_first_convolution_is_an_optional_site(name, unchecked):
     assert 'first' in with_first and 'first' not in without
     assert with_first['first']['__call__'][0].shape[1] in (112, 56, 55)
     # Max at that site is the published stride.
-    published_first = check_model(plain.clone(downsample=Max(), downsample_first=True), shape)
-    assert published_first == check_model(plain.clone(downsample=Max()), shape)
+    published_first = variable_shapes(plain.clone(downsample=Max(), downsample_first=True), shape)
+    assert published_first == variable_shapes(plain.clone(downsample=Max()), shape)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_every_norm(name, norm, unchecked):
 def test_half_precision_computes_in_it_and_keeps_the_rest_in_float32(name):
     model, shape = small_form(name, downsample=MaxBlur(), num_classes=10)
     model = model.clone(dtype=jnp.bfloat16)
-    variables = check_model(model, shape)
+    variables = variable_shapes(model, shape)
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype('float32')}
     x = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
     logits, kept = jax.eval_shape(
@@ -199,7 +199,7 @@ def test_dropout_acts_in_training_only():
 
 def test_a_wrong_number_of_channels_names_the_layer(unchecked):
     model, shape = small_form('resnet20', downsample=Max(), num_classes=10)
-    variables = check_model(model, shape)
+    variables = variable_shapes(model, shape)
     with pytest.raises(BadInput, match='layer conv1 was made for 3 channels; its input has 1'):
         jax.eval_shape(lambda v: model.apply(v, jnp.ones((1, 32, 32, 1)), train=False), variables)
 
@@ -208,24 +208,24 @@ def test_a_wrong_number_of_channels_names_the_layer(unchecked):
 def test_too_small_an_image_names_the_layer_and_the_smallest_that_fits(name, side, layer):
     model, _ = published(name, Max())
     with pytest.raises(BadInput, match=layer) as error:
-        check_model(model, (side, side, 3))
+        variable_shapes(model, (side, side, 3))
     smallest = int(str(error.value).rsplit('x', 1)[1].rstrip('.'))
-    check_model(model, (smallest, smallest, 3))
+    variable_shapes(model, (smallest, smallest, 3))
     with pytest.raises(BadInput):
-        check_model(model, (smallest - 1, smallest - 1, 3))
+        variable_shapes(model, (smallest - 1, smallest - 1, 3))
 
 
 def test_strict_networks_say_what_fits(unchecked):
     model, _ = published('alexnet', Max(), strict=True)
     with pytest.raises(BadInput, match=r'layer conv1: .* are 223 and 227'):
-        check_model(model, (224, 224, 3))
+        variable_shapes(model, (224, 224, 3))
 
 
 def test_unknown_options_offer_the_nearest(unchecked):
     with pytest.raises(BadInput, match="did you mean 'small_images'"):
         build_model('resnet18', downsample=Max(), num_classes=10, small_image=True)
     with pytest.raises(BadInput, match="did you mean 'relu'"):
-        check_model(published('resnet18', Max(), activation='rellu')[0], (64, 64, 3))
+        variable_shapes(published('resnet18', Max(), activation='rellu')[0], (64, 64, 3))
 
 
 def test_the_cifar_shortcut_is_the_map_and_zeros():
@@ -244,7 +244,7 @@ def test_a_shared_layer_stands_at_the_sites_of_a_block_too():
     for strategy in (Mixed(share='net'), Mixed()):
         model, _ = small_form('resnet20', downsample=strategy, num_classes=10)
         x = jax.ShapeDtypeStruct((1, 7, 7, 3), jnp.float32)
-        variables = check_model(model, (7, 7, 3))
+        variables = variable_shapes(model, (7, 7, 3))
         _, kept = jax.eval_shape(
             lambda v, x, m=model: m.apply(v, x, train=False, capture_intermediates=True),
             variables,
@@ -270,7 +270,7 @@ def test_images_of_another_rank_are_refused(shape, said, unchecked):
 @pytest.mark.parametrize('name', ['convnet1', 'resnet20', 'lenet5', 'convnext_tiny'])
 def test_channels_first_is_refused_with_the_transpose(name, unchecked):
     model = build_model(name, downsample=Max(), num_classes=2)
-    variables = check_model(model, (32, 32, 3))
+    variables = variable_shapes(model, (32, 32, 3))
     images = jax.ShapeDtypeStruct((8, 3, 32, 32), jnp.float32)
     with pytest.raises(BadInput, match=r'for 3 channels; its input has 32.*\(0, 2, 3, 1\)'):
         jax.eval_shape(lambda v, x: model.apply(v, x, train=False), variables, images)

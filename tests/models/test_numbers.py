@@ -10,7 +10,7 @@ from flax import linen as nn
 
 from cnn_jax.errors import BadInput
 from cnn_jax.layers import Layers
-from cnn_jax.models import Classifier, build_model, check_model
+from cnn_jax.models import Classifier, build_model, variable_shapes
 from cnn_jax.models.convnext import ConvNeXtBlock
 from cnn_jax.models.preact_resnet import PreActBlock
 from cnn_jax.strategies import Avg, Max
@@ -86,7 +86,7 @@ def test_dropout_acts_in_training_and_at_its_rate(name):
             return model.apply(variables, x, train=train, rngs=rng, mutable=['batch_stats'])
 
         x = jax.ShapeDtypeStruct((1, *model.IMAGES), jnp.float32)
-        variables = check_model(model, model.IMAGES)
+        variables = variable_shapes(model, model.IMAGES)
         with nn.intercept_methods(note):
             jax.eval_shape(forward, variables, x)
 
@@ -106,7 +106,7 @@ def test_convnext_drops_blocks_ever_more_and_starts_near_the_identity():
         return call(*args, **kwargs)
 
     with nn.intercept_methods(note):
-        check_model(model, (32, 32, 3))
+        variable_shapes(model, (32, 32, 3))
     np.testing.assert_allclose(drops, [0, 0.05, 0.1, 0.15, 0.2], atol=1e-9)
     block = ConvNeXtBlock(Layers(Max(), train=False, norm='layer'))
     variables = block.init(jax.random.key(0), jnp.ones((1, 2, 2, 3)))
@@ -210,24 +210,24 @@ def test_half_precision_logits_of_nin_are_float32(unchecked):
 def test_a_field_of_another_kind_is_named(name, options, said, unchecked):
     options = {'downsample': Max(), 'num_classes': 10} | options
     with pytest.raises(BadInput, match=said) as error:
-        check_model(build_model(name, **options), (64, 64, 3))
+        variable_shapes(build_model(name, **options), (64, 64, 3))
     assert 'cannot take images' not in str(error.value)
 
 
 @pytest.mark.parametrize('shape', [32, (), (32, 32), (32.0, 32, 3), (0, 32, 3), (1, 32, 32, 3)])
 def test_image_shapes(shape, unchecked):
     with pytest.raises(BadInput, match='image_shape must be height, width and channels'):
-        check_model(build_model('resnet20', downsample=Max(), num_classes=10), shape)
+        variable_shapes(build_model('resnet20', downsample=Max(), num_classes=10), shape)
 
 
 def test_the_smallest_square_may_be_smaller_than_the_image_that_does_not_fit():
     model = build_model('lenet5', downsample=Max(), num_classes=10)
     with pytest.raises(BadInput, match='the smallest square image that fits is 12x12'):
-        check_model(model, (40, 11, 1))
-    assert check_model(model, (28, 32, 1)) == check_model(model, (28, 28, 1))
+        variable_shapes(model, (40, 11, 1))
+    assert variable_shapes(model, (28, 32, 1)) == variable_shapes(model, (28, 28, 1))
     strict = build_model('resnet20', downsample=Max(), num_classes=10, strict=True)
     with pytest.raises(BadInput, match='layer') as error:
-        check_model(strict, (35, 35, 3))
+        variable_shapes(strict, (35, 35, 3))
     assert 'smallest' not in str(error.value)
 
 

@@ -160,6 +160,8 @@ NOT_OF_MAPS = {
     'binomial_filter',
     'binomial_logits',
     'conv_parameters',
+    'fourier_shift',  # of jnp alone
+    'shift_images',  # of pixels
     'output_size',
     'lip_logits',  # within lip_pool, as lps_components and the parts of tips_pool within theirs
     'lps_components',

@@ -132,7 +132,14 @@ def refused(name: str, *arguments, **options) -> str:
 
 def test_every_op_is_here():
     others = {'batch_norm', 'binomial_filter', 'binomial_logits', 'conv', 'conv_parameters'}
-    others |= {'output_size', 'lps_components', 'lps_logits', 'lps_weights'}
+    others |= {
+        'fourier_shift',
+        'shift_images',
+        'output_size',
+        'lps_components',
+        'lps_logits',
+        'lps_weights',
+    }
     others |= {'tips_features', 'tips_mixing_loss', 'tips_undo_loss', 'tips_weights'}
     assert set(GOOD) == set(ops.__all__) - others
 

@@ -14,10 +14,10 @@ import torch
 from flax.traverse_util import flatten_dict
 from torch.nn import functional
 
-from cnn_jax.data.augment import Augment
 from cnn_jax.models import Classifier, build_model
 from cnn_jax.strategies import Max, MaxBlur
 from cnn_jax.training import TrainState, make_train_step, zero_sums
+from cnn_jax.training.augment import Augment
 from tests.peers import nets
 from tests.peers.parity import CLASSES, QUICK, Pair, channels_first
 

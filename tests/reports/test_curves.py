@@ -7,23 +7,23 @@ import pytest
 from matplotlib.lines import Line2D
 
 from cnn_jax.reports.curves import Curve, learning_curve, plot_learning_curves
-from cnn_jax.reports.run import Cell, Run, Status, read_run
+from cnn_jax.reports.run import CellResult, Run, Status, read_run
 from tests.reports.fake_run import FIVE, fake_run
 
 
-def cell(seed: int, values: list[float | None], status: Status = 'completed') -> Cell:
+def cell(seed: int, values: list[float | None], status: Status = 'completed') -> CellResult:
     rows = [
         {'epoch': epoch, 'split': 'test', 'accuracy': value}
         for epoch, value in enumerate(values, start=1)
     ]
-    return Cell('max', seed, Path(), status, {}, {}, tuple(rows))
+    return CellResult('max', seed, Path(), status, {}, {}, tuple(rows))
 
 
 def heights(line: Line2D) -> list[float]:
     return np.asarray(line.get_ydata()).tolist()
 
 
-def curve_of(*cells: Cell) -> Curve:
+def curve_of(*cells: CellResult) -> Curve:
     return learning_curve(Run(Path(), {}, (), cells), 'max', 'accuracy')
 
 

@@ -9,7 +9,10 @@ import pytest
 
 from cnn_jax.checksums import read_result, read_sealed, write_result, write_sealed
 from cnn_jax.errors import BadInput, Damaged
+from cnn_jax.reports.protocol import environment_section, leftover_cells
 from cnn_jax.reports.run import read_run
+from cnn_jax.reports.summary import summarize_run
+from cnn_jax.reports.words import cells_note
 from tests.reports.fake_run import fake_run
 
 CELL = ('config.json', 'environment.json', 'metrics.jsonl', 'timing.jsonl', 'predictions.npz')
@@ -112,11 +115,9 @@ def test_a_cell_in_the_place_of_another_is_noticed(run: Path):
 def test_a_cell_of_a_first_version_is_read_and_its_report_says_that_nothing_was_checked(
     tmp_path: Path,
 ):
-    from cnn_jax.reports.protocol import environment
-
     run = read_run(fake_run(tmp_path, ('max',), (0,)))
     assert not run.cells[0].checked
-    block = environment(run, {'environment': {}}).blocks[0]
+    block = environment_section(run, {'environment': {}}).blocks[0]
     assert '1 cell of an early version of cnn_jax hold' in block.text
 
 
@@ -132,14 +133,10 @@ def test_a_seal_needs_both_its_marks(tmp_path: Path):
 
 
 def test_a_failed_cell_is_said_and_left_out(run: Path):
-    from cnn_jax.reports.protocol import leftover_cells
-    from cnn_jax.reports.summary import summarize
-    from cnn_jax.reports.words import cells_note
-
     cell = run / 'cells' / '000000'
     write_result(cell, {'status': 'failed', 'message': 'ValueError: too large'}, {})
     found = read_run(run)
-    summary = summarize(found)
+    summary = summarize_run(found)
     row = summary['strategies']['max']
     assert (row['seeds'], row['missing'], row['failed']) == ([], [0], [0])
     assert cells_note(summary) == (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cnn_jax.reports import export, read_run, summarize
+from cnn_jax.reports import export, read_run, summarize_run
 from cnn_jax.reports.exports import FIGURES, to_latex
 from tests.reports.fake_run import fake_run
 
@@ -22,7 +22,7 @@ def test_csv_holds_every_seed_and_metric(tmp_path: Path):
         ('avg', '0'),
         ('avg', '2'),
     ]
-    summary = summarize(read_run(tmp_path))['strategies']['avg']
+    summary = summarize_run(read_run(tmp_path))['strategies']['avg']
     assert [float(row['accuracy']) for row in rows[3:]] == summary['accuracy']['values']
     assert [float(row['consistency']) for row in rows[3:]] == summary['consistency']['values']
 
@@ -41,7 +41,7 @@ def test_latex_is_a_table_whose_names_are_text(tmp_path: Path):
 
 def test_what_was_not_measured_is_a_dash(tmp_path: Path):
     fake_run(tmp_path, ('max', 'avg'), (0,), missing=[('avg', 0)])
-    text = to_latex(summarize(read_run(tmp_path)))
+    text = to_latex(summarize_run(read_run(tmp_path)))
     assert r'avg & -- & -- & -- & -- \\' in text
 
 

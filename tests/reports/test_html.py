@@ -11,7 +11,7 @@ from cnn_jax.reports.html import to_html
 from cnn_jax.reports.page import Bullets, Page, Paragraph, Picture, Section, Table
 from cnn_jax.reports.run import read_run
 from cnn_jax.reports.sections import build_page
-from cnn_jax.reports.summary import summarize
+from cnn_jax.reports.summary import summarize_run
 from cnn_jax.style import png
 from tests.reports.fake_run import fake_run, write_json
 
@@ -57,7 +57,7 @@ def test_everything_from_files_is_escaped(tmp_path: Path):
         if cell.name == '001001':
             write_json(cell / 'result.json', {'status': 'diverged', 'step': 1, 'message': EVIL})
     run = read_run(tmp_path)
-    text = to_html(build_page(run, summarize(run)))
+    text = to_html(build_page(run, summarize_run(run)))
     checker = check(text)
     assert 'script' not in checker.tags
     assert checker.text.count(EVIL) > 10
@@ -66,7 +66,7 @@ def test_everything_from_files_is_escaped(tmp_path: Path):
 
 def test_nothing_is_fetched(tmp_path: Path):
     run = read_run(fake_run(tmp_path, ('max', 'avg'), (0, 1)))
-    page = build_page(run, summarize(run))
+    page = build_page(run, summarize_run(run))
     text = to_html(page)
     attributes = check(text).attributes
     links = [v for name, v in attributes if name.removeprefix('xlink:') in ('src', 'href')]

@@ -4,16 +4,21 @@ import json
 from pathlib import Path
 
 from cnn_jax.reports.page import Bullets, Page, Paragraph, Table, flatten
-from cnn_jax.reports.protocol import environment, environment_differences, leftover_cells, protocol
+from cnn_jax.reports.protocol import (
+    environment_differences,
+    environment_section,
+    leftover_cells,
+    protocol,
+)
 from cnn_jax.reports.run import read_run
 from cnn_jax.reports.sections import build_page
-from cnn_jax.reports.summary import summarize
+from cnn_jax.reports.summary import summarize_run
 from tests.reports.fake_run import FIVE, fake_run, write_json
 
 
 def page_of(folder: Path) -> Page:
     run = read_run(folder)
-    return build_page(run, summarize(run))
+    return build_page(run, summarize_run(run))
 
 
 def texts(page: Page, title: str) -> str:
@@ -142,7 +147,7 @@ def test_environments_that_differ_are_told(tmp_path: Path):
         write_json(path, content)
     run = read_run(tmp_path)
     assert environment_differences(run) == 'hardware.cores'
-    warning = environment(run, summarize(run)).blocks[0]
+    warning = environment_section(run, summarize_run(run)).blocks[0]
     assert isinstance(warning, Paragraph)
     assert 'differ in hardware.cores. Do not compare their images/s.' in warning.text
 

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost, plot_differences
 from cnn_jax.reports.run import read_run
-from cnn_jax.reports.summary import summarize
+from cnn_jax.reports.summary import summarize_run
 from cnn_jax.style import png
 from tests.reports.fake_run import fake_run
 
 
 def summary_of(folder: Path, *arguments: Any, **options: Any) -> dict[str, Any]:
-    return summarize(read_run(fake_run(folder, *arguments, **options)))
+    return summarize_run(read_run(fake_run(folder, *arguments, **options)))
 
 
 def bars(figure: Figure) -> list[ErrorbarContainer]:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from cnn_jax.reports.run import Cell, Run, read_run
+from cnn_jax.reports.run import CellResult, Run, read_run
 from cnn_jax.reports.statistics import sign_flip_p_value
-from cnn_jax.reports.summary import summarize
+from cnn_jax.reports.summary import summarize_run
 from cnn_jax.reports.words import chance_note, measured, percent
 from tests.reports.fake_run import fake_run
 
@@ -17,7 +17,7 @@ from tests.reports.fake_run import fake_run
 def run_of(values: dict[str, dict[int, tuple[float, float]]], **more: Any) -> Run:
     """A run whose cells measured (accuracy, consistency); the first strategy is the baseline."""
     cells = [
-        Cell(
+        CellResult(
             name,
             seed,
             Path(),
@@ -33,7 +33,7 @@ def run_of(values: dict[str, dict[int, tuple[float, float]]], **more: Any) -> Ru
 
 
 def test_the_form_is_the_agreed_one(tmp_path: Path):
-    summary = summarize(read_run(fake_run(tmp_path, ('max', 'avg'))))
+    summary = summarize_run(read_run(fake_run(tmp_path, ('max', 'avg'))))
     assert list(summary) == ['config', 'environment', 'strategies', 'comparisons']
     agreed = {'accuracy', 'consistency', 'examples_per_second', 'parameters', 'flops_per_example'}
     extra = {'consistency_circular', 'worst_case_accuracy', 'seeds', 'missing', 'diverged'}
@@ -50,7 +50,7 @@ def test_the_form_is_the_agreed_one(tmp_path: Path):
 
 def test_the_numbers_are_those_of_the_files(tmp_path: Path):
     run = read_run(fake_run(tmp_path, ('max',)))
-    row = summarize(run)['strategies']['max']
+    row = summarize_run(run)['strategies']['max']
     values = [json.loads((c.folder / 'result.json').read_text())['accuracy'] for c in run.cells]
     interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert row['accuracy']['values'] == values
@@ -64,7 +64,7 @@ def test_the_numbers_are_those_of_the_files(tmp_path: Path):
 
 def test_unfinished_and_diverged_cells_are_listed_and_left_out(tmp_path: Path):
     fake_run(tmp_path, ('max', 'avg'), missing=[('max', 1)], diverged=[('avg', 2)])
-    summary = summarize(read_run(tmp_path))
+    summary = summarize_run(read_run(tmp_path))
     maximum, average = summary['strategies']['max'], summary['strategies']['avg']
     assert (maximum['seeds'], maximum['missing'], maximum['diverged']) == ([0, 2], [1], [])
     assert (average['seeds'], average['missing'], average['diverged']) == ([0, 1], [], [2])
@@ -77,7 +77,7 @@ def test_unfinished_and_diverged_cells_are_listed_and_left_out(tmp_path: Path):
 
 def test_a_strategy_with_nothing_finished_has_nulls(tmp_path: Path):
     fake_run(tmp_path, ('max', 'avg'), (0, 1), diverged=[('avg', 0)], missing=[('avg', 1)])
-    summary = summarize(read_run(tmp_path))
+    summary = summarize_run(read_run(tmp_path))
     row = summary['strategies']['avg']
     assert row['accuracy'] == {'mean': None, 'ci95': None, 'values': []}
     assert row['examples_per_second'] is None
@@ -88,7 +88,7 @@ def test_a_strategy_with_nothing_finished_has_nulls(tmp_path: Path):
 
 
 def test_one_seed_has_no_interval(tmp_path: Path):
-    summary = summarize(read_run(fake_run(tmp_path, ('max', 'avg'), (7,))))
+    summary = summarize_run(read_run(fake_run(tmp_path, ('max', 'avg'), (7,))))
     assert summary['strategies']['max']['accuracy']['ci95'] is None
     assert {row['p_holm'] for row in summary['comparisons']} == {1.0}
 
@@ -96,7 +96,7 @@ def test_one_seed_has_no_interval(tmp_path: Path):
 def test_without_the_baseline_nothing_is_compared(tmp_path: Path):
     run = read_run(fake_run(tmp_path, ('avg', 'max')))
     run = Run(run.folder, dict(run.config) | {'baseline': 'blur'}, (), run.cells)
-    assert summarize(run)['comparisons'] == []
+    assert summarize_run(run)['comparisons'] == []
 
 
 def test_comparisons_pair_seeds_and_correct_within_each_metric():
@@ -104,7 +104,7 @@ def test_comparisons_pair_seeds_and_correct_within_each_metric():
     up = {s: (a + 0.1 + 0.001 * (s % 2), c) for s, (a, c) in reversed(base.items())}
     down = {s: (a - 0.1 - 0.001 * (s % 2), c + 0.2 + 0.001 * s) for s, (a, c) in base.items()}
     mixed = {s: (a + (0.01 if s % 2 else -0.012), c) for s, (a, c) in base.items()}
-    summary = summarize(run_of({'base': base, 'up': up, 'down': down, 'mixed': mixed}))
+    summary = summarize_run(run_of({'base': base, 'up': up, 'down': down, 'mixed': mixed}))
     rows = {(row['strategy'], row['metric']): row for row in summary['comparisons']}
     verdicts = {key: row['verdict'] for key, row in rows.items()}
     assert verdicts == {
@@ -130,9 +130,9 @@ def test_a_verdict_is_that_of_the_corrected_p():
     """6 seeds: p is 2/64 = 0.03 alone and 0.06 beside one other comparison."""
     base = {seed: (0.5, 0.5) for seed in range(6)}
     up = {seed: (0.6 + 0.001 * seed, 0.5) for seed in range(6)}
-    (row, _) = summarize(run_of({'base': base, 'up': up}))['comparisons']
+    (row, _) = summarize_run(run_of({'base': base, 'up': up}))['comparisons']
     assert (row['p_holm'], row['verdict']) == (2 / 64, 'better')
-    rows = summarize(run_of({'base': base, 'up': up, 'again': up}))['comparisons']
+    rows = summarize_run(run_of({'base': base, 'up': up, 'again': up}))['comparisons']
     assert [(row['p_holm'], row['verdict']) for row in rows[:2]] == [(4 / 64, 'undecided')] * 2
 
 
@@ -140,10 +140,10 @@ def test_speed_is_the_median_so_that_one_slow_cell_does_not_count():
     run = run_of({'max': {0: (0.9, 0.7)}}, examples_per_second=100.0)
     slow = run.cells[0]
     cells = [
-        Cell('max', s, Path(), 'completed', {**slow.result, 'examples_per_second': v}, {}, ())
+        CellResult('max', s, Path(), 'completed', {**slow.result, 'examples_per_second': v}, {}, ())
         for s, v in enumerate((100.0, 1.0, 104.0))
     ]
-    summary = summarize(Run(Path(), {}, (), tuple(cells)))
+    summary = summarize_run(Run(Path(), {}, (), tuple(cells)))
     assert summary['strategies']['max']['examples_per_second'] == 100.0
 
 
@@ -151,7 +151,7 @@ def test_an_interval_of_shares_ends_where_shares_do():
     """96.53 +- 6.29 would pass 100%: mean .9653, spread .0253, t(.975, 2) = 4.3027."""
     values = {0: 0.9400, 1: 0.9653, 2: 0.9906}
     run = run_of({'max': {seed: (value, 1 - value) for seed, value in values.items()}})
-    row = summarize(run)['strategies']['max']
+    row = summarize_run(run)['strategies']['max']
     assert row['accuracy']['mean'] == pytest.approx(0.9653)
     assert row['accuracy']['ci95'] == [pytest.approx(0.9653 - 0.0628, abs=1e-4), 1.0]
     assert row['consistency']['ci95'] == [0.0, pytest.approx(0.0347 + 0.0628, abs=1e-4)]
@@ -164,7 +164,7 @@ def test_a_network_near_chance_is_flagged_and_not_praised(classes: int, flags: l
     strategies = {'max': (0.90, 0.7), 'blur': (0.6, 0.8), 'sum': (0.29, 0.99)}
     run = run_of({name: {0: pair} for name, pair in strategies.items()}, consistent_and_right=0.5)
     run = Run(run.folder, run.config, tuple('c' * classes), run.cells)
-    summary = summarize(run)
+    summary = summarize_run(run)
     assert [n for n, row in summary['strategies'].items() if row['near_chance']] == flags
     assert 'mean shift consistency: blur, 80.00%' in str(measured(summary))
     assert 'both consistent and right: max, 50.00%' in str(measured(summary))
@@ -173,8 +173,8 @@ def test_a_network_near_chance_is_flagged_and_not_praised(classes: int, flags: l
 
 def test_where_all_are_near_chance_none_is_called_consistent():
     run = run_of({'max': {0: (0.12, 0.99)}, 'avg': {0: (0.1, 1.0)}})
-    summary = summarize(Run(run.folder, run.config, tuple('0123456789'), run.cells))
+    summary = summarize_run(Run(run.folder, run.config, tuple('0123456789'), run.cells))
     assert 'consistency' not in str(measured(summary))
     assert 'max (accuracy 12.00%) and avg' in str(chance_note(summary))
     fine = run_of({'max': {0: (0.9, 0.7)}, 'avg': {0: (0.8, 0.7)}})
-    assert chance_note(summarize(fine)) is None
+    assert chance_note(summarize_run(fine)) is None

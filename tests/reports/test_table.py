@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from cnn_jax.reports.run import read_run
-from cnn_jax.reports.summary import summarize
+from cnn_jax.reports.summary import summarize_run
 from cnn_jax.reports.table import print_table
 from tests.reports.fake_run import fake_run
 
@@ -23,7 +23,7 @@ def printed(summary: dict[str, Any], width: int = 80) -> str:
 def partial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp('run')
     fake_run(folder, seeds=range(8), missing=[('avg', 3)], diverged=[('stride', 0)])
-    return summarize(read_run(folder))
+    return summarize_run(read_run(folder))
 
 
 def test_each_row_stays_on_one_line_at_80_columns(partial: dict[str, Any]):
@@ -63,15 +63,15 @@ def test_plain_ascii_output(partial: dict[str, Any]):
 
 def test_names_are_not_read_as_markup(tmp_path: Path):
     fake_run(tmp_path, ('max', '[red]x[/red]'), (0, 1))
-    assert '[red]x[/red]' in printed(summarize(read_run(tmp_path)), width=100)
+    assert '[red]x[/red]' in printed(summarize_run(read_run(tmp_path)), width=100)
 
 
 def test_one_strategy_and_no_finished_cell(tmp_path: Path):
-    one = printed(summarize(read_run(fake_run(tmp_path / 'one', ('max',), (0,)))))
+    one = printed(summarize_run(read_run(fake_run(tmp_path / 'one', ('max',), (0,)))))
     assert 'max is the only strategy' in one
     assert 'difference from' not in one
     fake_run(tmp_path / 'none', ('max', 'avg'), (0,), missing=[('max', 0), ('avg', 0)])
-    none = printed(summarize(read_run(tmp_path / 'none')))
+    none = printed(summarize_run(read_run(tmp_path / 'none')))
     assert none.startswith('No cell has finished yet')
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cnn_jax.errors import BadInput
-from cnn_jax.reports import read_run, summarize, write_report
+from cnn_jax.reports import read_run, summarize_run, write_report
 from tests.reports.fake_run import fake_run
 
 
@@ -27,7 +27,7 @@ def test_all_files_are_written_and_the_summary_returned(tmp_path: Path):
         'summary.json',
         *(f'plots/{name}.png' for name in plots),
     }
-    assert summary == summarize(read_run(tmp_path))
+    assert summary == summarize_run(read_run(tmp_path))
     assert json.loads(written['summary.json']) == summary
     links = re.findall(r'!\[[^]]*\]\(([^)]*)\)', written['report.md'].decode())
     assert set(links) == {f'plots/{name}.png' for name in plots}

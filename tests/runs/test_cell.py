@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from cnn_jax.data import Split, load
-from cnn_jax.data.augment import Augment
 from cnn_jax.errors import BadInput
 from cnn_jax.inspection import summarize
 from cnn_jax.models import build_model
@@ -19,6 +18,7 @@ from cnn_jax.runs.cell import run_cell
 from cnn_jax.runs.setup import check_cell, make_setup
 from cnn_jax.strategies import Max, MaxBlur
 from cnn_jax.training import Optimizer, create_state
+from cnn_jax.training.augment import Augment
 
 CELL = Cell(
     strategy=MaxBlur(),

@@ -38,26 +38,24 @@ def dataset():
 
 
 @pytest.fixture(autouse=True)
-def in_process(monkeypatch, dataset):
+def in_process(monkeypatch):
     """`run_cells` without processes; the list holds what was run."""
     ran = []
 
-    def run_cells(cells, folders, events, **_):
+    def run_cells(cells, folders, given, events, **_):
         out = {}
         for key, cell in cells.items():
             ran.append(key)
             try:
-                out[key] = run_cell(cell, folders[key], in_process_data[0], log=events.log)
+                out[key] = run_cell(cell, folders[key], given, log=events.log)
             except BadInput:
                 raise
             except Exception as error:
                 out[key] = write_failure(folders[key], error)
         return out
 
-    in_process_data = [dataset]
     monkeypatch.setattr(comparison, 'run_cells', run_cells)
-    ran_with = ran, in_process_data
-    return ran_with
+    return ran
 
 
 def go(folder, dataset, recipe=CONFIG, **options):
@@ -108,7 +106,7 @@ def test_a_damaged_cell_is_judged_again_from_its_checkpoint(
     if damage == 'flipped':
         (cell / name).write_bytes(content)
     _, said = go(run, dataset)
-    assert in_process[0] == [('max', 0)]
+    assert in_process == [('max', 0)]
     if (name, damage) != ('result.json', 'deleted'):  # that one is not told from unfinished
         assert name in said and 'judged again from its last checkpoint' in said
         aside = {p.name for p in (cell / 'damaged').iterdir()}
@@ -127,7 +125,7 @@ def test_a_damaged_cell_without_a_checkpoint_is_named_and_left_alone(run, datase
     with pytest.raises(BadInput, match=rf'predictions\.npz is missing.* move the folder {cell}'):
         go(run, dataset)
     assert {p: p.read_bytes() for p in cell.iterdir() if p.name != 'lock'} == before
-    assert in_process[0] == []
+    assert in_process == []
 
 
 def test_a_damaged_index_is_named_and_can_be_made_again(run, dataset, in_process):
@@ -138,7 +136,7 @@ def test_a_damaged_index_is_named_and_can_be_made_again(run, dataset, in_process
         go(run, dataset)
     index.unlink()
     _, said = go(run, dataset)
-    assert 'finished before' in said and in_process[0] == [] and index.read_bytes() == whole
+    assert 'finished before' in said and in_process == [] and index.read_bytes() == whole
 
 
 def test_what_a_killed_run_left_half_written_is_removed(run, dataset):
@@ -158,13 +156,13 @@ def test_other_data_is_refused_by_the_index_and_by_finished_cells(run, dataset, 
     (run / 'comparison.json').unlink()
     with pytest.raises(BadInput, match=r'environment\.json is of other data'):
         go(run, other)
-    assert in_process[0] == []
+    assert in_process == []
 
 
 def test_a_title_and_a_baseline_are_of_the_report_alone(run, dataset, in_process):
     new = dataclasses.replace(CONFIG, title='Another headline')
     _, said = go(run, dataset, new)
-    assert 'finished before' in said and in_process[0] == []
+    assert 'finished before' in said and in_process == []
     index = json.loads((run / 'comparison.json').read_text(encoding='utf-8'))
     assert index['config']['title'] == 'Another headline'
     go(run, dataset)
@@ -187,7 +185,7 @@ def test_a_field_that_an_older_version_lacks_has_its_default(run, dataset, in_pr
     del content['version'], content['data_fingerprint'], content['config']['precision']
     index.write_text(json.dumps(content), encoding='utf-8')
     _, said = go(run, dataset)
-    assert 'finished before' in said and in_process[0] == []
+    assert 'finished before' in said and in_process == []
     assert read_run(run).cells[0].folder == old and not read_run(run).cells[0].checked
     with pytest.raises(BadInput, match='precision: "float32" -> "bfloat16"'):
         go(run, dataset, dataclasses.replace(CONFIG, precision='bfloat16'))
@@ -233,7 +231,7 @@ def test_a_failed_cell_is_recorded_and_tried_once_more(tmp_path, dataset, in_pro
         assert failed == {('avg', 0): 'RuntimeError: RESOURCE_EXHAUSTED: out of memory'}
         assert ('failed before (RuntimeError: RESOURCE' in said) == said_before
         assert [c.status for c in read_run(tmp_path).cells] == ['completed', 'failed']
-    assert in_process[0] == [('max', 0), ('avg', 0), ('avg', 0)]
+    assert in_process == [('max', 0), ('avg', 0), ('avg', 0)]
     result = json.loads((read_run(tmp_path).cells[1].folder / 'result.json').read_text())
     assert 'fails_on_avg' in result['traceback']
     monkeypatch.undo()

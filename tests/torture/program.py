@@ -41,9 +41,7 @@ def prepare() -> None:
     import matplotlib.backends.backend_agg  # noqa: F401
     import orbax.checkpoint  # noqa: F401
 
-    import cnn_jax.reports
-    import cnn_jax.runs.look  # noqa: F401
-    from cnn_jax.runs import cell, environment, pool
+    from cnn_jax.runs import cell, environment, parallel
     from cnn_jax.runs.worker import work
 
     environment._git = lambda *_: None  # whoever edits a file meanwhile makes no difference
@@ -51,7 +49,7 @@ def prepare() -> None:
     ticks = itertools.count()
     cell.time = SimpleNamespace(monotonic=lambda: float(next(ticks)))  # pyright: ignore
     forking = SimpleNamespace(get_context=lambda _: multiprocessing.get_context('fork'))
-    pool.multiprocessing = forking  # pyright: ignore
+    parallel.multiprocessing = forking  # pyright: ignore
 
     def forked(*arguments) -> None:
         for fd in map(int, os.listdir('/proc/self/fd')):  # a spawned worker has no lock of a parent
@@ -62,7 +60,7 @@ def prepare() -> None:
                 pass
         work(*arguments)
 
-    pool.work = forked
+    parallel.work = forked
 
 
 def in_child(call: Callable[[], None], log: Path, *, patience: float = _PATIENCE) -> Outcome:

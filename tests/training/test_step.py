@@ -8,8 +8,6 @@ import optax
 import pytest
 
 from cnn_jax.data import load
-from cnn_jax.data.augment import Augment
-from cnn_jax.data.batches import epoch_order
 from cnn_jax.models import Classifier, ConvNet1
 from cnn_jax.strategies import Max, MaxBlur
 from cnn_jax.training import (
@@ -21,6 +19,8 @@ from cnn_jax.training import (
     train_epoch,
     zero_sums,
 )
+from cnn_jax.training.augment import Augment
+from cnn_jax.training.batches import epoch_order
 
 CLASSIFIER = Classifier(ConvNet1(Max(), 4), mean=(0.3,), std=(0.3,))
 SHAPE = (28, 28, 1)

@@ -3,7 +3,7 @@
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from cnn_jax.models import build_model, check_model
+from cnn_jax.models import build_model, variable_shapes
 from cnn_jax.models.network import Network
 from cnn_jax.strategies import Max, Strategy
 
@@ -17,7 +17,7 @@ def network(name: str, downsample: Strategy | None = None, **options) -> Network
 
 def variables(model: Network, image_shape: tuple[int, int, int] = IMAGE) -> dict:
     """Every leaf different from every other, and from itself transposed."""
-    rng, shapes = np.random.default_rng(0), check_model(model, image_shape)
+    rng, shapes = np.random.default_rng(0), variable_shapes(model, image_shape)
     leaves = flatten_dict({'batch_stats': {}} | shapes, keep_empty_nodes=True)
     return unflatten_dict(
         {

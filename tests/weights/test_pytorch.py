@@ -7,7 +7,7 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 from cnn_jax.errors import BadInput
-from cnn_jax.models import check_model, model_names
+from cnn_jax.models import model_names, variable_shapes
 from cnn_jax.strategies import GeM, Max, MaxBlur
 from cnn_jax.weights import (
     expected_normalisation,
@@ -35,7 +35,7 @@ def blurred():
 @pytest.mark.parametrize('name', NAMED)
 def test_every_layer_has_one_name(name):
     model = network(name)
-    shapes = flatten_dict(check_model(model, (64, 64, 1 if name == 'lenet5' else 3)), sep='/')
+    shapes = flatten_dict(variable_shapes(model, (64, 64, 1 if name == 'lenet5' else 3)), sep='/')
     for naming in ('torchvision',) if name in UNBLURRED else ('torchvision', 'antialiased_cnns'):
         names = torch_names(model, naming)
         theirs = [slot.name for slot in slots(name, shapes, names)]
@@ -48,7 +48,7 @@ def test_every_layer_has_one_name(name):
 @pytest.mark.parametrize('name, channels', [('alexnet', 256), ('vgg16_bn', 512), ('lenet5', 16)])
 def test_the_first_dense_layer_is_reordered(name, channels):
     model = network(name)
-    shapes = flatten_dict(check_model(model, (64, 64, 1 if name == 'lenet5' else 3)), sep='/')
+    shapes = flatten_dict(variable_shapes(model, (64, 64, 1 if name == 'lenet5' else 3)), sep='/')
     names = torch_names(model, 'torchvision')
     found = {slot.path: slot.channels for slot in slots(name, shapes, names)}
     assert {path: c for path, c in found.items() if c} == {'params/dense1/kernel': channels}

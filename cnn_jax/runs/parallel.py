@@ -81,7 +81,7 @@ def run_cells(
     each = max(cell.cores for cell in cells.values())
     tasks = [Task(key, cell, folders[key], trust_backend) for key, cell in cells.items()]
     with (
-        environment(preload_variables()),
+        process_variables(preload_variables()),
         reserved_cores(workers, each) as places,
         _stop_on_signals(stop),
     ):
@@ -175,7 +175,7 @@ def _dismiss(crew: list[_Worker]) -> None:
 
 
 @contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
+def process_variables(variables: Mapping[str, str]) -> Iterator[None]:
     """These environment variables, for the processes that start meanwhile."""
     os.environ.update(variables)
     try:

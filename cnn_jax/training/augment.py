@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, Key, Num, UInt8
+from jaxtyping import Array, Key, UInt8
 
 from cnn_jax.errors import require
+from cnn_jax.ops.shifts import shift_images
 
 OwnAugment = Callable[[Array, Array], Array]  # (key, images) -> images
 
@@ -30,37 +31,6 @@ class Augment:
             f'augment.crop must be a number of pixels of at least 0; got {self.crop!r}.',
         )
         require(isinstance(self.flip, bool), f'augment.flip must be a bool; got {self.flip!r}.')
-
-
-def shift_images(
-    images: Num[Array, 'batch height width channels'],
-    shifts: Int[Array, 'batch 2'],
-    *,
-    border: str,
-) -> Num[Array, 'batch height width channels']:
-    """Moves each image's content down and right by its (dy, dx), in whole pixels.
-
-    `border` 'zero' fills what moves in with zeros; 'circular' wraps around.
-
-    >>> image = jnp.arange(1, 5, dtype=jnp.uint8).reshape(1, 1, 4, 1)
-    >>> shift_images(image, jnp.array([[0, 1]]), border='zero')[0, 0, :, 0].tolist()
-    [0, 1, 2, 3]
-    >>> shift_images(image, jnp.array([[0, 1]]), border='circular')[0, 0, :, 0].tolist()
-    [4, 1, 2, 3]
-    """
-    require(border in ('zero', 'circular'), f"border must be 'zero' or 'circular'; got {border!r}.")
-
-    def source(size: int, shift: Array) -> tuple[Array, Array]:
-        rows = jnp.arange(size) - shift[:, None]
-        inside = (rows >= 0) & (rows < size)
-        return rows % size, inside | (border == 'circular')
-
-    height, width = images.shape[1:3]
-    rows, row_inside = source(height, shifts[:, 0])
-    columns, column_inside = source(width, shifts[:, 1])
-    moved = jax.vmap(lambda image, r, c: image[r][:, c])(images, rows, columns)
-    inside = row_inside[:, :, None, None] & column_inside[:, None, :, None]
-    return jnp.where(inside, moved, jnp.zeros((), images.dtype))
 
 
 def augment_images(

@@ -14,11 +14,10 @@ from jaxtyping import Array
 from rich.table import Table
 
 from cnn_jax.data import Dataset
-from cnn_jax.data.batches import epoch_order
 from cnn_jax.inspection import direct_step_work
 from cnn_jax.runs.comparison import make_folder
 from cnn_jax.runs.config import Cell, Comparison, cells_of
-from cnn_jax.runs.pool import environment
+from cnn_jax.runs.parallel import process_variables
 from cnn_jax.runs.process import (
     compute_on,
     enable_compilation_cache,
@@ -27,6 +26,7 @@ from cnn_jax.runs.process import (
 )
 from cnn_jax.runs.setup import setup_of, splits
 from cnn_jax.training import create_state, zero_sums
+from cnn_jax.training.batches import epoch_order
 
 _WARM_UP, _TIMED, _TRACED = 3, 15, 5  # steps
 _SIDE, _COPIED = 2048, 1 << 24  # of the matrix product; floats that are copied
@@ -55,7 +55,7 @@ class StepCost:
     direct_milliseconds: float
 
 
-def look(
+def step_costs(
     comparison: Comparison, dataset: Dataset, *, profile: Path | None = None
 ) -> dict[str, StepCost]:
     """The cost of a step of every strategy, each in a process like those that train.
@@ -72,7 +72,7 @@ def look(
     for name, cell in cells.items():
         folder = profile / name if profile else None
         with (
-            environment(preload_variables()),
+            process_variables(preload_variables()),
             ProcessPoolExecutor(
                 1, context, initializer=_settle, initargs=(usable_cores()[: cell.cores],)
             ) as process,

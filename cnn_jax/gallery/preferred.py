@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from cnn_jax.gallery.networks import Network
+from cnn_jax.gallery.networks import ShownNetwork
 from cnn_jax.inspection import deep_dream, maximise_activation, plot_images
 from cnn_jax.models import Classifier
 from cnn_jax.reports.page import Picture
@@ -17,7 +17,9 @@ _MOST_CLASSES = 10
 _SMALLEST = 16  # pixels of an image to dream on
 
 
-def liked(networks: Mapping[str, Network], class_names: Sequence[str]) -> list[Picture]:
+def preferred_images(
+    networks: Mapping[str, ShownNetwork], class_names: Sequence[str]
+) -> list[Picture]:
     pictures = []
     for which, network in networks.items():
         model, variables = network.classifier.model, network.variables
@@ -49,7 +51,7 @@ def liked(networks: Mapping[str, Network], class_names: Sequence[str]) -> list[P
     return pictures
 
 
-def dreams(networks: Mapping[str, Network], image: np.ndarray) -> list[Picture]:
+def dreams(networks: Mapping[str, ShownNetwork], image: np.ndarray) -> list[Picture]:
     if min(image.shape[:2]) < _SMALLEST:
         return []
     shown: dict[str, np.ndarray] = {'image': image / 255}

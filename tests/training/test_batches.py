@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from cnn_jax.data.batches import epoch_order
+from cnn_jax.training.batches import epoch_order
 
 
 def order(seed, epoch):

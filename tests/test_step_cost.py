@@ -8,16 +8,16 @@ from rich.console import Console
 
 from cnn_jax.data import load
 from cnn_jax.runs import Comparison
-from cnn_jax.runs.look import cost_table, look
 from cnn_jax.strategies import Avg, Max
 from cnn_jax.terminal import fitting
+from experiments.benchmarks.step_cost import cost_table, step_costs
 
 
 def test_costs_and_traces_of_every_strategy(tmp_path):
     comparison = Comparison(
         strategies={'max': Max(), 'average': Avg()}, data='shapes_tiny', batch_size=16
     )
-    costs = look(comparison, load('shapes_tiny'), profile=tmp_path / 'new')
+    costs = step_costs(comparison, load('shapes_tiny'), profile=tmp_path / 'new')
     assert list(costs) == ['max', 'average']
     for name, cost in costs.items():
         assert min(cost.direct_milliseconds, cost.milliseconds) > 0

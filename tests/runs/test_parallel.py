@@ -7,7 +7,7 @@ import pytest
 
 from cnn_jax.data import make_shapes
 from cnn_jax.errors import BadInput, Interrupted
-from cnn_jax.runs import Cell, pool, process
+from cnn_jax.runs import Cell, parallel, process
 from cnn_jax.strategies import Max
 from tests.runs import fake_workers
 
@@ -16,19 +16,19 @@ CELLS = {('max', seed): Cell(strategy=Max(), seed=seed, data='shapes_tiny') for 
 
 
 def run(monkeypatch, tmp_path, work, **options):
-    monkeypatch.setattr(pool, 'work', work)
+    monkeypatch.setattr(parallel, 'work', work)
     heard = []
-    events = pool.Events(
+    events = parallel.Events(
         tick=lambda key, steps: heard.append((key, steps)),
         log=heard.append,
         finished=lambda key, result: heard.append(key),
     )
     folders = dict.fromkeys(CELLS, tmp_path)
-    return pool.run_cells(CELLS, folders, DATASET, events, workers=2, **options)
+    return parallel.run_cells(CELLS, folders, DATASET, events, workers=2, **options)
 
 
 def test_a_killed_worker_ends_the_run_though_another_hangs(monkeypatch, tmp_path):
-    monkeypatch.setattr(pool, '_LAST_WORDS', 0.5)
+    monkeypatch.setattr(parallel, '_LAST_WORDS', 0.5)
     start = time.monotonic()
     with pytest.raises(Interrupted, match='a worker process died'):
         run(monkeypatch, tmp_path, fake_workers.killed_beside_one_that_hangs)
@@ -51,10 +51,10 @@ def test_a_cell_that_cannot_be_sent_is_bad_input(monkeypatch, tmp_path, unchecke
         pass
 
     cells = {('mine', 0): Cell(strategy=Mine(), seed=0)}
-    monkeypatch.setattr(pool, 'work', fake_workers.holds_its_core)
-    events = pool.Events(tick=print, log=print, finished=print)
+    monkeypatch.setattr(parallel, 'work', fake_workers.holds_its_core)
+    events = parallel.Events(tick=print, log=print, finished=print)
     with pytest.raises(BadInput, match='mine cannot be given to a worker .* top level of'):
-        pool.run_cells(cells, {('mine', 0): tmp_path}, DATASET, events, workers=1)
+        parallel.run_cells(cells, {('mine', 0): tmp_path}, DATASET, events, workers=1)
 
 
 def test_two_comparisons_take_different_cores_while_there_are_any(monkeypatch):
