@@ -7,7 +7,9 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cnn_jax.strategies import strategy_names
+from cnn_jax.inspection import plot_responses
+from cnn_jax.strategies import DDAC, FAMILIES, Strategy, strategy_names
+from cnn_jax.style import svg
 from experiments import bench_conv, bench_models, bench_sweep, bench_training, check_compiler
 from experiments.benchmarks import table
 
@@ -80,6 +82,36 @@ def all_strategies() -> str:
     return as_markdown(columns, rows)
 
 
+def strategies() -> str:
+    """Every strategy by family: its frequency response, its description, and what it costs."""
+    measured = read('all_strategies/summary.json')['strategies']
+    parts = []
+    for family, members in FAMILIES.items():
+        parts.append(f'## {family.capitalize()}')
+        for kind in members:
+            parts += [f'### `{kind.name}`', _response(kind), _description(kind)]
+            values = measured.get(kind.name)
+            if values:
+                cost = f'{values["flops_per_example"] / 1e6:.2f} MFLOPs'
+                parts.append(
+                    f'ConvNet1 with it: {values["parameters"]:,} parameters, {cost} an image.'
+                )
+    return '\n\n'.join(parts) + '\n'
+
+
+def _response(kind: type[Strategy]) -> str:
+    """The picture, as part of the page."""
+    strategy = DDAC(groups=1) if kind is DDAC else kind()  # waves have one channel
+    drawn = svg(plot_responses({kind.name: strategy}), f'response-{kind.name}')
+    words = f'Gain over frequency of {kind.name}'
+    return f'```{{raw}} html\n<div class="drawn" role="img" aria-label="{words}">{drawn}</div>\n```'
+
+
+def _description(kind: type[Strategy]) -> str:
+    place = f'{kind.__module__.rpartition(".")[0]}.{kind.__name__}'
+    return f'```{{eval-rst}}\n.. autoclass:: {place}\n   :no-members:\n   :no-index:\n```'
+
+
 def ops_beside_peers() -> str:
     """Our time over the best peer's, forward and backward, by shape and allocator."""
     runs = {'tcmalloc': 'all', 'default': 'default_allocator'}
@@ -109,6 +141,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     'compare_consistency': lambda: comparison('compare', 'consistency'),
     'tuned_accuracy': lambda: comparison('convnet1_tuned', 'accuracy'),
     'tuned_consistency': lambda: comparison('convnet1_tuned', 'consistency'),
+    'strategies': strategies,
     'all_strategies': all_strategies,
     'models': lambda: bench_models.markdown(read('bench_models/small_images.json')),
     'training': lambda: bench_training.markdown(read('bench_training/all.json')),

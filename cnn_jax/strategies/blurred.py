@@ -30,7 +30,11 @@ from cnn_jax.strategies.base import (
 
 @dataclass(frozen=True)
 class Blur(Strategy):
-    """Binomial blur and subsampling in place of the pooling (Zhang 2019)."""
+    """Binomial blur and subsampling in place of the pooling (Zhang 2019).
+
+    Authors: instead of average pools; on shortcuts (Zhang 2019); binomial filter, fixed. Here: at
+    every site; no max before it.
+    """
 
     name: ClassVar[str] = 'blur'
     filter_size: FilterSize = 3
@@ -93,7 +97,13 @@ class AfterWindow(Strategy):
 
 @dataclass(frozen=True)
 class MaxBlur(AfterWindow):
-    """Max pooling at stride 1, then binomial blur and subsampling (Zhang 2019)."""
+    """Max pooling at stride 1, then binomial blur and subsampling (Zhang 2019).
+
+    Authors: instead of max pools, a max at stride 1 before the blur; after the activation of
+    strided convolutions, the first convolution left out (Zhang 2019); binomial filter, fixed, 4
+    taps in the code. Here: 3 taps unless told; `downsample_first` blurs the first convolution too.
+    Their ResNet takes a 2x2 max where the published one has 3x3: ours keeps 3x3 unless `window=2`.
+    """
 
     name: ClassVar[str] = 'max_blur'
 
@@ -103,7 +113,10 @@ class MaxBlur(AfterWindow):
 
 @dataclass(frozen=True)
 class AvgBlur(AfterWindow):
-    """Average pooling at stride 1, then binomial blur and subsampling."""
+    """Average pooling at stride 1, then binomial blur and subsampling.
+
+    No paper of its own. `max_blur` with an average in place of the max.
+    """
 
     name: ClassVar[str] = 'avg_blur'
 
@@ -113,7 +126,11 @@ class AvgBlur(AfterWindow):
 
 @dataclass(frozen=True)
 class EdgeAware(AfterWindow):
-    """`MaxBlur` that leaves edges unblurred (kornia's EdgeAwareBlurPool2D), then subsamples."""
+    """`MaxBlur` that leaves edges unblurred (kornia's EdgeAwareBlurPool2D), then subsamples.
+
+    Authors: kornia's layer blurs at stride 1 and does not downsample. Here: a max, that blur, then
+    every `stride`-th element; defined for positive values.
+    """
 
     name: ClassVar[str] = 'edge_aware'
     edge_threshold: Annotated[float, Between(math.nextafter(1.0, 2.0))] = 1.25
@@ -146,6 +163,8 @@ class LearnedBlur(AfterWindow):
     """`MaxBlur` (Zhang 2019) with a learned filter for the layer or each channel.
 
     The parameter 'logits' starts at that of the binomial filter.
+
+    No paper of its own. `max_blur` with softmax weights that start at the binomial filter.
     """
 
     name: ClassVar[str] = 'learned_blur'
@@ -170,6 +189,9 @@ class DDAC(AfterWindow):
     then subsamples, so its batch statistics are those of all positions; here the convolution has
     the stride, so they are those of the kept positions. All else is equal, at 1 / stride^2 of the
     cost.
+
+    Authors: in place of every blur but the first convolution's (Zou 2020); convolution and batch
+    norm by the framework's defaults.
     """
 
     name: ClassVar[str] = 'ddac'

@@ -47,6 +47,9 @@ class Mixed(Combined):
 
     'alpha_logit' starts at 0, the mean of both, and sigmoid keeps alpha between them. (Lee et al.
     2016 learn alpha itself.)
+
+    Authors: at the pools (Lee 2016); alpha itself is learned, unbounded. Here: alpha = sigmoid of a
+    parameter from 0: one half.
     """
 
     name: ClassVar[str] = 'mixed'
@@ -62,6 +65,9 @@ class Gated(Combined):
     """Max and average pooling in a share that answers to the window (Lee et al. 2016, 3.1).
 
     The gating 'mask' starts at 0: the mean of max and average pooling.
+
+    Authors: at the pools (Lee 2016); not said. Here: the gate's mask starts at zero: one half max,
+    one half average.
     """
 
     name: ClassVar[str] = 'gated'
@@ -79,6 +85,9 @@ class Tree(Combined):
     The 2^(depth - 1) leaves, 'filters', start as averages, each weight off by a normal tenth of
     itself so that they can part; 'gates' start at 0, so at even shares. (Lee et al. 2016 leave the
     start open.)
+
+    Authors: at the first pool or two (Lee 2016); not said. Here: leaves near the average, gates at
+    zero, at every site.
     """
 
     name: ClassVar[str] = 'tree'

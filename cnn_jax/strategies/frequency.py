@@ -24,7 +24,12 @@ class Frequency(Strategy):
 
 @dataclass(frozen=True)
 class Spectral(Frequency):
-    """Spectral pooling: the spectrum cropped to the output size (Rippel et al. 2015)."""
+    """Spectral pooling: the spectrum cropped to the output size (Rippel et al. 2015).
+
+    Authors: instead of pools (Rippel 2015). Here: the mean is kept, where their gain is `stride`^2;
+    the Nyquist row and column are averages of both sides, .18 to .47 from the code beside
+    DiffStride after its gain.
+    """
 
     name: ClassVar[str] = 'spectral'
 
@@ -34,7 +39,12 @@ class Spectral(Frequency):
 
 @dataclass(frozen=True)
 class FLC(Frequency):
-    """FrequencyLowCut pooling (Grabinski et al. 2022)."""
+    """FrequencyLowCut pooling (Grabinski et al. 2022).
+
+    Authors: before the strided convolution, the first one too, and on shortcuts (Grabinski 2022).
+    Here: after the activation of the convolution. The crop is always centred; theirs is not where 4
+    does not divide the size, and changes constants there.
+    """
 
     name: ClassVar[str] = 'flc'
 
@@ -44,7 +54,11 @@ class FLC(Frequency):
 
 @dataclass(frozen=True)
 class ASAP(Frequency):
-    """FrequencyLowCut pooling with a Hamming window (Grabinski et al. 2023)."""
+    """FrequencyLowCut pooling with a Hamming window (Grabinski et al. 2023).
+
+    Authors: as FLC (Grabinski 2023). Here: as FLC. A centred window; theirs is half a bin off
+    centre (.04 to .08), and their ResNets take a padded variant (.64).
+    """
 
     name: ClassVar[str] = 'asap'
 
@@ -63,6 +77,10 @@ class AFC(Frequency):
     take (`small_images` or `downsample_first` of ResNets; `unstrided_stem` of ConvNeXt, whose
     `downsample_first` leaves a stride of 2), maps that the stride divides at every site, and a
     global average.
+
+    Authors: after every strided convolution, the stem too, with polynomial activations and a norm
+    of their own (Michaeli 2023). Here: the filter alone: `AFC` lists what the rest of the network
+    needs; `unstrided_stem`, `norm='map_layer'` and `activation='quadratic'` are theirs.
     """
 
     name: ClassVar[str] = 'afc'
@@ -82,6 +100,9 @@ class DiffStride(Frequency):
     Below the smallest stride that filters anything, 1 (or n / (n - 1) for an odd n), the parameter
     counts as its mirror image above it. Taken as 1 there, as the op does, it would have no gradient
     and stay for ever; the authors clamp the variable after each step.
+
+    Authors: one layer for each residual block, before norm and ReLU (Riad 2022); the published
+    stride; the variable is clamped.
     """
 
     name: ClassVar[str] = 'diffstride'

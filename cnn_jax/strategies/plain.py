@@ -60,7 +60,11 @@ class _Sample(Strategy):
 
 @dataclass(frozen=True)
 class Stride(_Sample):
-    """No pooling: the convolution before the layer takes the stride."""
+    """No pooling: the convolution before the layer takes the stride.
+
+    Authors: the convolution before the place strides (Springenberg 2015). Here: where no
+    convolution stands before, every `stride`-th element.
+    """
 
     name: ClassVar[str] = 'stride'
 
@@ -77,7 +81,10 @@ class Stride(_Sample):
 
 @dataclass(frozen=True)
 class Avg(Pool):
-    """Average pooling."""
+    """Average pooling.
+
+    Authors: at the network's pools. Here: padding is not counted unless `fill` says what it holds.
+    """
 
     name: ClassVar[str] = 'avg'
 
@@ -87,7 +94,11 @@ class Avg(Pool):
 
 @dataclass(frozen=True)
 class Max(Pool):
-    """Max pooling; without a window the published network, so elsewhere it strides or averages."""
+    """Max pooling; without a window the published network, so elsewhere it strides or averages.
+
+    Authors: at max pools; strided convolutions and average pools stay. Here: the published network;
+    with a `window` of its own it pools at average pools too.
+    """
 
     name: ClassVar[str] = 'max'
 
@@ -104,7 +115,10 @@ class Max(Pool):
 
 @dataclass(frozen=True)
 class Min(Pool):
-    """Min pooling."""
+    """Min pooling.
+
+    No paper of its own.
+    """
 
     name: ClassVar[str] = 'min'
 
@@ -114,7 +128,10 @@ class Min(Pool):
 
 @dataclass(frozen=True)
 class Sum(Pool):
-    """Sum pooling."""
+    """Sum pooling.
+
+    No paper of its own. No division, so maps grow by the size of the window at every site.
+    """
 
     name: ClassVar[str] = 'sum'
 
@@ -124,7 +141,11 @@ class Sum(Pool):
 
 @dataclass(frozen=True)
 class Lp(Pool):
-    """The p-norm of each window (Sermanet 2012), divided by its size with form 'mean'."""
+    """The p-norm of each window (Sermanet 2012), divided by its size with form 'mean'.
+
+    Authors: at the pools of a two-stage network (Sermanet 2012); p fixed. Here: absolute values, so
+    that odd p has no signs; `form='mean'` divides by the size of the window.
+    """
 
     name: ClassVar[str] = 'lp'
     p: Annotated[float, Between(POSITIVE, 100)] = 2.0
@@ -136,7 +157,10 @@ class Lp(Pool):
 
 @dataclass(frozen=True)
 class Gaussian(Pool):
-    """An average weighted by the distance from the centre; `sigma` in elements."""
+    """An average weighted by the distance from the centre; `sigma` in elements.
+
+    No paper of its own. Weights are divided by their sum.
+    """
 
     name: ClassVar[str] = 'gaussian'
     window: Window | None = 3
@@ -149,7 +173,10 @@ class Gaussian(Pool):
 
 @dataclass(frozen=True)
 class Median(Pool):
-    """The median of each window."""
+    """The median of each window.
+
+    No paper of its own. An even number of elements: the mean of the middle two.
+    """
 
     name: ClassVar[str] = 'median'
     window: Window | None = 3
@@ -161,7 +188,10 @@ class Median(Pool):
 
 @dataclass(frozen=True)
 class Subsample(_Sample):
-    """Every `stride`-th element, without any filter."""
+    """Every `stride`-th element, without any filter.
+
+    No paper of its own. Every `stride`-th element of a map computed at full size.
+    """
 
     name: ClassVar[str] = 'subsample'
 
@@ -171,7 +201,11 @@ class Subsample(_Sample):
 
 @dataclass(frozen=True)
 class SpaceToDepth(_Sample):
-    """Blocks of elements become channels: nothing is lost, the channels grow by stride^2."""
+    """Blocks of elements become channels: nothing is lost, the channels grow by stride^2.
+
+    Authors: instead of strided convolutions. Here: channels grow by `stride`^2, and with them the
+    next layer.
+    """
 
     name: ClassVar[str] = 'space_to_depth'
 
@@ -204,7 +238,11 @@ class _Adaptive(_Sample):
 
 @dataclass(frozen=True)
 class AdaptiveAvg(_Adaptive):
-    """The average of nearly equal windows, whose number is the size divided by `stride`."""
+    """The average of nearly equal windows, whose number is the size divided by `stride`.
+
+    Authors: the last layer before a classifier. Here: at every site, with a fixed number of nearly
+    equal windows.
+    """
 
     name: ClassVar[str] = 'adaptive_avg'
 
@@ -214,7 +252,11 @@ class AdaptiveAvg(_Adaptive):
 
 @dataclass(frozen=True)
 class AdaptiveMax(_Adaptive):
-    """The maximum of nearly equal windows, whose number is the size divided by `stride`."""
+    """The maximum of nearly equal windows, whose number is the size divided by `stride`.
+
+    Authors: the last layer before a classifier. Here: at every site, with a fixed number of nearly
+    equal windows.
+    """
 
     name: ClassVar[str] = 'adaptive_max'
 

@@ -84,6 +84,11 @@ class APS(FilteredPolyphase):
     border that `padding` names; elsewhere there is no max. A shortcut takes the component that was
     chosen on the main branch. `select_on` is 'input' in the authors' networks for CIFAR and
     'blurred' in those for ImageNet.
+
+    Authors: at every stride, the shortcut with the main branch's index (Chaman & Dokmanic 2021).
+    Here: the index comes from the input, as in their code for CIFAR; their code for ImageNet takes
+    it from the blurred map: `select_on='blurred'` (another index on 41% of random maps with 3
+    taps).
     """
 
     name: ClassVar[str] = 'aps'
@@ -118,6 +123,9 @@ class LPS(FilteredPolyphase):
 
     With a filter and `select_on='blurred'`, the authors' default, components can tie exactly (see
     `ops.lps_logits`), and a circular network is then not exactly indifferent to shifts; 'input' is.
+
+    Authors: as APS (Rojas-Gomez 2022); torch's default kernels; hidden features 8, 16, 32, 64 or
+    the channels; temperature falls, to .01 on ImageNet.
     """
 
     name: ClassVar[str] = 'lps'
@@ -165,6 +173,9 @@ class TIPS(Polyphase):
     0.65, so that the task keeps weight one. Theirs starts the second after a number of epochs, ours
     at once; and their networks have no max before it, which a max pool's place here has unless
     `TIPS(window=1)`.
+
+    Authors: at every stride, no max before it (Saha & Gokhale 2025); uniform over +-1 /
+    sqrt(elements of the kernel).
     """
 
     name: ClassVar[str] = 'tips'

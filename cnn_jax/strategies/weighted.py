@@ -33,6 +33,9 @@ class Soft(Pool):
     """Each window's mean, weighted by the exponential of its elements (Stergiou 2021).
 
     `weight_gradient=False` is the gradient of the authors' CUDA code: see `ops.soft_pool`.
+
+    Authors: the stem's max pool alone (Stergiou 2021). Here: at every site. The true derivative;
+    their CUDA code holds the weights constant: `weight_gradient=False`.
     """
 
     name: ClassVar[str] = 'soft'
@@ -47,6 +50,9 @@ class LSE(Pool):
     """The log of the mean exponential, with a learned sharpness from `r` (Pinheiro 2015).
 
     The parameter 'r' is one for all channels or one each, and not constrained.
+
+    Authors: one pool of the whole last map (Pinheiro & Collobert 2015); r fixed, by hand. Here:
+    local windows at every site, r learned from 10; there is no head of this kind.
     """
 
     name: ClassVar[str] = 'lse'
@@ -64,6 +70,9 @@ class GeM(Pool):
     """The generalised mean, with a learned power from `p` (Radenovic 2019).
 
     The parameter 'p' is one for all channels or one each, and not constrained.
+
+    Authors: one pool of the whole last map (Radenovic 2019); p = 3, one for all channels. Here:
+    local windows at every site; there is no head of this kind.
     """
 
     name: ClassVar[str] = 'gem'
@@ -78,7 +87,10 @@ class GeM(Pool):
 
 @dataclass(frozen=True)
 class Stochastic(Pool):
-    """An element drawn by its size in training, the expected one after it (Zeiler 2013)."""
+    """An element drawn by its size in training, the expected one after it (Zeiler 2013).
+
+    Authors: at the pools, after a ReLU (Zeiler & Fergus 2013). Here: negative elements count as 0.
+    """
 
     name: ClassVar[str] = 'stochastic'
 
@@ -96,6 +108,9 @@ class LIP(Pool):
     'bias' zero. So ResNet-50 has 41,082,280 parameters. The authors' has 23,864,232: it takes this
     form at the stem alone, and in strided blocks logits from a bottleneck of 128 features, which
     both branches share.
+
+    Authors: the simple form at the stem's max pool; in strided blocks logits from a bottleneck of
+    128 features that both branches share (Gao 2019); zero kernel: average pooling.
     """
 
     name: ClassVar[str] = 'lip'
@@ -121,6 +136,10 @@ class DetailPreserving(Strategy):
     The power is e^'lambda' and the bias e^'alpha', each per channel and from zero (the authors'
     uniform over +-1 / sqrt(channels)). The variant 'full' learns a 3x3 'kernel' per channel, which
     starts as an average.
+
+    Authors: after a block's sum and ReLU (Saeedan 2018); lambda and alpha uniform over +-1 /
+    sqrt(channels). Here: on both branches, before the sum; lambda and alpha from 0. The stochastic
+    variants are not there.
     """
 
     name: ClassVar[str] = 'detail_preserving'
@@ -156,6 +175,10 @@ class Ada(Pool):
     sigmoid('beta'), from one half (the authors' code starts beta normal and clamps it to [0, 1]).
     With `per_location`, as in the paper, there is one beta per output location, so the layer works
     at the input size that it was initialised with and raises BadInput at others.
+
+    Authors: the stem's max pool alone (Stergiou & Poppe 2022); beta normal, clamped to [0, 1].
+    Here: at every site; beta = sigmoid of a parameter from 0. Likeness of channel vectors as in the
+    paper; of each channel, as in their code, with `likeness='channel'` (.22 apart).
     """
 
     name: ClassVar[str] = 'ada'
@@ -180,6 +203,10 @@ class Ordinal(Pool):
     """Learned weights for the ranks of a window's elements (Kumar 2018).
 
     They are softmax('logits') over the ranks, from zero: it starts as average pooling.
+
+    Authors: at the pools (Kumar 2018); .6, .25, .1, .05, kept a distribution by clipping and
+    dividing. Here: softmax of logits from 0, average pooling: it nears max pooling and never
+    reaches it.
     """
 
     name: ClassVar[str] = 'ordinal'
@@ -195,7 +222,10 @@ class Ordinal(Pool):
 
 @dataclass(frozen=True)
 class Rank(Pool):
-    """Weights alpha (1 - alpha)^r for the ranks of a window's elements (Shi 2016, RWP)."""
+    """Weights alpha (1 - alpha)^r for the ranks of a window's elements (Shi 2016, RWP).
+
+    Authors: at the pools (Shi 2016); alpha fixed. Here: as described.
+    """
 
     name: ClassVar[str] = 'rank'
     window: RankedWindow | None = None
@@ -208,7 +238,10 @@ class Rank(Pool):
 
 @dataclass(frozen=True)
 class RankAverage(Pool):
-    """The mean of the `top` largest elements of a window (Shi 2016, RAP)."""
+    """The mean of the `top` largest elements of a window (Shi 2016, RAP).
+
+    Authors: at the pools (Shi 2016); number of elements fixed. Here: as described.
+    """
 
     name: ClassVar[str] = 'rank_average'
     window: RankedWindow | None = None
