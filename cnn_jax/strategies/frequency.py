@@ -26,7 +26,7 @@ class Frequency(Strategy):
 class Spectral(Frequency):
     """Spectral pooling: the spectrum cropped to the output size (Rippel et al. 2015).
 
-    Authors: instead of pools (Rippel 2015). Here: the mean is kept, where their gain is `stride`^2;
+    Authors: instead of pools (Rippel 2015). Here: the mean is kept, where their gain is stride^2;
     the Nyquist row and column are averages of both sides, .18 to .47 from the code beside
     DiffStride after its gain.
     """

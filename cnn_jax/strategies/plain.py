@@ -203,7 +203,7 @@ class Subsample(_Sample):
 class SpaceToDepth(_Sample):
     """Blocks of elements become channels: nothing is lost, the channels grow by stride^2.
 
-    Authors: instead of strided convolutions. Here: channels grow by `stride`^2, and with them the
+    Authors: instead of strided convolutions. Here: channels grow by stride^2, and with them the
     next layer.
     """
 
