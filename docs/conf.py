@@ -1,5 +1,6 @@
 """How Sphinx builds these pages: `make docs` writes them to docs/_build/html."""
 
+import inspect
 import re
 import shutil
 import sys
@@ -71,6 +72,15 @@ def _in_section(lines: list[str]) -> bool:
     return bool(heads) and re.fullmatch(r'(\.\. .*|\w+:|:.*)', heads[-1].strip()) is not None
 
 
+def _plain_signature(app, what, name, obj, options, signature, returns):
+    """Dataclasses whose annotations hold checks show names and defaults alone."""
+    if what != 'class' or 'Annotated' not in (signature or ''):
+        return None
+    known = inspect.signature(obj)
+    bare = [p.replace(annotation=inspect.Parameter.empty) for p in known.parameters.values()]
+    return str(known.replace(parameters=bare, return_annotation=known.empty)), returns
+
+
 def setup(app) -> None:
     """Writes tables and copies notebooks before Sphinx reads the pages."""
     generated = HERE / '_generated'
@@ -78,3 +88,4 @@ def setup(app) -> None:
     for notebook in (ROOT / 'experiments' / 'notebooks').glob('*.ipynb'):
         shutil.copy(notebook, generated)
     app.connect('autodoc-process-docstring', _plain_docstring)
+    app.connect('autodoc-process-signature', _plain_signature)
