@@ -22,7 +22,7 @@ exclude_patterns = ['_build', '_generated/*.md']
 html_theme = 'sphinx_book_theme'
 html_title = 'cnn_jax'
 html_static_path = ['_static']
-html_css_files = ['drawn.css']
+html_css_files = ['pages.css']
 html_theme_options = {
     'show_toc_level': 2,
     'use_download_button': False,

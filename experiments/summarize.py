@@ -1,9 +1,10 @@
 """What is this network made of, what does each layer cost, and which pixels does it see?
 
-python -m experiments.summarize resnet50 --downsample max_blur --json runs/resnet50.json
+python -m experiments.summarize resnet50 --downsample max_blur --downsample.filter-size 5
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +26,8 @@ class Options:
     input: tuple[int, ...] = ()
     """Height, width, channels of the images. Default: what the published network takes."""
     downsample: str = 'max'
-    """Name of the strategy; max is the published network."""
+    """Name of the strategy; max is the published network. Its fields are options too:
+    --downsample.filter-size 5."""
     num_classes: int | None = None
     """Default: 1000, or 10 for images of up to 64 pixels."""
     small_images: bool = False
@@ -43,12 +45,13 @@ class Options:
 
 def main() -> None:
     """Model, table, files."""
+    arguments, fields = of_the_strategy(sys.argv[1:])
     options = parse_options(
         Options,
-        sys.argv[1:],
+        arguments,
         program='python -m experiments.summarize',
         description='Prints the layers of a network with their shapes, parameters, FLOPs, memory '
-        'and receptive fields. Computes nothing but the picture.',
+        f'and receptive fields. Computes nothing but the picture. {_names(arguments)}',
     )
     from cnn_jax.errors import require, unknown_name
     from cnn_jax.files import write_atomically, write_json
@@ -57,6 +60,10 @@ def main() -> None:
     from cnn_jax.strategies import strategy_named
     from cnn_jax.style import png
 
+    strategy = strategy_named(options.downsample)
+    if fields:
+        program = f'--downsample {options.downsample}'
+        strategy = parse_options(type(strategy), fields, program=program, description='')
     require(
         options.erf is None or options.erf.suffix == '.png',
         f'--erf must name a .png file; got {options.erf}.',
@@ -69,7 +76,7 @@ def main() -> None:
     extra = {'small_images': options.small_images, 'downsample_first': options.downsample_first}
     model = build_model(
         options.model,
-        downsample=strategy_named(options.downsample),
+        downsample=strategy,
         num_classes=1000,
         **{name: value for name, value in extra.items() if value},
     )
@@ -98,6 +105,32 @@ def main() -> None:
         caption = f'mean of {DRAWS} draws of random weights'
         write_atomically(options.erf, png(plot_receptive_field(values, layer, caption=caption)))
         print(f'picture: {options.erf}')
+
+
+def of_the_strategy(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments of the program, and those of the strategy without their prefix.
+
+    >>> of_the_strategy(['vgg16', '--downsample.filter-size', '5', '--json', 'a.json'])
+    (['vgg16', '--json', 'a.json'], ['--filter-size', '5'])
+    """
+    mine: list[str] = []
+    strategys: list[str] = []
+    place = mine
+    for argument in arguments:
+        if argument.startswith('--'):
+            place = strategys if argument.startswith('--downsample.') else mine
+        place.append(argument.replace('--downsample.', '--', 1))
+    return mine, strategys
+
+
+def _names(arguments: Sequence[str]) -> str:
+    """For --help."""
+    if not {'-h', '--help'} & set(arguments):
+        return ''
+    from cnn_jax.models import model_names
+    from cnn_jax.strategies import strategy_names
+
+    return f'Models: {", ".join(model_names())}. Strategies: {", ".join(strategy_names())}.'
 
 
 def on_noise(model, image_shape: tuple[int, int, int], layer: str):

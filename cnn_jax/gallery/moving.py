@@ -22,7 +22,7 @@ def sliding(
     networks: Mapping[str, ShownNetwork], image: np.ndarray, label_: int, name: str
 ) -> list[Picture]:
     shown = list(networks)[:2]
-    reach = image.shape[1] // 4
+    reach = max(1, image.shape[1] // 7)  # the object stays in the picture
     moves = list(range(-reach, reach + 1))
     shifts = np.array([(0, move) for move in moves], np.int32)
     same = np.broadcast_to(image, (len(moves), *image.shape))

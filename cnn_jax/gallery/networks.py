@@ -86,7 +86,7 @@ def choose_networks(
         folders[name] = done[0].folder
     listed = ', '.join(f'{name} (seed {cell.seed})' for name, cell in cells.items())
     epochs = next(iter(cells.values())).epochs
-    note = f'Networks of {run.title.rstrip("?")}, trained for {epochs} epochs: {listed}.'
+    note = f'From the run "{run.title}", trained for {epochs} epochs: {listed}.'
     if not strategies and len(cells) < len(run.strategies):
         note += f' Of {len(run.strategies)} strategies the baseline and the most consistent ones.'
     return Chosen(run.title, note, cells, folders)

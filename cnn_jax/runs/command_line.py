@@ -13,6 +13,7 @@ import tyro
 from cnn_jax.brought import load_file
 from cnn_jax.errors import BadInput, one_line, require, unknown_name
 from cnn_jax.exits import BAD_INPUT, parse_options
+from cnn_jax.models import model_names
 from cnn_jax.runs.config import Comparison, Evaluation, comparison_from_dict, config_to_dict
 from cnn_jax.strategies import strategy_named, strategy_names
 from cnn_jax.training import Optimizer
@@ -167,6 +168,7 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
             trust_backend=trust_backend,
         )
 
+    names = f'Models: {", ".join(model_names())}. Strategies: {", ".join(strategy_names())}.'
     return parse_options(
-        options, arguments[1:], program=f'{program} CONFIG', description=description
+        options, arguments[1:], program=f'{program} CONFIG', description=f'{description} {names}'
     )

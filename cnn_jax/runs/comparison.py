@@ -2,6 +2,8 @@
 
 import json
 import os
+import shlex
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -202,7 +204,7 @@ def check_folder(comparison: Comparison, folder: Path, *, extend: bool = False) 
         return
     shown = '; '.join(changes[:6]) + (f'; and {len(changes) - 6} more' if len(changes) > 6 else '')
     hint = (
-        ', or add --extend to run what is new and keep the rest: make compare ARGS="--extend ..."'
+        f', or run what is new and keep the rest with --extend {_given()}'
         if only_grew and not lost
         else ''
     )
@@ -210,6 +212,16 @@ def check_folder(comparison: Comparison, folder: Path, *, extend: bool = False) 
         f'{folder} holds a run with another config: {shown}.\n'
         f'Give another --output, change the config back{hint}.'
     )
+
+
+def _given() -> str:
+    """What the command line gave after the config and its folder, for a command to copy."""
+    words = sys.argv[2:]
+    if '--output' in words[:-1]:
+        place = words.index('--output')
+        words = words[:place] + words[place + 2 :]
+    given = shlex.join(words)
+    return f'{given}: make compare ARGS="--extend {given}"'
 
 
 def _without_source(strategy: Mapping | None) -> dict | None:

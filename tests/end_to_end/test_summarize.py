@@ -80,3 +80,22 @@ def test_bad_input(arguments, said, tmp_path, monkeypatch, capsys):
     err = capsys.readouterr().err
     assert end.value.code == 2 and said in err and len(err.strip().splitlines()) <= 2, err
     assert not list(tmp_path.iterdir())
+
+
+def test_fields_of_the_strategy_are_options(monkeypatch, capsys):
+    run(['lenet5', '--downsample', 'max_blur', '--downsample.filter-size', 5], monkeypatch)
+    assert 'filter_size=5' in capsys.readouterr().out
+    for arguments, said in (
+        (['--downsample.filter-size', 9], 'filter_size must be an int from 1 to 7; got 9'),
+        (['--downsample.filtersize', 5], '--filter-size'),
+    ):
+        with pytest.raises(SystemExit) as end:
+            run(['lenet5', '--downsample', 'max_blur', *arguments], monkeypatch)
+        assert end.value.code == 2 and said in capsys.readouterr().err
+
+
+def test_help_lists_models_and_strategies(monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        run(['--help'], monkeypatch)
+    said = capsys.readouterr().out
+    assert 'convnext_tiny' in said and 'diffstride' in said
