@@ -12,6 +12,7 @@ from cnn_jax.strategies import DDAC, FAMILIES, Strategy, strategy_names
 from cnn_jax.style import svg
 from experiments import bench_conv, bench_models, bench_sweep, bench_training, check_compiler
 from experiments.benchmarks import table
+from experiments.benchmarks.table import as_markdown
 
 RESULTS = Path(__file__).parents[1] / 'experiments' / 'results'
 DASH = '–'
@@ -20,23 +21,6 @@ DASH = '–'
 def read(name: str):
     """What `experiments/results/name` holds."""
     return json.loads((RESULTS / name).read_text(encoding='utf-8'))
-
-
-def as_markdown(columns: tuple[str, ...], rows: list[list[str]]) -> str:
-    """A table of cells.
-
-    >>> as_markdown(('a', 'b'), [['1', '2']]).splitlines()
-    ['| a | b |', '|---|---|', '| 1 | 2 |']
-    """
-    lines = [columns, ['---'] * len(columns), *rows]
-    separators = ['|'.join(['', *line, '']) if line[0] == '---' else None for line in lines]
-    return (
-        '\n'.join(
-            separator or '| ' + ' | '.join(line) + ' |'
-            for line, separator in zip(lines, separators, strict=True)
-        )
-        + '\n'
-    )
 
 
 def mean_and_half(values: Mapping) -> str:

@@ -169,9 +169,10 @@ def cells(row: dict) -> list[str]:
 
 def markdown(rows: Sequence[dict]) -> str:
     """All rows as a Markdown table."""
+    from experiments.benchmarks.table import as_markdown
+
     head = [', '.join(Case._fields), 'ms: forward, d input, d kernel', '* / lax']
-    lines = ['| ' + ' | '.join(head) + ' |', '|---' * len(head) + '|']
-    return '\n'.join(lines + ['| ' + ' | '.join(cells(row)) + ' |' for row in rows]) + '\n'
+    return as_markdown(head, map(cells, rows))
 
 
 if __name__ == '__main__':

@@ -149,10 +149,11 @@ def cells(row: dict) -> list[str]:
 
 def markdown(rows: list[dict]) -> str:
     """All rows as a Markdown table."""
+    from experiments.benchmarks.table import as_markdown
+
     head = ('model', 'downsample', 'input', 'parameters', 'trace, s', 'compile, s', 'step, ms')
     head = (*head, 'compilations later', 'loss finite')
-    lines = ['| ' + ' | '.join(head) + ' |', '|---' * len(head) + '|']
-    return '\n'.join(lines + ['| ' + ' | '.join(cells(row)) + ' |' for row in rows]) + '\n'
+    return as_markdown(head, map(cells, rows))
 
 
 if __name__ == '__main__':

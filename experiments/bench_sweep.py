@@ -127,20 +127,14 @@ def step_times(strategies: tuple[str, ...], seeds: int) -> dict[str, dict[str, f
 
 def markdown(log: Mapping) -> str:
     """The log as two Markdown tables."""
-    lines = [
-        f'| {log["cells"]} cells, {log["cores"]} cores | s | of cold processes |',
-        '|---' * 3 + '|',
-    ]
-    lines += [
-        f'| {way} | {log[way]:.0f} | {log[way] / log[COLD]:.2f} |' for way in (COLD, ONE, EACH)
-    ]
+    from experiments.benchmarks.table import as_markdown
+
+    head = (f'{log["cells"]} cells, {log["cores"]} cores', 's', 'of cold processes')
+    ways = [(way, f'{log[way]:.0f}', f'{log[way] / log[COLD]:.2f}') for way in (COLD, ONE, EACH)]
     names = list(next(iter(log['step_ms'].values())))
-    lines += ['', '| a step of all seeds, ms | ' + ' | '.join(names) + ' |', '|---' * 3 + '|']
-    lines += [
-        f'| {strategy} | ' + ' | '.join(f'{ms[name]:.0f}' for name in names) + ' |'
-        for strategy, ms in log['step_ms'].items()
-    ]
-    return '\n'.join(lines) + '\n'
+    steps = [(s, *(f'{ms[name]:.0f}' for name in names)) for s, ms in log['step_ms'].items()]
+    tables = as_markdown(head, ways), as_markdown(('a step of all seeds, ms', *names), steps)
+    return '\n'.join(tables)
 
 
 if __name__ == '__main__':

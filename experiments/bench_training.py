@@ -186,8 +186,9 @@ def cells(row: dict) -> list[str]:
 
 def markdown(rows: Sequence[dict]) -> str:
     """All rows as a Markdown table."""
-    lines = ['| ' + ' | '.join(COLUMNS) + ' |', '|---' * len(COLUMNS) + '|']
-    return '\n'.join(lines + ['| ' + ' | '.join(cells(row)) + ' |' for row in rows]) + '\n'
+    from experiments.benchmarks.table import as_markdown
+
+    return as_markdown(COLUMNS, map(cells, rows))
 
 
 if __name__ == '__main__':

@@ -130,8 +130,9 @@ def cells(row: Mapping) -> list[str]:
 
 def markdown(rows: Sequence[Mapping]) -> str:
     """All rows as a Markdown table."""
-    lines = ['| ' + ' | '.join(COLUMNS) + ' |', '|---' * len(COLUMNS) + '|']
-    return '\n'.join(lines + ['| ' + ' | '.join(cells(row)) + ' |' for row in rows]) + '\n'
+    from experiments.benchmarks.table import as_markdown
+
+    return as_markdown(COLUMNS, map(cells, rows))
 
 
 if __name__ == '__main__':

@@ -37,7 +37,7 @@ from cnn_jax.training import (
     train_epoch,
     zero_sums,
 )
-from cnn_jax.training.batches import epoch_order
+from cnn_jax.training.batches import epoch_order, steps_per_epoch
 
 CONFIG, PREDICTIONS = 'config.json', 'predictions.npz'
 Progress = tuple[TrainState, EpochSums]
@@ -184,7 +184,7 @@ def _train(
 ) -> tuple[str, TrainState]:
     images, labels = jnp.asarray(train.images), jnp.asarray(train.labels)
     key = jax.random.key(cell.seed)
-    steps = len(train.labels) // cell.batch_size
+    steps = steps_per_epoch(len(train), cell.batch_size)
     tick(int(state.step))
     for epoch in range(int(state.step) // steps, cell.epochs):
         order = epoch_order(key, epoch, examples=len(train.labels), batch_size=cell.batch_size)

@@ -29,6 +29,7 @@ from cnn_jax.training import (
     make_train_step,
     strategy_paths,
 )
+from cnn_jax.training.batches import steps_per_epoch
 from cnn_jax.training.step import TrainStep
 
 
@@ -88,7 +89,7 @@ def setup_of(cell: Cell, dataset: Dataset) -> Setup:
         dataset.image_shape,
         dataset.num_classes,
         *channel_statistics(train.images),
-        len(train.labels) // cell.batch_size,
+        steps_per_epoch(len(train), cell.batch_size),
     )
 
 
@@ -144,7 +145,7 @@ def training_images(cell: Cell, dataset: Dataset) -> int:
 
 def last_step(cell: Cell, dataset: Dataset) -> int:
     """How many steps the cell's training takes."""
-    return cell.epochs * (training_images(cell, dataset) // cell.batch_size)
+    return cell.epochs * steps_per_epoch(training_images(cell, dataset), cell.batch_size)
 
 
 def check_cell(cell: Cell, dataset: Dataset) -> None:
@@ -157,6 +158,7 @@ def check_cell(cell: Cell, dataset: Dataset) -> None:
     model = make_model(cell, dataset.image_shape, dataset.num_classes)
     variable_shapes(model, dataset.image_shape)
     kept = training_images(cell, dataset)
+    steps = steps_per_epoch(kept, cell.batch_size)
     require(
         cell.batch_size <= kept,
         f'batch_size {cell.batch_size} is larger than the {kept} training images of '
@@ -164,10 +166,10 @@ def check_cell(cell: Cell, dataset: Dataset) -> None:
     )
     require(
         last_step(cell, dataset) < 2**31,
-        f'{cell.epochs} epochs of {kept // cell.batch_size} steps are more than 2**31 - 1 steps, '
+        f'{cell.epochs} epochs of {steps} steps are more than 2**31 - 1 steps, '
         f'as far as steps are counted.',
     )
-    _schedule(cell, epochs=cell.epochs, steps_per_epoch=kept // cell.batch_size)
+    _schedule(cell, epochs=cell.epochs, steps_per_epoch=steps)
     side = min(dataset.image_shape[:2])
     for name, reach in (
         ('evaluation.max_shift', cell.evaluation.max_shift),

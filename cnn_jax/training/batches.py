@@ -8,6 +8,15 @@ from jaxtyping import Array, Int, Key
 from cnn_jax.streams import Stream, stream_key
 
 
+def steps_per_epoch(examples: int, batch_size: int) -> int:
+    """How many whole batches there are: what is left over sits an epoch out.
+
+    >>> steps_per_epoch(10, 4)
+    2
+    """
+    return examples // batch_size
+
+
 @partial(jax.jit, static_argnames=('examples', 'batch_size'))
 def epoch_order(
     key: Key[Array, ''], epoch: int | Array, *, examples: int, batch_size: int
@@ -21,5 +30,5 @@ def epoch_order(
     ((2, 4), 8)
     """
     shuffled = jax.random.permutation(stream_key(key, Stream.ORDER, epoch), examples)
-    steps = examples // batch_size
+    steps = steps_per_epoch(examples, batch_size)
     return shuffled[: steps * batch_size].reshape(steps, batch_size)

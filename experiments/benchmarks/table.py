@@ -1,6 +1,6 @@
 """Benchmark rows as a table: on the terminal, and in Markdown for the docs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -39,10 +39,20 @@ def cells(row: dict) -> list[str]:
     ]
 
 
+def as_markdown(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table of cells.
+
+    >>> as_markdown(('a', 'b'), [['1', '2']]).splitlines()
+    ['| a | b |', '|---|---|', '| 1 | 2 |']
+    """
+    names = list(head)
+    lines = [f'| {" | ".join(cells)} |' for cells in (names, *rows)]
+    return '\n'.join([lines[0], '|---' * len(names) + '|', *lines[1:]]) + '\n'
+
+
 def markdown(rows: Sequence[dict]) -> str:
     """All rows as a Markdown table."""
-    lines = ['| ' + ' | '.join(COLUMNS) + ' |', '|---' * len(COLUMNS) + '|']
-    return '\n'.join(lines + ['| ' + ' | '.join(cells(row)) + ' |' for row in rows]) + '\n'
+    return as_markdown(COLUMNS, map(cells, rows))
 
 
 def print_rows(rows: Sequence[dict]) -> None:

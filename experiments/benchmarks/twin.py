@@ -28,7 +28,7 @@ from cnn_jax.runs.config import Cell
 from cnn_jax.runs.setup import Setup, setup_of
 from cnn_jax.streams import Stream, stream_key
 from cnn_jax.training import create_state, train_epoch, zero_sums
-from cnn_jax.training.batches import epoch_order
+from cnn_jax.training.batches import epoch_order, steps_per_epoch
 from cnn_jax.weights.names import Names
 from cnn_jax.weights.saved import flat, nested
 from cnn_jax.weights.slots import Slot, slots
@@ -163,7 +163,7 @@ def _orders(variant: Variant, cell: Cell, dataset: Dataset) -> Iterator[torch.Te
         yield from (torch.tensor(np.array(order)) for order in _our_orders(cell, dataset))
         return
     generator = torch.Generator().manual_seed(1000 + cell.seed)
-    steps = len(dataset.train) // cell.batch_size
+    steps = steps_per_epoch(len(dataset.train), cell.batch_size)
     for _ in range(cell.epochs):
         mixed = torch.randperm(len(dataset.train), generator=generator)
         yield mixed[: steps * cell.batch_size].reshape(steps, cell.batch_size)
