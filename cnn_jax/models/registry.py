@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +55,7 @@ _REGISTRY: Mapping[str, partial[Network]] = {
     'mobilenet_v2': partial(MobileNetV2),
     'convnext_tiny': partial(ConvNeXt),
 }
+ModelT = TypeVar('ModelT', bound=nn.Module)
 SMALL_SIDE = 64  # the largest image side of the forms for small images
 _LARGEST = 1024  # the largest image side that is tried for an error's advice
 
@@ -86,7 +87,7 @@ def build_model(name: str, *, downsample: Strategy, num_classes: int, **options:
     return model.clone(**options)
 
 
-def for_images(model: Network, image_shape: tuple[int, int, int]) -> Network:
+def for_images(model: ModelT, image_shape: tuple[int, int, int]) -> ModelT:
     """The model in its form for images of that shape: of up to 64 pixels, `small_images`.
 
     >>> from cnn_jax.strategies import Max
