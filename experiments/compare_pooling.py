@@ -19,9 +19,9 @@ def main() -> None:
     from cnn_jax.reports import print_table, write_report
     from cnn_jax.runs.command_line import parse
     from cnn_jax.runs.comparison import cells_failed, check_cells, check_folder, run_comparison
-    from cnn_jax.runs.config import config_to_dict
     from cnn_jax.runs.progress import Progress
     from cnn_jax.runs.setup import load_dataset
+    from cnn_jax.runs.values import config_to_dict
     from cnn_jax.terminal import fitting
     from experiments.benchmarks.step_cost import cost_table, step_costs
 

@@ -43,9 +43,10 @@ def main() -> None:
     from cnn_jax.errors import require
     from cnn_jax.files import write_json
     from cnn_jax.runs.command_line import load_config
-    from cnn_jax.runs.config import cells_of, config_to_dict
+    from cnn_jax.runs.config import cells_of
     from cnn_jax.runs.environment import describe_environment
     from cnn_jax.runs.setup import check_cell, load_dataset
+    from cnn_jax.runs.values import config_to_dict
     from experiments.benchmarks.timing import check_file
     from experiments.benchmarks.whole_run import timed_run
 

@@ -1,7 +1,6 @@
 """What users bring: found again in any process, and a changed definition is another cell."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,11 +10,12 @@ import pytest
 
 from cnn_jax.brought import found, load_file, record_of, source_hash
 from cnn_jax.errors import BadInput
+from cnn_jax.exits import exit_codes
 from cnn_jax.layers import Downsample
 from cnn_jax.runs import Comparison
-from cnn_jax.runs.command_line import load_config
-from cnn_jax.runs.config import cell_from_dict, cells_of, config_hash, config_to_dict
-from cnn_jax.strategies import Max
+from cnn_jax.runs.config import cells_of
+from cnn_jax.runs.values import cell_from_dict, config_hash, config_to_dict
+from experiments import compare_pooling
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / 'configs' / 'shapes' / 'bring_your_own.py'
@@ -152,30 +152,37 @@ def test_a_wrong_output_names_the_layer_and_the_strategy(mine, body, said, unche
         jax.eval_shape(lambda: layer.apply({}, jnp.ones((2, 28, 28, 3)), train=False))
 
 
-def test_a_config_that_brings_everything_runs_and_goes_on(tmp_path):
-    def compare(*options):
-        command = [sys.executable, '-m', 'experiments.compare_pooling', str(EXAMPLE)]
-        command += ['--output', str(tmp_path / 'run'), *options]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stderr
+def compare(monkeypatch, capsys, config, folder, *options) -> tuple[int, str]:
+    """Runs the comparison in this process, its workers in others: exit code and stderr."""
+    words = ['compare_pooling', config, '--output', folder, *options]
+    monkeypatch.setattr(sys, 'argv', list(map(str, words)))
+    try:
+        with exit_codes():
+            compare_pooling.main()
+    except SystemExit as end:
+        return int(str(end.code)), capsys.readouterr().err
+    return 0, capsys.readouterr().err
 
-    compare('--seeds', '0')
-    said = compare('--extend')
-    assert said.count('finished before') == 3
-    summary = json.loads((tmp_path / 'run' / 'summary.json').read_text())
+
+def test_a_config_that_brings_everything_runs_and_goes_on(tmp_path, monkeypatch, capsys):
+    run = tmp_path / 'run'
+    small = ('--strategies', 'max', 'sharpened')
+    code, said = compare(monkeypatch, capsys, EXAMPLE, run, '--seeds', '0', *small)
+    assert code == 0, said
+    code, said = compare(monkeypatch, capsys, EXAMPLE, run, '--extend', *small)
+    assert code == 0 and said.count('finished before') == 2
+    summary = json.loads((run / 'summary.json').read_text())
     assert summary['strategies']['sharpened']['parameters'] == 1283
     assert len(summary['strategies']['max']['worst_class']['values']) == 2
     assert 'worst_class' in {row['metric'] for row in summary['comparisons']}
-    assert 'Metrics of your own' in (tmp_path / 'run' / 'report.md').read_text()
-    assert load_config(EXAMPLE).seeds == (0, 1)
+    assert 'Metrics of your own' in (run / 'report.md').read_text()
 
 
-def test_numbers_that_are_not_finite_are_refused_before_training(mine, tmp_path):
+def test_numbers_that_are_not_finite_are_refused_before_training(
+    mine, tmp_path, monkeypatch, capsys
+):
     mine('x[:, ::2, ::2] * jnp.nan')
-    command = [sys.executable, '-m', 'experiments.compare_pooling']
-    command += [str(tmp_path / 'mine_of_a_test.py'), '--output', str(tmp_path / 'run')]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2, done.stderr
-    assert 'Mine: logits are not finite before the first step' in done.stderr
-    assert 'Traceback' not in done.stderr and Max().name == 'max'
+    file = tmp_path / 'mine_of_a_test.py'
+    code, said = compare(monkeypatch, capsys, file, tmp_path / 'run')
+    assert code == 2 and 'Mine: logits are not finite before the first step' in said
+    assert 'Traceback' not in said

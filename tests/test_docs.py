@@ -3,17 +3,17 @@
 import json
 import re
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from cnn_jax.exits import exit_codes
 from cnn_jax.ops import conv_forms
 from cnn_jax.runs.command_line import load_config
-from cnn_jax.runs.config import config_to_dict
+from cnn_jax.runs.values import config_to_dict
 from docs import tables
-from experiments import bench_conv
+from experiments import bench_conv, compare_pooling
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / 'README.md'
@@ -61,15 +61,16 @@ def test_make_targets_exist(command):
 
 
 @pytest.mark.parametrize('command', [c for c in COMMANDS if 'compare_pooling' in c])
-def test_experiments_parse_their_command_line(command, tmp_path):
-    words = command.split()
-    start = words.index('-m')
-    words = [sys.executable, *words[start:], '--dry-run']
+def test_experiments_parse_their_command_line(command, tmp_path, monkeypatch, capsys):
+    words = [*command.split(), '--dry-run']
+    words = words[words.index('-m') + 1 :]
     words[words.index('--output') + 1] = str(tmp_path / 'out')
     words = [re.sub(r'fashion_mnist/\w+\.py', 'shapes/tiny.py', word) for word in words]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert not (tmp_path / 'out').exists()
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, 'argv', words)
+    with exit_codes():
+        compare_pooling.main()
+    assert json.loads(capsys.readouterr().out)['strategies'] and not (tmp_path / 'out').exists()
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)

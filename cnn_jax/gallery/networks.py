@@ -15,8 +15,9 @@ from cnn_jax.models import Classifier
 from cnn_jax.reports.run import Run, read_run
 from cnn_jax.runs.cell import trained
 from cnn_jax.runs.command_line import load_config
-from cnn_jax.runs.config import Cell, cell_from_dict, cells_of
+from cnn_jax.runs.config import Cell, cells_of
 from cnn_jax.runs.setup import check_cell, setup_of
+from cnn_jax.runs.values import cell_from_dict
 from cnn_jax.strategies import Strategy
 
 _SHOWN = 3  # strategies, unless they are chosen

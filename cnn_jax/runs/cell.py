@@ -22,7 +22,7 @@ from cnn_jax.evaluation import accuracy, mean_loss, predict_logits, predictor
 from cnn_jax.files import json_bytes, read_json, write_atomically
 from cnn_jax.models import Classifier
 from cnn_jax.runs.checkpoint import restore_checkpoint, save_checkpoint
-from cnn_jax.runs.config import Cell, cell_from_dict, config_to_dict, hash_of_values
+from cnn_jax.runs.config import Cell
 from cnn_jax.runs.environment import describe_environment
 from cnn_jax.runs.final import final_evaluation
 from cnn_jax.runs.finished import CHECKPOINTS, finished_result, forget_failure
@@ -30,6 +30,7 @@ from cnn_jax.runs.folder import locked
 from cnn_jax.runs.journal import ENVIRONMENT, Journal, open_journal, with_record
 from cnn_jax.runs.metrics_log import finite_or_none
 from cnn_jax.runs.setup import Setup, last_step, setup_of, splits
+from cnn_jax.runs.values import cell_from_dict, config_to_dict, hash_of_values
 from cnn_jax.training import (
     EpochSums,
     TrainState,

@@ -14,7 +14,8 @@ from cnn_jax.brought import load_file
 from cnn_jax.errors import BadInput, one_line, require, unknown_name
 from cnn_jax.exits import BAD_INPUT, parse_options
 from cnn_jax.models import model_names
-from cnn_jax.runs.config import Comparison, Evaluation, comparison_from_dict, config_to_dict
+from cnn_jax.runs.config import Comparison, Evaluation
+from cnn_jax.runs.values import comparison_from_dict, config_to_dict
 from cnn_jax.strategies import strategy_named, strategy_names
 from cnn_jax.training import Optimizer
 from cnn_jax.training.augment import Augment

@@ -14,23 +14,21 @@ from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, CellsFailed, Damaged, one_line, require
 from cnn_jax.files import read_json, remove_leftovers
 from cnn_jax.runs.cell import CONFIG
-from cnn_jax.runs.config import (
-    Cell,
-    Comparison,
-    cell_from_dict,
-    cells_of,
-    comparison_from_dict,
-    config_difference,
-    config_hash,
-    config_to_dict,
-    hash_of_values,
-)
+from cnn_jax.runs.config import Cell, Comparison, cells_of
 from cnn_jax.runs.finished import failure, finished_result
 from cnn_jax.runs.folder import locked
 from cnn_jax.runs.journal import ENVIRONMENT
 from cnn_jax.runs.parallel import CellKey, run_cells, worker_count
 from cnn_jax.runs.progress import Progress
 from cnn_jax.runs.setup import check_cell, last_step
+from cnn_jax.runs.values import (
+    cell_from_dict,
+    comparison_from_dict,
+    config_difference,
+    config_hash,
+    config_to_dict,
+    hash_of_values,
+)
 from cnn_jax.strategies import Max
 from cnn_jax.version import package_version
 

@@ -4,18 +4,15 @@ Values are plain, but for the classes and functions of the user's own, which are
 file and source (`cnn_jax.brought`).
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, TypeVar
 
 import tyro
 
-from cnn_jax.brought import BROUGHT, found, record_of, without_places
-from cnn_jax.errors import BadInput, is_number, require, unknown_name
+from cnn_jax.errors import is_number, require, unknown_name
 from cnn_jax.models import model_names
-from cnn_jax.strategies import STRATEGIES, Strategy, strategy_from_dict, strategy_to_dict
+from cnn_jax.strategies import Strategy
 from cnn_jax.training import Optimizer
 from cnn_jax.training.augment import Augment
 
@@ -43,7 +40,6 @@ FIGURES = (  # of every result; what is the user's own needs another name
     'worst_case_images',
 )
 PRECISIONS = ('float32', 'bfloat16')
-_FORMAT = 2  # raise it when the same config would give other numbers
 
 
 def _require_int(name: str, value: object, least: int) -> None:
@@ -98,7 +94,7 @@ class Evaluation:
         )
 
 
-_PARTS = {'optimizer': Optimizer, 'augment': Augment, 'evaluation': Evaluation}
+PARTS = {'optimizer': Optimizer, 'augment': Augment, 'evaluation': Evaluation}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +164,7 @@ class Recipe:
                 f'{name} must be at least 0 and below 1; got {value!r}.',
             )
             object.__setattr__(self, name, float(value))  # 0 and 0.0 are one config
-        for name, kind in _PARTS.items():
+        for name, kind in PARTS.items():
             value = vars(self)[name]
             own = callable(value) and name != 'evaluation'
             words = f'{kind.__name__}(...)' + ('' if name == 'evaluation' else ' or a function')
@@ -177,16 +173,10 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell(Recipe):
-    """One training run: a recipe, a strategy and a seed.
-
-    It travels to other processes as plain values, and is made again there.
-    """
+    """One training run: a recipe, a strategy and a seed."""
 
     strategy: Strategy
     seed: int
-
-    def __reduce__(self):
-        return cell_from_dict, (config_to_dict(self),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,132 +255,3 @@ def cells_of(comparison: Comparison) -> dict[tuple[str, int], Cell]:
         for seed in comparison.seeds
         for name, strategy in comparison.strategies.items()
     }
-
-
-def config_to_dict(config: Cell | Comparison) -> dict:
-    """The resolved config as plain JSON values.
-
-    >>> from cnn_jax.strategies import Max
-    >>> config_to_dict(Cell(strategy=Max(), seed=0))['strategy']
-    {'name': 'max', 'window': None, 'stride': 2, 'padding': None}
-    """
-    values = {f.name: _plain(vars(config)[f.name]) for f in fields(config)}
-    if not values['evaluation']['metrics']:
-        del values['evaluation']['metrics']  # so that cells of earlier versions keep their names
-    return json.loads(json.dumps(values))
-
-
-def _plain(value: Any) -> Any:
-    """A field as JSON can hold it."""
-    if isinstance(value, Strategy):
-        own = {} if type(value) in STRATEGIES else record_of(type(value))
-        return {**strategy_to_dict(value), **own}
-    if isinstance(value, tuple(_PARTS.values())):
-        return {f.name: _plain(vars(value)[f.name]) for f in fields(value)}
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return record_of(value) if callable(value) else value
-
-
-def cell_from_dict(values: Mapping) -> Cell:
-    """The cell whose `config_to_dict` that is; a field that it lacks has its default.
-
-    Raises BadInput where a field is unknown, as in files of another version, or wrong.
-
-    >>> from cnn_jax.strategies import MaxBlur
-    >>> cell = Cell(strategy=MaxBlur(filter_size=5), seed=3, image_size=(32, 32))
-    >>> cell_from_dict(config_to_dict(cell)) == cell
-    True
-    """
-    return _from_dict(Cell, values)
-
-
-def comparison_from_dict(values: Mapping) -> Comparison:
-    """The comparison whose `config_to_dict` that is, as `cell_from_dict` makes a cell.
-
-    >>> from cnn_jax.strategies import Max
-    >>> comparison_from_dict({'strategies': {'max': {'name': 'max'}}}).strategies
-    {'max': Max(window=None, stride=2, padding=None)}
-    """
-    return _from_dict(Comparison, values)
-
-
-_Config = TypeVar('_Config', Cell, Comparison)
-
-
-def _from_dict(kind: type[_Config], values: Mapping) -> _Config:
-    made = _tuples(values)
-    unknown = sorted(set(made) - {f.name for f in fields(kind)})
-    try:
-        for name in ('model', 'data', 'optimizer', 'augment'):
-            if isinstance(made.get(name), Mapping) and BROUGHT in made[name]:
-                made[name] = found(made[name])
-        for name, part in _PARTS.items():
-            if isinstance(made.get(name), Mapping):
-                unknown += sorted(f'{name}.{k}' for k in set(made[name]) - _names(part))
-                made[name] = part(**_tuples(made[name])) if not unknown else made[name]
-        require(not unknown, f'unknown here: {", ".join(unknown)}')
-        if 'strategy' in made:
-            made['strategy'] = _strategy(values['strategy'])
-        if 'strategies' in made:
-            made['strategies'] = {k: _strategy(s) for k, s in made['strategies'].items()}
-        return kind(**made)
-    except (BadInput, TypeError, KeyError, ValueError, AttributeError) as error:
-        raise BadInput(f'not the config of a {kind.__name__.lower()}: {error}') from None
-
-
-def _strategy(values: Mapping) -> Strategy:
-    if BROUGHT not in values:
-        return strategy_from_dict(values)
-    own = found(values)
-    return own(**_tuples({k: v for k, v in values.items() if k in _names(own)}))
-
-
-def _names(part: type) -> set[str]:
-    return {f.name for f in fields(part)}
-
-
-def _tuples(values: Mapping) -> dict:
-    """JSON's lists, which are tuples in configs, and what was brought in them."""
-    return {
-        k: tuple(found(i) if isinstance(i, Mapping) and BROUGHT in i else i for i in v)
-        if isinstance(v, list)
-        else v
-        for k, v in values.items()
-    }
-
-
-def config_hash(cell: Cell) -> str:
-    """The name of the cell's folder: 16 hex digits of the SHA-256 of its config in sorted JSON.
-
-    >>> from cnn_jax.strategies import Max
-    >>> one, two = (Cell(strategy=Max(), seed=seed) for seed in (0, 1))
-    >>> len(config_hash(one)), config_hash(one) == config_hash(two)
-    (16, False)
-    """
-    return hash_of_values(config_to_dict(cell))
-
-
-def hash_of_values(values: Mapping) -> str:
-    """The `config_hash` of a cell's config as plain values, whichever fields its version had."""
-    text = json.dumps({'format': _FORMAT, **without_places(values)}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def config_difference(old: Mapping, new: Mapping, path: str = '') -> list[str]:
-    """The places where two resolved configs differ, one 'name: old -> new' each.
-
-    >>> config_difference({'epochs': 3, 'a': {'b': 1}}, {'epochs': 3, 'a': {'b': 2}})
-    ['a.b: 1 -> 2']
-    """
-    old, new = without_places(old), without_places(new)
-    changes = []
-    for key in sorted({*old, *new}):
-        before, after = old.get(key), new.get(key)
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            changes += config_difference(before, after, f'{path}{key}.')
-        elif before != after:
-            changes.append(f'{path}{key}: {json.dumps(before)} -> {json.dumps(after)}')
-    return changes

@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_any
@@ -30,6 +30,7 @@ from cnn_jax.runs.process import (
     reserved_cores,
     usable_cores,
 )
+from cnn_jax.runs.values import config_to_dict
 from cnn_jax.runs.worker import STOP_SIGNALS, CellKey, Flag, Task, work
 
 _LAST_WORDS = 30.0  # seconds that workers get to save, once another one has died
@@ -79,7 +80,9 @@ def run_cells(
     context = multiprocessing.get_context('spawn')
     stop = context.RawValue(ctypes.c_bool, False)  # no lock, so signal handlers may set it
     each = max(cell.cores for cell in cells.values())
-    tasks = [Task(key, cell, folders[key], trust_backend) for key, cell in cells.items()]
+    tasks = [
+        Task(key, _sendable(key, cell), folders[key], trust_backend) for key, cell in cells.items()
+    ]
     with (
         process_variables(preload_variables()),
         reserved_cores(workers, each) as places,
@@ -154,13 +157,17 @@ def _give(worker: _Worker, waiting: list[Task]) -> None:
         return
     task = waiting.pop()
     worker.key = task.key
-    try:
+    with suppress(OSError):  # where it has died, its pipe will say so
         worker.pipe.send(task)
-    except OSError:  # it has died: its pipe will say so
-        pass
+
+
+def _sendable(key: CellKey, cell: Cell) -> dict:
+    """The cell as plain values; BadInput where other processes cannot make it of them."""
+    try:
+        return config_to_dict(cell)
     except Exception as error:  # whatever a class of the user's raises
         said = str(error) if isinstance(error, BadInput) else one_line(error)
-        raise BadInput(f'{task.key[0]} cannot be given to a worker process: {said}') from None
+        raise BadInput(f'{key[0]} cannot be given to a worker process: {said}') from None
 
 
 def _dismiss(crew: list[_Worker]) -> None:

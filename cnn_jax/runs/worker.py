@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -18,6 +19,7 @@ from cnn_jax.runs.cell import run_cell
 from cnn_jax.runs.config import Cell
 from cnn_jax.runs.finished import write_failure
 from cnn_jax.runs.process import compute_on, enable_compilation_cache
+from cnn_jax.runs.values import cell_from_dict
 from cnn_jax.xla_flags import set_xla_flags
 
 CellKey = tuple[str, int]  # strategy name, seed
@@ -27,10 +29,10 @@ STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 @dataclass(frozen=True)
 class Task:
-    """A cell to run in its folder."""
+    """A cell to run in its folder; as plain values, from which any process makes it."""
 
     key: CellKey
-    cell: Cell
+    values: Mapping
     folder: Path
     trust_backend: bool
 
@@ -52,12 +54,13 @@ def work(pipe: Connection, stop: Flag, cores: list[int], dataset: Dataset) -> No
         while True:
             try:
                 task = pipe.recv()
+                cell = cell_from_dict(task.values)
             except (
                 Exception
             ) as error:  # what a user brought may raise anything where it is imported
                 pipe.send(('refused', f'a worker process cannot make the cell: {one_line(error)}'))
             else:
-                pipe.send(_outcome(task, dataset, pipe, stop))
+                pipe.send(_outcome(task, cell, dataset, pipe, stop))
 
 
 def _die_with_parent() -> None:
@@ -67,13 +70,15 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _outcome(task: Task, dataset: Dataset, pipe: Connection, stop: Flag) -> tuple[str, object]:
+def _outcome(
+    task: Task, cell: Cell, dataset: Dataset, pipe: Connection, stop: Flag
+) -> tuple[str, object]:
     if stop.value:
         return 'done', None
     try:
         _require_right_backend(task.trust_backend)
         result = run_cell(
-            task.cell,
+            cell,
             task.folder,
             dataset,
             trust_backend=task.trust_backend,

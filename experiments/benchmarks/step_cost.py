@@ -16,7 +16,7 @@ from rich.table import Table
 from cnn_jax.data import Dataset
 from cnn_jax.inspection import direct_step_work
 from cnn_jax.runs.comparison import make_folder
-from cnn_jax.runs.config import Cell, Comparison, cells_of
+from cnn_jax.runs.config import Comparison, cells_of
 from cnn_jax.runs.parallel import process_variables
 from cnn_jax.runs.process import (
     compute_on,
@@ -25,6 +25,7 @@ from cnn_jax.runs.process import (
     usable_cores,
 )
 from cnn_jax.runs.setup import setup_of, splits
+from cnn_jax.runs.values import cell_from_dict, config_to_dict
 from cnn_jax.training import create_state, zero_sums
 from cnn_jax.training.batches import epoch_order
 
@@ -77,7 +78,7 @@ def step_costs(
                 1, context, initializer=_settle, initargs=(usable_cores()[: cell.cores],)
             ) as process,
         ):
-            costs[name] = process.submit(step_cost, cell, dataset, folder).result()
+            costs[name] = process.submit(step_cost, config_to_dict(cell), dataset, folder).result()
     return costs
 
 
@@ -86,8 +87,9 @@ def _settle(cores: list[int]) -> None:
     enable_compilation_cache()
 
 
-def step_cost(cell: Cell, dataset: Dataset, profile: Path | None = None) -> StepCost:
-    """The cost of a step of the cell, measured in this process."""
+def step_cost(values: Mapping, dataset: Dataset, profile: Path | None = None) -> StepCost:
+    """The cost of a step of the cell of those plain values, measured in this process."""
+    cell = cell_from_dict(values)
     train, _, _ = splits(cell, dataset)
     images, labels = jnp.asarray(train.images), jnp.asarray(train.labels)
     setup = setup_of(cell, dataset)

@@ -160,7 +160,7 @@ def test_a_folder_with_another_config_is_left_alone_and_the_difference_shown(
     tmp_path, monkeypatch, capsys
 ):
     from cnn_jax.runs.command_line import load_config
-    from cnn_jax.runs.config import config_to_dict
+    from cnn_jax.runs.values import config_to_dict
 
     old = {'config': config_to_dict(load_config(Path(TINY))), 'cells': []}
     (tmp_path / 'comparison.json').write_text(json.dumps(old))

@@ -16,9 +16,9 @@ from cnn_jax.reports.run import read_run
 from cnn_jax.runs import Comparison, Evaluation, comparison, config
 from cnn_jax.runs.cell import run_cell
 from cnn_jax.runs.comparison import run_comparison
-from cnn_jax.runs.config import config_to_dict, hash_of_values
 from cnn_jax.runs.finished import write_failure
 from cnn_jax.runs.progress import Progress
+from cnn_jax.runs.values import cell_from_dict, config_to_dict, hash_of_values
 from cnn_jax.strategies import Avg, Max
 
 CONFIG = Comparison(
@@ -211,7 +211,7 @@ def test_a_cell_of_a_newer_version_is_bad_input():
     values = config_to_dict(next(iter(config.cells_of(CONFIG).values())))
     for wrong in ({'novelty': 1}, {'optimizer': {'novelty': 1}}, {'strategy': {'name': 'new'}}):
         with pytest.raises(BadInput, match='not the config of a cell: .*(novelty|new)'):
-            config.cell_from_dict(values | wrong)
+            cell_from_dict(values | wrong)
 
 
 def test_a_failed_cell_is_recorded_and_tried_once_more(tmp_path, dataset, in_process, monkeypatch):

@@ -7,7 +7,8 @@ import pytest
 
 from cnn_jax.errors import BadInput
 from cnn_jax.runs import Cell, Comparison, Evaluation
-from cnn_jax.runs.config import cells_of, config_difference, config_hash, config_to_dict
+from cnn_jax.runs.config import cells_of
+from cnn_jax.runs.values import config_difference, config_hash, config_to_dict
 from cnn_jax.strategies import Avg, Max, MaxBlur
 from cnn_jax.training import Optimizer
 from cnn_jax.training.augment import Augment

@@ -13,6 +13,7 @@ from cnn_jax import backend
 from cnn_jax.data import make_shapes
 from cnn_jax.errors import BadInput
 from cnn_jax.runs import Cell, worker
+from cnn_jax.runs.values import config_to_dict
 from cnn_jax.runs.worker import Task
 from cnn_jax.strategies import Max
 
@@ -25,9 +26,9 @@ def outcome(monkeypatch, tmp_path, error=None, *, trust_backend=True) -> tuple[s
 
     monkeypatch.setattr(worker, 'run_cell', raises)
     cell = Cell(strategy=Max(), seed=0, data='shapes_tiny')
-    task = Task(('max', 0), cell, tmp_path / 'cell', trust_backend)
+    task = Task(('max', 0), config_to_dict(cell), tmp_path / 'cell', trust_backend)
     pipe, _ = multiprocessing.Pipe()
-    return worker._outcome(task, make_shapes(train=8, test=8), pipe, ctypes.c_bool(False))
+    return worker._outcome(task, cell, make_shapes(train=8, test=8), pipe, ctypes.c_bool(False))
 
 
 @pytest.mark.parametrize(
