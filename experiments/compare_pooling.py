@@ -33,7 +33,7 @@ def main() -> None:
     )
     recipe, folder = options.comparison, options.output
     if folder is not None:
-        check_folder(recipe, folder, extend=options.extend)
+        check_folder(recipe, folder, extend=options.extend, options=options.given)
     progress = Progress(Console(stderr=True))
     dataset = load_dataset(recipe, log=progress.line)
     if folder is None or options.dry_run or options.explain or options.profile:

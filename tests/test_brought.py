@@ -13,13 +13,16 @@ from cnn_jax.errors import BadInput
 from cnn_jax.exits import exit_codes
 from cnn_jax.layers import Downsample
 from cnn_jax.runs import Comparison
+from cnn_jax.runs.comparison import _folders
 from cnn_jax.runs.config import cells_of
+from cnn_jax.runs.setup import _Same
 from cnn_jax.runs.values import cell_from_dict, config_hash, config_to_dict
 from experiments import compare_pooling
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / 'configs' / 'shapes' / 'bring_your_own.py'
 
+HASH_OF_A = '56409005669de9a0'
 HELPER = 'FACTOR = 2\n'
 MINE = """
 from dataclasses import dataclass
@@ -60,7 +63,8 @@ def test_cells_are_made_again_from_plain_values(mine):
     cell = cells_of(config)['mine', 0]
     values = json.loads(json.dumps(config_to_dict(cell)))
     assert cell_from_dict(values) == cell
-    assert values['strategy']['brought'] == 'Mine' and len(values['strategy']['source']) == 16
+    record = values['strategy']['brought']
+    assert record['name'] == 'Mine' and len(record['source']) == 16
 
 
 def test_a_definition_is_all_that_its_file_and_those_beside_it_define(mine, tmp_path):
@@ -82,6 +86,83 @@ def test_a_definition_is_all_that_its_file_and_those_beside_it_define(mine, tmp_
     assert source_hash(file) != first
 
 
+def test_packages_and_their_relative_imports_are_part_of_a_definition(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, 'path', [*sys.path, str(tmp_path)])
+    folder = tmp_path / 'lab_of_a_test'
+    folder.mkdir()
+    (folder / '__init__.py').write_text('WIDTH = 1\n')
+    (folder / 'deep.py').write_text('SCALE = 1\n')
+    (folder / 'own.py').write_text('from .deep import SCALE\nfrom . import WIDTH\nimport jax\n')
+    (tmp_path / 'user_of_a_test.py').write_text('from lab_of_a_test import own\n')
+    hashes = set()
+    for file, text in (
+        ('own.py', None),
+        ('deep.py', 'SCALE = 1000\n'),
+        ('__init__.py', 'WIDTH = 2\n'),
+    ):
+        if text is not None:
+            (folder / file).write_text(text)
+        hashes.add(source_hash(tmp_path / 'user_of_a_test.py', 'user_of_a_test'))
+        hashes.add(source_hash(folder / 'own.py', 'lab_of_a_test.own'))
+    assert len(hashes) == 6
+
+
+def test_only_the_comparison_of_the_first_file_is_left_out(mine, tmp_path):
+    file, helper = tmp_path / 'mine_of_a_test.py', tmp_path / 'helper_of_a_test.py'
+    mine()
+    hashes = set()
+    for text in (
+        'config = 1',
+        'config = 2',
+        'config = Comparison(a=1)',
+        'config = Comparison(a=2)',
+    ):
+        helper.write_text(text + '\n')
+        hashes.add(source_hash(file))
+    file.write_text(file.read_text() + "config = {'scale': 1}\n")
+    hashes.add(source_hash(file))
+    assert len(hashes) == 5
+
+
+def test_a_definition_has_one_hash_in_every_version_of_python(tmp_path):
+    (tmp_path / 'a.py').write_text(
+        'class A:\n    def f(self, x: int = 2, *y):\n        return f"{x}"\n'
+    )
+    assert source_hash(tmp_path / 'a.py') == HASH_OF_A
+
+
+def test_what_runs_is_what_is_recorded_though_its_file_is_edited_meanwhile(mine, tmp_path):
+    kind = mine()
+    before = record_of(kind)
+    file = tmp_path / 'mine_of_a_test.py'
+    file.write_text(file.read_text().replace('::2', '1::2'))
+    assert record_of(kind) == before
+
+
+def test_nothing_of_a_changed_file_is_run(mine, tmp_path):
+    record = record_of(mine())
+    sys.modules.pop(record['brought']['module'])
+    (tmp_path / 'mine_of_a_test.py').write_text("raise RuntimeError('it ran')\n")
+    with pytest.raises(BadInput, match='is not what it was'):
+        found(record)
+    (tmp_path / 'mine_of_a_test.py').write_text('def broken(:\n')
+    with pytest.raises(BadInput, match='cannot be read: SyntaxError'):
+        found(record)
+
+
+def test_cells_are_told_apart_by_their_values_whatever_their_own_equality_says(mine, tmp_path):
+    text = MINE.replace(
+        'stride: int = 2', 'stride: int = 2\n    s: int = field(default=0, compare=False)'
+    )
+    kind = mine(text=text.replace('import dataclass', 'import dataclass, field'))
+    cells = cells_of(Comparison(strategies={'a': kind(s=1), 'b': kind(s=2)}, baseline='a'))
+    first, second = cells.values()
+    assert config_hash(first) != config_hash(second)
+    folders = _folders(cells, tmp_path)
+    assert len(set(folders.values())) == 2
+    assert _Same(first) != _Same(second) and _Same(first) == _Same(first)
+
+
 def test_the_place_of_a_file_is_no_part_of_a_cells_name(mine, tmp_path):
     cell = cells_of(Comparison(strategies={'a': mine()()}, baseline='a'))['a', 0]
     values = config_to_dict(cell)
@@ -90,8 +171,8 @@ def test_the_place_of_a_file_is_no_part_of_a_cells_name(mine, tmp_path):
         (tmp_path / name).rename(tmp_path / 'moved' / name)
     moved = load_file(tmp_path / 'moved' / 'mine_of_a_test.py').Mine
     again = cells_of(Comparison(strategies={'a': moved()}, baseline='a'))['a', 0]
-    assert config_hash(again) == config_hash(cell_from_dict(config_to_dict(again)))
-    assert config_to_dict(again)['strategy']['source'] == values['strategy']['source']
+    one, two = (v['strategy']['brought']['source'] for v in (config_to_dict(again), values))
+    assert one == two and config_hash(again) == config_hash(cell)
     with pytest.raises(BadInput, match='was defined in .* which is not there'):
         found(values['strategy'])
 
@@ -126,6 +207,7 @@ def test_what_no_other_process_can_find_is_refused(monkeypatch, unchecked):
         ('@dataclass(frozen=True)', '@dataclass', 'Mine must be a frozen dataclass'),
         ("    name: ClassVar[str] = 'mine'\n", '', 'Mine needs a name'),
         ('    stride: int = 2\n', '', 'Mine needs a stride'),
+        ('stride: int = 2', 'stride: int = 2\n    brought: int = 1', 'may not be called brought'),
         ('stride: int = 2', 'stride: int = 0', 'Mine needs a stride, an int of at least 1'),
     ],
 )
@@ -176,6 +258,70 @@ def test_a_config_that_brings_everything_runs_and_goes_on(tmp_path, monkeypatch,
     assert len(summary['strategies']['max']['worst_class']['values']) == 2
     assert 'worst_class' in {row['metric'] for row in summary['comparisons']}
     assert 'Metrics of your own' in (run / 'report.md').read_text()
+
+
+BROKEN = """
+import numpy as np, optax
+from flax import linen as nn
+from cnn_jax.runs import Comparison, Evaluation
+from cnn_jax.strategies import Max
+class Net(nn.Module):
+    downsample: object
+    num_classes: int
+    @nn.compact
+    def __call__(self, x, *, train):
+        return nn.Dense(self.num_classes)(x.mean((1, 2)))
+class NoTrain(Net):
+    def __call__(self, x):
+        return x
+class Pair(Net):
+    @nn.compact
+    def __call__(self, x, *, train):
+        return x, x
+class Wide(Net):
+    @nn.compact
+    def __call__(self, x, *, train):
+        return nn.Dense(self.num_classes + 1)(x.mean((1, 2)))
+def no_module(downsample, num_classes): return 3
+def takes_none(): return nn.Dense(2)
+def raises(): raise KeyError('gone')
+def nothing(**_): return None
+def smaller(key, images): return images[:, 1:]
+def empty(key, images): return None
+def nan(predict, images, labels): return float('nan')
+def accuracy(predict, images, labels): return 1.0
+fields = dict(strategies={'max': Max()}, model=Net, data='shapes_tiny', epochs=1, batch_size=64)
+quick = dict(max_shift=1, worst_case_images=2, maps=1)
+config = Comparison(**fields | dict(CHANGES))
+"""
+
+
+@pytest.mark.parametrize(
+    'changes, code, said',
+    [
+        ('model=NoTrain', 2, 'NoTrain cannot take images (28, 28, 1) with train='),
+        ('model=Pair', 2, 'Pair must give logits (2, 8) for 2 images; it gives tuple'),
+        ('model=Wide', 2, 'Wide must give logits (2, 8) for 2 images; it gives (2, 9)'),
+        ('model=no_module', 2, 'no_module must return a Flax Linen module; got int'),
+        ('model=takes_none', 2, 'takes_none(downsample=..., num_classes=...) raised TypeError'),
+        ('data=raises', 2, "raises raised KeyError: 'gone'"),
+        ('data=nothing', 2, 'nothing must return a cnn_jax.data.Dataset; got NoneType'),
+        ('data=np.zeros(3)', 2, 'data must be a name, a folder, or a function'),
+        ('optimizer=nothing', 2, 'nothing must return an Optax transformation; got NoneType'),
+        ('optimizer=optax.adam', 2, 'adam(epochs=..., steps_per_epoch=...) raised TypeError'),
+        ('augment=smaller', 2, 'smaller returned uint8 (2, 27, 28, 1) for images'),
+        ('augment=empty', 2, 'empty returned NoneType'),
+        ('evaluation=Evaluation(metrics=(accuracy,))', 2, 'accuracy is taken'),
+        ('evaluation=Evaluation(metrics=(nan,), **quick)', 3, 'nan must return a finite number'),
+    ],
+)
+def test_broken_parts_are_named(tmp_path, monkeypatch, capsys, changes, code, said):
+    monkeypatch.setattr(sys, 'path', list(sys.path))
+    (tmp_path / 'broken.py').write_text(BROKEN.replace('CHANGES', changes))
+    ended, err = compare(monkeypatch, capsys, tmp_path / 'broken.py', tmp_path / 'run')
+    assert ended == code and said in err and 'Traceback' not in err, err
+    assert (tmp_path / 'run').exists() == (code == 3)
+    assert len(err.strip().splitlines()) <= (2 if code == 2 else 9)
 
 
 def test_numbers_that_are_not_finite_are_refused_before_training(

@@ -25,6 +25,15 @@ class Split:
     labels: np.ndarray
 
     def __post_init__(self) -> None:
+        for name in ('images', 'labels'):
+            given = vars(self)[name]
+            require(
+                isinstance(given, np.ndarray),
+                f'{name} must be a NumPy array; got {type(given).__name__}.',
+            )
+            view = given.view()  # of which no metric or model can change a pixel
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
         images, labels = self.images, self.labels
         require(
             images.dtype == np.uint8 and images.ndim == 4,
@@ -64,6 +73,13 @@ class Dataset:
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        names = self.class_names
+        require(
+            isinstance(names, tuple)
+            and all(isinstance(n, str) and n == n.encode(errors='replace').decode() for n in names),
+            f'{self.name}: class_names must be a tuple of text that UTF-8 can hold; '
+            f'got {ascii(names)[:60]}.',
+        )
         train, test = self.train.images.shape[1:], self.test.images.shape[1:]
         require(
             train == test,

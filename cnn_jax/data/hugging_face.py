@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from cnn_jax.data.dataset import Dataset, Split
-from cnn_jax.data.image_folder import as_pixels
-from cnn_jax.data.resize import checked_size, fit_image
+from cnn_jax.data.image_folder import as_pixels, channels_of
+from cnn_jax.data.resize import ImageSize, checked_size, fit_image
 from cnn_jax.errors import require
 
 
@@ -32,10 +32,15 @@ def from_hugging_face(
     >>> from_hugging_face({'train': rows, 'test': rows}, name='mine').image_shape
     (4, 4, 1)
     """
+    require(isinstance(data, Mapping), f'{name}: give a DatasetDict; got {type(data).__name__}.')
     for split in ('train', test):
         require(split in data, f'{name}: no split {split!r}; it has {", ".join(data)}.')
-    channels = 1 if all(_image(row, image, name).mode == 'L' for row in data['train']) else 3
-    columns = (name, image, label, channels, image_size)
+        require(len(data[split]) > 0, f'{name}: the split {split!r} is empty.')
+    size = None if image_size is None else checked_size(image_size)
+    channels = channels_of(
+        _image(row, image, name).mode for split in ('train', test) for row in data[split]
+    )
+    columns = (name, image, label, channels, size)
     train, tested = (_split(data[part], *columns) for part in ('train', test))
     known = getattr(getattr(data['train'], 'features', {}).get(label), 'names', None)
     most = max(int(split.labels.max()) for split in (train, tested))
@@ -44,11 +49,11 @@ def from_hugging_face(
 
 
 def _split(
-    rows: Any, name: str, image: str, label: str, channels: int, size: tuple[int, int] | None
+    rows: Any, name: str, image: str, label: str, channels: int, size: ImageSize | None
 ) -> Split:
     pixels = [as_pixels(_image(row, image, name), channels) for row in rows]
     if size is not None:
-        pixels = [fit_image(array, checked_size(size)) for array in pixels]
+        pixels = [fit_image(array, size) for array in pixels]
     shapes = {array.shape[:2] for array in pixels}
     require(
         len(shapes) == 1,
@@ -57,8 +62,9 @@ def _split(
     )
     labels = [row.get(label) for row in rows]
     require(
-        all(isinstance(value, int | np.integer) for value in labels),
-        f'{name}: column {label!r} must hold whole numbers; the rows have {", ".join(rows[0])}.',
+        all(isinstance(v, int | np.integer) and 0 <= v < 2**31 for v in labels),
+        f'{name}: column {label!r} must hold whole numbers from 0 on; '
+        f'the rows have {", ".join(rows[0])}.',
     )
     return Split(np.stack(pixels), np.array(labels, np.int32))
 

@@ -1,7 +1,7 @@
 """Images of the user's own: a folder with one folder of images a class."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -48,9 +48,15 @@ def load_image_folder(
     >>> dataset.image_shape, dataset.class_names, len(dataset.train), len(dataset.test)
     ((6, 8, 1), ('dark', 'light'), 8, 2)
     """
-    tests = [folder / name for name in _TEST_NAMES if (folder / name).is_dir()]
-    own_split = bool(tests) and (folder / 'train').is_dir()
-    places = [folder / 'train', tests[0]] if own_split else [folder]
+    inside = {p.name.lower(): p for p in _listed(folder) if p.is_dir()}
+    tests = [inside[name] for name in _TEST_NAMES if name in inside]
+    own_split = 'train' in inside and bool(tests)
+    require(
+        own_split or not ({'train', *_TEST_NAMES} & inside.keys()),
+        f'{folder} needs both a folder train and a folder test, or neither; '
+        f'it has {", ".join(sorted(p.name for p in inside.values()))}.',
+    )
+    places = [inside['train'], tests[0]] if own_split else [folder]
     classes = _classes(places[0])
     listed = [_images(place, classes) for place in places]
     paths = [path for images, _ in listed for path, _ in images]
@@ -69,7 +75,7 @@ def load_image_folder(
 
 
 def _classes(place: Path) -> list[str]:
-    names = sorted(p.name for p in place.iterdir() if p.is_dir() and not p.name.startswith('.'))
+    names = sorted(p.name for p in _listed(place) if p.is_dir())
     require(
         len(names) >= 2,
         f'{place} has {len(names)} folders in it: give one folder of images for each class, '
@@ -78,13 +84,32 @@ def _classes(place: Path) -> list[str]:
     return names
 
 
+def _listed(folder: Path) -> list[Path]:
+    """What is in a folder but hidden things; BadInput where it cannot be read."""
+    try:
+        found = sorted(folder.iterdir())
+    except OSError as error:
+        raise BadInput(f'{folder} cannot be read ({error.strerror}).') from None
+    return [p for p in found if not p.name.startswith('.') and p.name != '__MACOSX']
+
+
+def _files_below(folder: Path, seen: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """All files below a folder, through links, but none of them twice."""
+    seen |= {folder.resolve()}
+    for path in _listed(folder):
+        if not path.is_dir():
+            yield path
+        elif path.resolve() not in seen:
+            yield from _files_below(path, seen)
+
+
 def _images(place: Path, classes: Sequence[str]) -> tuple[Labelled, int]:
     """The images of all classes in order, and how many other files there are."""
     unknown = sorted(set(_classes(place)) - set(classes))
     require(not unknown, f'{place / "".join(unknown[:1])} is a class that has no training images.')
     images, others = [], 0
     for label, name in enumerate(classes):
-        files = sorted(p for p in (place / name).rglob('*') if p.is_file())
+        files = sorted(_files_below(place / name))
         found = [p for p in files if p.suffix.lower() in SUFFIXES]
         require(len(found) > 0, f'{place / name} holds no images ({", ".join(SUFFIXES)}).')
         images += [(path, label) for path in found]
@@ -102,7 +127,7 @@ def _shape(paths: Sequence[Path], size: ImageSize | None) -> Shape:
             return ((width, height) if turned else (height, width)), image.mode
 
     headers = _each(header, paths)
-    channels = 1 if all(mode in _GREY for _, mode in headers) else 3
+    channels = channels_of(mode for _, mode in headers)
     if size is not None:
         return size.height, size.width, channels
     (height, width), _ = headers[0]
@@ -113,6 +138,15 @@ def _shape(paths: Sequence[Path], size: ImageSize | None) -> Shape:
             f'give image_size=(height, width), to which all are scaled and cut.',
         )
     return height, width, channels
+
+
+def channels_of(modes: Iterable[str]) -> int:
+    """1 where images of these Pillow modes are all grey, else 3.
+
+    >>> channels_of(['L', 'I;16']), channels_of(['L', 'P'])
+    (1, 3)
+    """
+    return 1 if all(mode in _GREY for mode in modes) else 3
 
 
 def _check_memory(folder: Path, count: int, shape: Shape) -> None:
@@ -144,9 +178,15 @@ def as_pixels(image: Image.Image, channels: int) -> np.ndarray:
     [1, 2, 3]
     """
     image = ImageOps.exif_transpose(image)
+    if image.mode == 'F':
+        raise ValueError(
+            'it holds floats, of a range that nothing tells: save it with 8 or 16 bits'
+        )
     if image.mode.startswith('I'):  # 16 bits, of which Pillow's own conversion cuts off the top
-        wide = np.asarray(image).astype(np.int64)
-        image = Image.fromarray((wide >> 8 if wide.max() > 255 else wide).astype(np.uint8))
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError('it holds numbers beyond 16 bits')
+        image = Image.fromarray((values >> 8).astype(np.uint8))
     array = np.asarray(image.convert('L' if channels == 1 else 'RGB'), np.uint8)
     return array.reshape(*array.shape[:2], channels)
 
@@ -157,7 +197,7 @@ def _each(work: Callable, paths: Sequence[Path]) -> list:
     def tried(path: Path) -> object:
         try:
             return work(path)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except Exception as error:  # damaged files make Pillow raise whatever comes
             return error
 
     with ThreadPoolExecutor() as threads:

@@ -25,6 +25,10 @@ def checked_size(size: tuple[int, int]) -> ImageSize:
     >>> checked_size((128, 160))
     ImageSize(height=128, width=160)
     """
+    require(
+        isinstance(size, tuple | list) and len(size) == 2 and all(type(n) is int for n in size),
+        f'image_size is {size!r}: give (height, width).',
+    )
     height, width = size
     require(height > 0 and width > 0, f'image_size is {size}: give (height, width), both above 0.')
     return ImageSize(height, width)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Integer, UInt8
 
+from cnn_jax.brought import said, without_places
 from cnn_jax.checksums import read_result, read_sealed
 from cnn_jax.errors import BadInput, Damaged, require
 from cnn_jax.files import parse_json, read_json
@@ -48,7 +49,7 @@ class Run:
     @property
     def title(self) -> str:
         """The config's title, or the question of its model and data, or the folder's name."""
-        title, model, data = (self.config.get(key) for key in ('title', 'model', 'data'))
+        title, model, data = (said(self.config.get(key)) for key in ('title', 'model', 'data'))
         question = f'Which pooling for {model} on {data}?' if model and data else ''
         return str(title or question or self.folder.resolve().name)
 
@@ -202,7 +203,8 @@ def _require_own(path: Path, config: Mapping[str, Any], strategy: str, seed: int
     strategies = config.get('strategies')
     named = strategies.get(strategy) if isinstance(strategies, dict) else None
     expected = {**config, 'strategy': named, 'seed': seed}
-    for key, value in read_json(path).items():
+    expected = without_places(expected)
+    for key, value in without_places(read_json(path)).items():
         if not _agree(value, expected.get(key)):
             raise Damaged(
                 f'{path} is of another cell: its {key} is not that of {strategy}, {seed}.'

@@ -4,7 +4,7 @@ import statistics as stdlib_statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cnn_jax.brought import BROUGHT
+from cnn_jax.brought import said
 from cnn_jax.reports.run import CellResult, Run
 from cnn_jax.reports.statistics import (
     holm,
@@ -121,7 +121,8 @@ def _over_seeds(values: list[float]) -> dict[str, Any]:
 
 def own_metrics(run: Run) -> tuple[str, ...]:
     """The names of the metrics that the config brought."""
-    return tuple(metric[BROUGHT] for metric in run.config.get('evaluation', {}).get('metrics', ()))
+    metrics = run.config.get('evaluation', {}).get('metrics', ())
+    return tuple(said(metric) for metric in metrics)
 
 
 def _own(values: list[float]) -> dict[str, Any]:

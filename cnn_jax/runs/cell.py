@@ -126,11 +126,6 @@ def _check_start(setup: Setup, cell: Cell, dataset: Dataset, state: TrainState) 
     if not names:
         return
     logits = setup.classifier.logits(state.variables, jnp.asarray(dataset.train.images[:2]))
-    if logits.shape != (2, dataset.num_classes):
-        raise BadInput(
-            f'{" with ".join(names)}: the model gives {logits.shape} for 2 images of '
-            f'{dataset.num_classes} classes; it must give (2, {dataset.num_classes}) logits.'
-        )
     if not bool(jnp.isfinite(logits).all()):
         raise BadInput(
             f'{" with ".join(names)}: logits are not finite before the first step; '

@@ -1,6 +1,7 @@
 """What every experiment's command line shares: a config file, overrides, and how errors end."""
 
 import re
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -55,7 +56,12 @@ def _plain(path: Path, config: Comparison) -> Comparison:
         same = comparison_from_dict(config_to_dict(config))
     except Exception as error:
         raise BadInput(f'{path}: the config must hold plain values: {one_line(error)}') from None
-    require(same == config, f'{path}: the config must hold plain values, such as JSON can hold.')
+    differing = [f.name for f in fields(config) if vars(same)[f.name] != vars(config)[f.name]]
+    require(
+        not differing,
+        f'{path}: {", ".join(differing)} must hold plain values, such as JSON can hold: numbers, '
+        f'text, tuples.',
+    )
     return config
 
 
@@ -111,6 +117,13 @@ class Options:
     explain: bool
     profile: Path | None
     trust_backend: bool
+    given: str
+    """What was given after the config, but for the folder: for a command to copy."""
+
+
+def _given(words: Sequence[str]) -> str:
+    place = words.index('--output') if '--output' in words else len(words)
+    return shlex.join([*words[:place], *words[place + 2 :]])
 
 
 def parse(arguments: Sequence[str], *, program: str, description: str) -> Options:
@@ -167,6 +180,7 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
             explain=explain,
             profile=profile,
             trust_backend=trust_backend,
+            given=_given(arguments[1:]),
         )
 
     names = f'Models: {", ".join(model_names())}. Strategies: {", ".join(strategy_names())}.'

@@ -2,8 +2,6 @@
 
 import json
 import os
-import shlex
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -136,11 +134,12 @@ def _folders(cells: Mapping[CellKey, Cell], folder: Path) -> dict[CellKey, Path]
     for path in sorted((folder / 'cells').glob(f'*/{CONFIG}')):
         with suppress(BadInput):  # damaged, or of another version: not one of these cells
             values = read_json(path)
-            if hash_of_values(values) == path.parent.name:
+            is_own = BROUGHT in json.dumps(values)  # which its name alone tells
+            if not is_own and hash_of_values(values) == path.parent.name:
                 known.setdefault(cell_from_dict(values), path.parent)
-    return {
-        key: known.get(cell, folder / 'cells' / config_hash(cell)) for key, cell in cells.items()
-    }
+    named = {key: folder / 'cells' / config_hash(cell) for key, cell in cells.items()}
+    own = {key for key, cell in cells.items() if BROUGHT in json.dumps(config_to_dict(cell))}
+    return {key: path if key in own else known.get(cells[key], path) for key, path in named.items()}
 
 
 def _check_data(path: Path, dataset: Dataset) -> None:
@@ -176,8 +175,13 @@ def make_folder(folder: Path) -> None:
         ) from None
 
 
-def check_folder(comparison: Comparison, folder: Path, *, extend: bool = False) -> None:
-    """Raises BadInput where the comparison cannot go into the folder; writes nothing."""
+def check_folder(
+    comparison: Comparison, folder: Path, *, extend: bool = False, options: str = ''
+) -> None:
+    """Raises BadInput where the comparison cannot go into the folder; writes nothing.
+
+    `options` are those of the command line, for the command that the error offers.
+    """
     if not folder.exists():
         return
     require(folder.is_dir(), f'the output {folder} is a file, not a folder: give another --output.')
@@ -202,7 +206,7 @@ def check_folder(comparison: Comparison, folder: Path, *, extend: bool = False) 
         return
     shown = '; '.join(changes[:6]) + (f'; and {len(changes) - 6} more' if len(changes) > 6 else '')
     hint = (
-        f', or run what is new and keep the rest with --extend {_given()}'
+        f', or run what is new and keep the rest: make compare ARGS="--extend {options}"'
         if only_grew and not lost
         else ''
     )
@@ -212,21 +216,12 @@ def check_folder(comparison: Comparison, folder: Path, *, extend: bool = False) 
     )
 
 
-def _given() -> str:
-    """What the command line gave after the config and its folder, for a command to copy."""
-    words = sys.argv[2:]
-    if '--output' in words[:-1]:
-        place = words.index('--output')
-        words = words[:place] + words[place + 2 :]
-    given = shlex.join(words)
-    return f'{given}: make compare ARGS="--extend {given}"'
-
-
 def _without_source(strategy: Mapping | None) -> dict | None:
     """A strategy's values but for the hash of its definition: a changed one runs anew."""
     if strategy is None:
         return None
-    return {k: v for k, v in without_places(strategy).items() if k != 'source'}
+    plain = without_places(strategy)
+    return plain | ({BROUGHT: plain[BROUGHT]['name']} if BROUGHT in plain else {})
 
 
 def _old_config(path: Path) -> dict:

@@ -10,7 +10,8 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
-from cnn_jax.errors import is_number, require, unknown_name
+from cnn_jax.brought import BROUGHT
+from cnn_jax.errors import BadInput, is_number, require, unknown_name
 from cnn_jax.models import model_names
 from cnn_jax.strategies import Strategy
 from cnn_jax.training import Optimizer
@@ -22,7 +23,7 @@ Own = Callable[..., Any]  # a function or class of the user's own
 # The command line chooses strategies by name (`--strategies`), which this field must not shadow.
 _NotAnOption = Annotated[T, tyro.conf.Suppress, tyro.conf.arg(name='strategy-table')]
 _Name = tyro.conf.arg(constructor=str, metavar='STR')  # on the command line: only a name
-FIGURES = (  # of every result; what is the user's own needs another name
+TAKEN = (  # names in results and summaries; a metric of the user's own needs another one
     'status',
     'message',
     'step',
@@ -38,6 +39,14 @@ FIGURES = (  # of every result; what is the user's own needs another name
     'consistent_and_right',
     'worst_case_accuracy',
     'worst_case_images',
+    'near_chance',
+    'missing',
+    'failed',
+    'diverged',
+    'seeds',
+    'seed',
+    'strategy',
+    'metric',
 )
 PRECISIONS = ('float32', 'bfloat16')
 
@@ -87,7 +96,7 @@ class Evaluation:
             f'evaluation.metrics must be a tuple of functions; got {self.metrics!r}.',
         )
         names = [getattr(metric, '__name__', repr(metric)) for metric in self.metrics]
-        taken = [name for name in names if name in FIGURES or names.count(name) > 1]
+        taken = [name for name in names if name in TAKEN or names.count(name) > 1]
         require(
             not taken,
             f'evaluation.metrics needs functions of other names: {", ".join(taken)} is taken.',
@@ -144,6 +153,11 @@ class Recipe:
         if not callable(self.model) and self.model not in model_names():
             raise unknown_name('model', str(self.model), model_names())
         if not callable(self.data):
+            require(
+                isinstance(self.data, str) and self.data != '',
+                f'data must be a name, a folder, or a function that returns a Dataset; '
+                f'got {type(self.data).__name__} {str(self.data)[:40]!r}.',
+            )
             _require_text('data', self.data)
         size = self.image_size
         require(
@@ -234,6 +248,12 @@ def _check_strategy(name: str, strategy: object) -> None:
         isinstance(getattr(kind, 'name', None), str),
         f"{kind.__name__} needs a name: name: ClassVar[str] = '...'.",
     )
+    taken = {'name', BROUGHT} & vars(strategy).keys()
+    require(not taken, f'{kind.__name__}: fields may not be called {", ".join(taken)}.')
+    try:
+        hash(strategy)
+    except TypeError as error:
+        raise BadInput(f'{kind.__name__} must hold values that can be hashed: {error}.') from None
     stride = getattr(strategy, 'stride', None)
     require(
         isinstance(stride, int) and stride >= 1,

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
@@ -11,7 +12,7 @@ from flax import linen as nn
 from cnn_jax.data import Dataset, Split, channel_statistics, load, split_validation
 from cnn_jax.data.load import fit_dataset
 from cnn_jax.data.resize import checked_size
-from cnn_jax.errors import require
+from cnn_jax.errors import BadInput, one_line, require
 from cnn_jax.inspection import summarize
 from cnn_jax.models import (
     Classifier,
@@ -22,6 +23,7 @@ from cnn_jax.models import (
 )
 from cnn_jax.runs.config import Cell, Evaluation, Recipe
 from cnn_jax.runs.process import usable_cores
+from cnn_jax.runs.values import config_hash
 from cnn_jax.training import (
     Optimizer,
     make_optimizer,
@@ -29,6 +31,7 @@ from cnn_jax.training import (
     make_train_step,
     strategy_paths,
 )
+from cnn_jax.training.augment import augment_images
 from cnn_jax.training.batches import steps_per_epoch
 from cnn_jax.training.step import TrainStep
 
@@ -45,9 +48,22 @@ class Setup:
     parameters: int
 
 
+class _Same:
+    """A cell, equal to another by its plain values, whatever `==` of the user's own parts says."""
+
+    def __init__(self, cell: Cell):
+        self.cell, self.name = cell, config_hash(cell)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
 @functools.lru_cache(maxsize=32)
 def make_setup(
-    cell: Cell,
+    same: _Same,
     image_shape: tuple[int, int, int],
     num_classes: int,
     mean: tuple[float, ...],
@@ -55,6 +71,7 @@ def make_setup(
     steps_per_epoch: int,
 ) -> Setup:
     """The setup of a cell whose seed is 0; made once for all seeds of a strategy."""
+    cell = same.cell
     model = make_model(cell, image_shape, num_classes)
     classifier = Classifier(model, mean, std)
     plan = {'epochs': cell.epochs, 'steps_per_epoch': steps_per_epoch}
@@ -85,7 +102,7 @@ def setup_of(cell: Cell, dataset: Dataset) -> Setup:
     """The setup of a cell on its data: shared by all seeds that train on the same images."""
     train, _, _ = splits(cell, dataset)
     return make_setup(
-        replace(cell, seed=0),
+        _Same(replace(cell, seed=0)),
         dataset.image_shape,
         dataset.num_classes,
         *channel_statistics(train.images),
@@ -97,7 +114,12 @@ def load_dataset(recipe: Recipe, *, log: Callable[[str], None]) -> Dataset:
     """The data set that a recipe names, or that its own function returns."""
     if not callable(recipe.data):
         return load(recipe.data, image_size=recipe.image_size, log=log)
-    made = recipe.data()
+    try:
+        made = recipe.data()
+    except BadInput as error:
+        raise BadInput(f'{recipe.data.__name__}: {error}') from None
+    except Exception as error:
+        raise BadInput(f'{recipe.data.__name__} raised {one_line(error)}') from None
     require(
         isinstance(made, Dataset),
         f'{recipe.data.__name__} must return a cnn_jax.data.Dataset; got {type(made).__name__}.',
@@ -111,7 +133,15 @@ def make_model(cell: Cell, image_shape: tuple[int, int, int], num_classes: int) 
     if not callable(cell.model):
         model = build_model(cell.model, **options, dtype=jnp.dtype(cell.precision))
         return for_images(model, image_shape)
-    model, name = cell.model(**options), cell.model.__name__
+    name = cell.model.__name__
+    try:
+        model = cell.model(**options)
+    except BadInput:
+        raise
+    except Exception as error:
+        raise BadInput(
+            f'{name}(downsample=..., num_classes=...) raised {one_line(error)}'
+        ) from None
     require(
         isinstance(model, nn.Module),
         f'{name} must return a Flax Linen module; got {type(model).__name__}.',
@@ -129,6 +159,41 @@ def _schedule(cell: Cell, *, epochs: int, steps_per_epoch: int) -> optax.Schedul
     if not isinstance(cell.optimizer, Optimizer):
         return None
     return make_schedule(cell.optimizer, epochs=epochs, steps_per_epoch=steps_per_epoch)
+
+
+def _check_own_model(name: str, model: nn.Module, dataset: Dataset) -> None:
+    """BadInput where a model of the user's own makes no logits of the images; traces shapes."""
+    images = jax.ShapeDtypeStruct((2, *dataset.image_shape), jnp.float32)
+
+    def both(x):
+        variables = model.init(jax.random.key(0), x, train=False)
+        return model.apply(variables, x, train=False)
+
+    try:
+        logits = jax.eval_shape(both, images)
+    except BadInput:
+        raise
+    except Exception as error:
+        raise BadInput(
+            f'{name} cannot take images {dataset.image_shape} with train=: {one_line(error)}'
+        ) from None
+    shape, wanted = getattr(logits, 'shape', type(logits).__name__), (2, dataset.num_classes)
+    require(shape == wanted, f'{name} must give logits {wanted} for 2 images; it gives {shape}.')
+
+
+def _check_own_training(cell: Cell, dataset: Dataset) -> None:
+    """BadInput where an optimiser or augmentation of the user's own does not do its part."""
+    if callable(cell.optimizer):
+        make_optimizer(cell.optimizer, epochs=cell.epochs, steps_per_epoch=1)
+    if callable(cell.augment):
+        images = jax.ShapeDtypeStruct((2, *dataset.image_shape), jnp.uint8)
+        name, key = cell.augment.__name__, jax.random.key(0)
+        try:
+            jax.eval_shape(lambda x: augment_images(key, x, cell.augment), images)
+        except BadInput:
+            raise
+        except Exception as error:
+            raise BadInput(f'{name}(key, images) raised {one_line(error)}') from None
 
 
 def training_images(cell: Cell, dataset: Dataset) -> int:
@@ -156,7 +221,11 @@ def check_cell(cell: Cell, dataset: Dataset) -> None:
         f'got {cell.cores}.',
     )
     model = make_model(cell, dataset.image_shape, dataset.num_classes)
-    variable_shapes(model, dataset.image_shape)
+    if callable(cell.model):
+        _check_own_model(cell.model.__name__, model, dataset)
+    else:
+        variable_shapes(model, dataset.image_shape)
+    _check_own_training(cell, dataset)
     kept = training_images(cell, dataset)
     steps = steps_per_epoch(kept, cell.batch_size)
     require(

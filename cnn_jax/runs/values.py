@@ -74,9 +74,6 @@ def _from_dict(kind: type[_Config], values: Mapping) -> _Config:
     made = _tuples(values)
     unknown = sorted(set(made) - {f.name for f in fields(kind)})
     try:
-        for name in ('model', 'data', 'optimizer', 'augment'):
-            if isinstance(made.get(name), Mapping) and BROUGHT in made[name]:
-                made[name] = found(made[name])
         for name, part in PARTS.items():
             if isinstance(made.get(name), Mapping):
                 unknown += sorted(f'{name}.{k}' for k in set(made[name]) - _names(part))
@@ -85,7 +82,7 @@ def _from_dict(kind: type[_Config], values: Mapping) -> _Config:
         if 'strategy' in made:
             made['strategy'] = _strategy(values['strategy'])
         if 'strategies' in made:
-            made['strategies'] = {k: _strategy(s) for k, s in made['strategies'].items()}
+            made['strategies'] = {k: _strategy(s) for k, s in values['strategies'].items()}
         return kind(**made)
     except (BadInput, TypeError, KeyError, ValueError, AttributeError) as error:
         raise BadInput(f'not the config of a {kind.__name__.lower()}: {error}') from None
@@ -104,12 +101,13 @@ def _names(part: type) -> set[str]:
 
 def _tuples(values: Mapping) -> dict:
     """JSON's lists, which are tuples in configs, and what was brought in them."""
-    return {
-        k: tuple(found(i) if isinstance(i, Mapping) and BROUGHT in i else i for i in v)
-        if isinstance(v, list)
-        else v
-        for k, v in values.items()
-    }
+    return {name: _tuple(value) for name, value in values.items()}
+
+
+def _tuple(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_tuple, value))
+    return found(value) if isinstance(value, Mapping) and BROUGHT in value else value
 
 
 def config_hash(cell: Cell) -> str:

@@ -48,10 +48,11 @@ def augment_images(
     """
     if not isinstance(augment, Augment):
         varied = augment(key, images)
+        kind = f'{getattr(varied, "dtype", type(varied).__name__)} {getattr(varied, "shape", "")}'
         require(
-            varied.shape == images.shape and varied.dtype == images.dtype,
-            f'{getattr(augment, "__name__", augment)} returned {varied.dtype} {varied.shape} for '
-            f'images {images.dtype} {images.shape}: it must keep shape and dtype.',
+            kind == f'{images.dtype} {images.shape}',
+            f'{getattr(augment, "__name__", augment)} returned {kind} for images {images.dtype} '
+            f'{images.shape}: it must keep shape and dtype.',
         )
         return varied
     crop_key, flip_key = jax.random.split(key)

@@ -8,7 +8,7 @@ import jax
 import optax
 from optax import contrib
 
-from cnn_jax.errors import is_number, require, unknown_name
+from cnn_jax.errors import BadInput, is_number, one_line, require, unknown_name
 from cnn_jax.training.kernels import Path, convolutions, kernels
 
 OPTIMIZERS = ('sgd', 'momentum', 'nesterov', 'adam', 'adamw', 'muon')
@@ -122,11 +122,15 @@ def make_optimizer(
     -0.5
     """
     if not isinstance(optimizer, Optimizer):
-        made = optimizer(epochs=epochs, steps_per_epoch=steps_per_epoch)
+        name = getattr(optimizer, '__name__', str(optimizer))
+        try:
+            made = optimizer(epochs=epochs, steps_per_epoch=steps_per_epoch)
+        except Exception as error:
+            said = one_line(error)
+            raise BadInput(f'{name}(epochs=..., steps_per_epoch=...) raised {said}') from None
         require(
             isinstance(made, optax.GradientTransformation),
-            f'{getattr(optimizer, "__name__", optimizer)} must return an Optax transformation; '
-            f'got {type(made).__name__}.',
+            f'{name} must return an Optax transformation; got {type(made).__name__}.',
         )
         return made
     require(

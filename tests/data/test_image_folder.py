@@ -107,6 +107,49 @@ def test_images_that_cannot_be_read_are_named(folder, size):
         load_image_folder(folder, image_size=size)
 
 
+def test_sixteen_bits_are_read_alike_whatever_they_hold_and_other_numbers_refused(tmp_path):
+    for value, kind in ((200, 'dark'), (51200, 'light')):
+        for i in range(2):
+            write(tmp_path, f'g/{kind}/{i}.png', Image.fromarray(np.full((4, 4), value, np.uint16)))
+    dataset = load_image_folder(tmp_path / 'g')
+    assert sorted({*dataset.train.images.ravel(), *dataset.test.images.ravel()}) == [0, 200]
+    for array, said in (
+        (np.full((4, 4), 0.7, np.float32), 'floats'),
+        (np.full((4, 4), 70000, np.int32), 'beyond 16 bits'),
+    ):
+        write(tmp_path, 'g/dark/0.tiff', Image.fromarray(array))
+        with pytest.raises(BadInput, match=f'dark/0.tiff .*{said}'):
+            load_image_folder(tmp_path / 'g')
+
+
+def test_links_hidden_files_and_names_of_splits(folder, tmp_path):
+    (folder / 'cat' / '._0.png').write_bytes(b'x')
+    (folder / '__MACOSX').mkdir()
+    write(tmp_path, 'more/10.png', Image.new('RGB', (6, 4), (10, 0, 0)))
+    (folder / 'cat' / 'more').symlink_to(tmp_path / 'more')
+    (folder / 'cat' / 'loop').symlink_to(folder / 'cat')
+    dataset = load_image_folder(folder)
+    assert len(dataset.train) + len(dataset.test) == 21
+    (folder / 'Train').mkdir()
+    with pytest.raises(BadInput, match='needs both a folder train and a folder test, or neither'):
+        load_image_folder(folder)
+
+
+def test_an_odd_exif_and_an_odd_name_are_told(folder):
+    image = Image.new('RGB', (6, 4))
+    exif = image.getexif()
+    exif[0x0112] = 'six'
+    image.save(folder / 'cat' / 'odd.png', exif=exif)
+    with pytest.raises(BadInput, match='cat/odd.png'):
+        load_image_folder(folder)
+
+
+def test_pixels_cannot_be_changed_by_what_looks_at_them(folder):
+    dataset = load_image_folder(folder)
+    with pytest.raises(ValueError, match='read-only'):
+        dataset.test.images[:] = 0
+
+
 def test_too_much_for_the_memory_is_refused_before_it_is_read(folder, monkeypatch):
     monkeypatch.setattr(module, '_MEMORY_SHARE', 1e-12)
     monkeypatch.setattr(module, '_decoded', None)
@@ -157,6 +200,9 @@ def test_hugging_face_data_sets():
     )
     for changed, said in (
         ({'train': rows}, "no split 'test'; it has train"),
+        ({'train': rows, 'test': []}, "split 'test' is empty"),
+        ({'train': [{**rows[0], 'label': 2**40}], 'test': rows}, 'whole numbers from 0 on'),
+        (rows, 'give a DatasetDict; got list'),
         ({'train': colour, 'test': rows}, 'differ in size'),
         (
             {'train': [{'img': 1}], 'test': rows},
