@@ -87,7 +87,10 @@ def test_options(arguments, said, tmp_path, monkeypatch, capsys):
         ('epochs=stop(BaseException, "a\\nb\\nc")', 'BaseException: a b c'),
         ('epochs=stop(SystemExit, 0)', 'SystemExit: 0'),
         ('epochs=stop(Mute)', 'Mute: it cannot be printed'),
-        ("data=b'shapes'", "data must be text that UTF-8 can hold; got b'shapes'"),
+        (
+            "data=b'shapes'",
+            'data must be a name, a folder, or a function that returns a Dataset; got bytes',
+        ),
         ("title=b'shapes'", 'title must be text'),
         ("title='\\udcff'", 'title must be text that UTF-8 can hold'),
         ("image_size=b'ab'", 'image_size must be None or (height, width)'),

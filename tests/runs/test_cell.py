@@ -15,7 +15,7 @@ from cnn_jax.inspection import summarize
 from cnn_jax.models import build_model
 from cnn_jax.runs import Cell, Evaluation
 from cnn_jax.runs.cell import run_cell
-from cnn_jax.runs.setup import check_cell, make_setup
+from cnn_jax.runs.setup import _Same, check_cell, make_setup
 from cnn_jax.strategies import Max, MaxBlur
 from cnn_jax.training import Optimizer, create_state
 from cnn_jax.training.augment import Augment
@@ -165,7 +165,7 @@ def test_divergence_is_a_result(dataset, tmp_path):
 
 def test_bfloat16_computes_in_it_and_keeps_float32_parameters(dataset, tmp_path):
     cell = dataclasses.replace(CELL, precision='bfloat16', epochs=1)
-    setup = make_setup(cell, dataset.image_shape, dataset.num_classes, (0.5,), (0.25,), 10)
+    setup = make_setup(_Same(cell), dataset.image_shape, dataset.num_classes, (0.5,), (0.25,), 10)
     state = create_state(setup.classifier, setup.optimizer, jax.random.key(0), dataset.image_shape)
     assert {leaf.dtype for leaf in jax.tree.leaves(state.params)} == {jnp.dtype('float32')}
     images = jnp.asarray(dataset.train.images[:16])
