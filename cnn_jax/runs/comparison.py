@@ -205,8 +205,9 @@ def check_folder(
     if not changes or (extend and only_grew and not lost):
         return
     shown = '; '.join(changes[:6]) + (f'; and {len(changes) - 6} more' if len(changes) > 6 else '')
+    command = f'--extend {options}'.strip()
     hint = (
-        f', or run what is new and keep the rest: make compare ARGS="--extend {options}"'
+        f', or run what is new and keep the rest: make compare ARGS="{command}"'
         if only_grew and not lost
         else ''
     )

@@ -69,7 +69,7 @@ def test_a_cell_that_raises_is_left_out_and_tried_again(compare, tmp_path):
         report = (tmp_path / 'run' / 'report.md').read_text(encoding='utf-8')
         assert '1 of 2 cells completed; 1 failed' in report and 'no memory for this op' in report
     code, err = compare()
-    assert code == 2 and 'strategies.mine.source' in err and '--extend' in err
+    assert code == 2 and 'strategies.mine.brought.source' in err and '--extend' in err
     code, err = compare('--extend')  # a changed definition is another cell
     assert code == 0 and 'max, seed 0: finished before' in err, err
     finished = (tmp_path / 'run').glob('cells/*/predictions.npz')
