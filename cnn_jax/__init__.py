@@ -25,3 +25,16 @@ def check_backend(*, raise_if_wrong: bool = True) -> list[Check]:
     from cnn_jax.backend import check_backend
 
     return check_backend(raise_if_wrong=raise_if_wrong)
+
+
+def set_xla_flags() -> None:
+    """Switches off the fusions of XLA:CPU that compute wrong numbers, in this process.
+
+    In a notebook: the first cell, before JAX computes anything; `cnn_jax.xla_flags` says more.
+    Experiments do it themselves.
+
+    >>> set_xla_flags()
+    """
+    from cnn_jax.xla_flags import set_xla_flags
+
+    set_xla_flags()

@@ -63,8 +63,8 @@ def remedy() -> str:
     """What to do about wrong numbers."""
     if jax.default_backend() == 'cpu' and FLAG not in os.environ.get('XLA_FLAGS', '').split():
         return (
-            f'Set XLA_FLAGS={FLAG} before Python starts, or call '
-            f'cnn_jax.xla_flags.set_xla_flags() before JAX computes anything.'
+            f'Set XLA_FLAGS={FLAG} before Python starts, or restart (a notebook: its kernel) and '
+            f'call cnn_jax.set_xla_flags() before JAX computes anything.'
         )
     return 'Trust no result of this device; try another jaxlib, and tell the developers of JAX.'
 

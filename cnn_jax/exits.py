@@ -83,7 +83,8 @@ def _one_line(boxed: str) -> str:
     words = ' '.join(
         re.sub(r'[─│╭╮╰╯├┤]+|\[/?bold\]', ' ', line).strip() for line in boxed.splitlines()
     )
-    return re.sub(r'\s+', ' ', words).strip()
+    words = re.sub(r'\s+', ' ', words).strip()
+    return re.sub(r'^([A-Z][\w ]+?) \1', r'\1', words, flags=re.IGNORECASE)  # a box's title
 
 
 def _end(message: str, code: int) -> None:

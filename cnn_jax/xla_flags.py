@@ -61,7 +61,7 @@ def set_xla_flags() -> None:
     if jax_has_started():
         raise BadInput(
             f'JAX has computed in this process without XLA_FLAGS={FLAG}: set it where the process '
-            f'starts, or call cnn_jax.xla_flags.set_xla_flags() before anything else.'
+            f'starts, or restart (a notebook: its kernel) and call cnn_jax.set_xla_flags() first.'
         )
     os.environ['XLA_FLAGS'] = wanted
 

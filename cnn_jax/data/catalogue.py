@@ -120,5 +120,6 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     return (
         f'unknown data set {name!r}{hint} '
         'Allowed: fashion_mnist, shapes, shapes_tiny, a folder of images, or an '
-        'image-classification set of tensorflow-datasets.'
+        'image-classification set of tensorflow-datasets. '
+        f'There is no folder {Path(name).absolute()}.'
     )

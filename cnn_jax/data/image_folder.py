@@ -207,7 +207,7 @@ def _each(work: Callable, paths: Sequence[Path]) -> list:
         path, error = failed[0]
         raise BadInput(
             f'{len(failed)} of {len(paths)} images cannot be read, the first {path} '
-            f'({one_line(error, at_most=120)}): mend them or take them away.'
+            f'({one_line(error, at_most=120)}): repair or remove them.'
         )
     return done
 

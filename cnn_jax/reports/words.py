@@ -236,7 +236,7 @@ def power_note(summary: Mapping[str, Any]) -> str | None:
         f'{plural(max(pairs), "paired seed")} cannot decide {plural(len(pairs), "comparison")}: '
         f'the smallest p-value possible{value}, and it must be below {ALPHA}; '
         f'at least {needed} seeds are needed: run the same command again with '
-        f'--extend --seeds {seeds}, or make compare ARGS="--extend --seeds {seeds}".'
+        f'--extend --seeds {seeds} (make compare takes that as ARGS="--extend --seeds {seeds}").'
     )
 
 

@@ -42,9 +42,10 @@ def load_config(path: Path) -> Comparison:
         raise
     except BaseException as error:  # a config may raise GeneratorExit and SystemExit, too
         raise BadInput(f'{path}{_line(path, error)}: {one_line(error)}') from None
+    defined = 'none' if config is None else f'a {type(config).__name__}'
     require(
         isinstance(config, Comparison),
-        f'{path} must define `config = Comparison(...)`; it defines {type(config).__name__}.',
+        f'{path} must define `config = Comparison(...)`; it defines {defined}.',
     )
     assert isinstance(config, Comparison)
     return _plain(path, config)

@@ -213,7 +213,7 @@ def check_folder(
     )
     raise BadInput(
         f'{folder} holds a run with another config: {shown}.\n'
-        f'Give another --output, change the config back{hint}.'
+        f'Give another --output{"," if hint else " or"} change the config back{hint}.'
     )
 
 

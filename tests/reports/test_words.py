@@ -102,8 +102,8 @@ def test_power_note_only_where_a_decision_is_impossible():
     assert power_note(summary_of(four, seeds=3)) == (
         '3 paired seeds cannot decide 4 comparisons: the smallest p-value possible, 0.2500, '
         'becomes 1.0000 after correction, and it must be below 0.05; at least 8 seeds are needed: '
-        'run the same command again with --extend --seeds 0 1 2 3 4 5 6 7, or make compare '
-        'ARGS="--extend --seeds 0 1 2 3 4 5 6 7".'
+        'run the same command again with --extend --seeds 0 1 2 3 4 5 6 7 (make compare takes that '
+        'as ARGS="--extend --seeds 0 1 2 3 4 5 6 7").'
     )
     one = {'a': ('undecided', 'undecided')}
     assert power_note(summary_of(one, seeds=6)) is None
@@ -114,7 +114,7 @@ def test_the_seeds_to_add_keep_those_that_are_there():
     summary = summary_of({'a': ('undecided', 'undecided')}, seeds=3)
     for strategy in summary['strategies'].values():
         strategy['seeds'] = [1, 7, 9]
-    assert '--extend --seeds 1 7 9 0 2 3,' in str(power_note(summary))
+    assert '--extend --seeds 1 7 9 0 2 3 (' in str(power_note(summary))
 
 
 def test_cells_note_counts_what_is_left_out():
