@@ -164,9 +164,9 @@ def run_readers(finished: Path, partial: Path, scale: int) -> list[Reader]:
         weights = [jax.tree.leaves(network.variables) for network in networks.values()]
         return chosen.title, chosen.note, [np.asarray(a).tobytes() for ws in weights for a in ws]
 
-    def in_process(cells, folders, events, **_) -> dict:
+    def in_process(cells, folders, given, events, **_) -> dict:
         return {
-            key: run_cell(cell, folders[key], dataset, trust_backend=True, log=events.log)
+            key: run_cell(cell, folders[key], given, trust_backend=True, log=events.log)
             for key, cell in cells.items()
         }
 
