@@ -224,6 +224,17 @@ def _not_the_users() -> tuple[Path, ...]:
     return tuple(Path(folder).resolve() for folder in folders)
 
 
+def holds_brought(values: Any) -> bool:
+    """Whether plain values hold a record of something brought, at any depth.
+
+    >>> holds_brought({'a': [{'brought': {'name': 'net'}}]}), holds_brought({'title': 'brought'})
+    (True, False)
+    """
+    if isinstance(values, Mapping):
+        return isinstance(values.get(BROUGHT), Mapping) or any(map(holds_brought, values.values()))
+    return isinstance(values, list | tuple) and any(map(holds_brought, values))
+
+
 def without_places(values: Any) -> Any:
     """Plain values with records that say what was brought, not where it lies.
 

@@ -16,8 +16,8 @@ from cnn_jax.ops.windows import Fill, require_2d
 from cnn_jax.strategies import Strategy
 
 Share = Annotated[float, Between(0, math.nextafter(1.0, 0.0))]  # of what dropout drops
-Blocks = Annotated[int, Between(1, 1000)]
 _MOST_BLOCKS = 1000
+Blocks = Annotated[int, Between(1, _MOST_BLOCKS)]
 
 
 class Network(nn.Module):

@@ -1,12 +1,11 @@
 """A comparison in its folder: checks first, then runs the cells that are not finished."""
 
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from cnn_jax.brought import BROUGHT, without_places
+from cnn_jax.brought import BROUGHT, holds_brought, without_places
 from cnn_jax.checksums import read_sealed, write_sealed
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, CellsFailed, Damaged, one_line, require
@@ -134,11 +133,11 @@ def _folders(cells: Mapping[CellKey, Cell], folder: Path) -> dict[CellKey, Path]
     for path in sorted((folder / 'cells').glob(f'*/{CONFIG}')):
         with suppress(BadInput):  # damaged, or of another version: not one of these cells
             values = read_json(path)
-            is_own = BROUGHT in json.dumps(values)  # which its name alone tells
+            is_own = holds_brought(values)  # which its name alone tells
             if not is_own and hash_of_values(values) == path.parent.name:
                 known.setdefault(cell_from_dict(values), path.parent)
     named = {key: folder / 'cells' / config_hash(cell) for key, cell in cells.items()}
-    own = {key for key, cell in cells.items() if BROUGHT in json.dumps(config_to_dict(cell))}
+    own = {key for key, cell in cells.items() if holds_brought(config_to_dict(cell))}
     return {key: path if key in own else known.get(cells[key], path) for key, path in named.items()}
 
 
@@ -236,7 +235,7 @@ def _old_config(path: Path) -> dict:
             f'{error} Move it away and run again: finished cells are known by their own configs.'
         ) from None
     defaults = config_to_dict(Comparison(strategies={'max': Max()}))
-    if BROUGHT in json.dumps(index['config']):  # what it names may have changed since
+    if holds_brought(index['config']):  # what it names may have changed since
         return {**defaults, **index['config']}
     try:
         return config_to_dict(comparison_from_dict(index['config']))
