@@ -51,6 +51,15 @@ def load_from_tfds(
     )
 
 
+def is_prepared(name: str, folder: Path) -> bool:
+    """Whether the data folder holds files of the set as TFDS prepares it, whole or not.
+
+    >>> is_prepared('mnist', Path('no-such-folder'))
+    False
+    """
+    return next(set_folders(folder / name), None) is not None
+
+
 def prepare_command(name: str, folder: Path) -> str:
     """The shell command that makes TFDS prepare a set in the format read here.
 
@@ -119,7 +128,7 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     hint = f': did you mean {near[0]!r}?' if near else '.'
     return (
         f'unknown data set {name!r}{hint} '
-        'Allowed: fashion_mnist, shapes, shapes_tiny, a folder of images, or an '
+        'Allowed: fashion_mnist, mnist, cifar10, shapes, shapes_tiny, a folder of images, or an '
         'image-classification set of tensorflow-datasets. '
         f'There is no folder {Path(name).absolute()}.'
     )

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cnn_jax.data.catalogue import load_from_tfds
+from cnn_jax.data.catalogue import is_prepared, load_from_tfds
+from cnn_jax.data.cifar10 import CIFAR10
 from cnn_jax.data.dataset import Dataset, Split
-from cnn_jax.data.fashion_mnist import load_fashion_mnist
 from cnn_jax.data.folders import data_dir as default_data_dir
 from cnn_jax.data.image_folder import load_image_folder
+from cnn_jax.data.mnist import FASHION_MNIST, MNIST
+from cnn_jax.data.published import load_published
 from cnn_jax.data.resize import ImageSize, checked_size, fit_image
 from cnn_jax.data.shapes import make_shapes
 from cnn_jax.errors import require
@@ -25,10 +27,10 @@ def log_to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-_OURS: dict[str, Callable[[Path, Callable[[str], None]], Dataset]] = {
-    'fashion_mnist': lambda folder, log: load_fashion_mnist(folder, log=log),
-    'shapes': lambda folder, log: make_shapes(),
-    'shapes_tiny': lambda folder, log: replace(make_shapes(train=256, test=64), name='shapes_tiny'),
+_PUBLISHED = {published.name: published for published in (FASHION_MNIST, MNIST, CIFAR10)}
+_DRAWN: dict[str, Callable[[], Dataset]] = {
+    'shapes': make_shapes,
+    'shapes_tiny': lambda: replace(make_shapes(train=256, test=64), name='shapes_tiny'),
 }
 
 
@@ -41,12 +43,12 @@ def load(
 ) -> Dataset:
     """The data set `name`, all of it in memory as uint8.
 
-    name: 'fashion_mnist' (fetched and prepared on first use), 'shapes' (2,000 + 500 drawn images,
-    nothing to download), 'shapes_tiny' (256 + 64 of them), a folder of images (see
-    `load_image_folder`), or an image-classification set of tensorflow-datasets that is prepared on
-    disk as array_record: 'mnist', 'cifar10', 'imagenette/160px-v2'... data_dir: the data folder, by
-    default `cnn_jax.data.data_dir()`; sets of tensorflow-datasets are also looked for in its own
-    default folder. image_size: (height, width) that every image is scaled and cut to, needed where
+    name: 'fashion_mnist', 'mnist' or 'cifar10' (fetched on first use, verified at every one),
+    'shapes' (2,000 + 500 drawn images, nothing to download), 'shapes_tiny' (256 + 64 of them), a
+    folder of images (see `load_image_folder`), or an image-classification set of
+    tensorflow-datasets that is prepared on disk as array_record: 'kmnist',
+    'imagenette/160px-v2'... data_dir: the data folder, by default `cnn_jax.data.data_dir()`; sets
+    of tensorflow-datasets are also looked for in its own default folder. image_size: (height, width) that every image is scaled and cut to, needed where
     a set's images differ in size. log: gets lines of progress. Raises `BadInput` for a name or a
     size that cannot be had, saying what to do.
 
@@ -55,15 +57,27 @@ def load(
     """
     folder = default_data_dir() if data_dir is None else data_dir
     size = None if image_size is None else checked_size(image_size)
-    if name in _OURS:
-        return fit_dataset(_OURS[name](folder, log), size)
-    if Path(name).expanduser().is_dir():
+    if name in _DRAWN:
+        return fit_dataset(_DRAWN[name](), size)
+    if name not in _PUBLISHED and Path(name).expanduser().is_dir():
         return load_image_folder(Path(name).expanduser(), image_size=size, log=log)
     require(not name.startswith(('.', '/', '~')), f'{name}: there is no such folder of images.')
-    from tensorflow_datasets.core import constants
 
-    folders = list(dict.fromkeys([folder, Path(constants.DATA_DIR)]))
-    return load_from_tfds(name, folders=folders, ours=list(_OURS), size=size, log=log)
+    def from_tfds() -> Dataset:
+        from tensorflow_datasets.core import constants
+
+        folders = list(dict.fromkeys([folder, Path(constants.DATA_DIR)]))
+        return load_from_tfds(
+            name, folders=folders, ours=[*_PUBLISHED, *_DRAWN], size=size, log=log
+        )
+
+    if name not in _PUBLISHED:
+        return from_tfds()
+
+    def prepared() -> Dataset | None:
+        return from_tfds() if is_prepared(name, folder) else None
+
+    return fit_dataset(load_published(_PUBLISHED[name], folder, log=log, prepared=prepared), size)
 
 
 def fit_dataset(dataset: Dataset, size: ImageSize | None) -> Dataset:

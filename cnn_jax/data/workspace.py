@@ -43,13 +43,9 @@ def scratch(folder: Path) -> Iterator[Path]:
         yield Path(path)
 
 
-def remove_leftovers(folder: Path, builder_name: str) -> None:
-    """Deletes what killed runs left in `folder`, the TFDS builder's half-written data included.
-
-    Call it only with the lock held. Other builders' data is left alone: they may be running.
-    """
-    # TFDS writes NAME/incomplete.XXXXXX_VERSION and renames it to NAME/VERSION when it is whole.
-    for leftover in (*folder.glob(f'{_SCRATCH}*'), *folder.glob(f'{builder_name}/incomplete.*')):
+def remove_leftovers(folder: Path) -> None:
+    """Deletes what killed runs left in `folder`; call it only with the lock held."""
+    for leftover in folder.glob(f'{_SCRATCH}*'):
         shutil.rmtree(leftover, ignore_errors=True)
 
 
