@@ -30,10 +30,21 @@ def _logits(
     return classifier.logits(variables, images)
 
 
-def predictor(classifier: Classifier, variables: Mapping) -> Predict:
+@partial(jax.jit, static_argnames='classifier')
+def _logits_of_floats(
+    images: Float[Array, 'batch height width channels'],
+    *,
+    classifier: Classifier,
+    variables: Mapping,
+) -> Float[Array, 'batch classes']:
+    return classifier.logits_of_floats(variables, images)
+
+
+def predictor(classifier: Classifier, variables: Mapping, *, floats: bool = False) -> Predict:
     """The function from uint8 images to logits that a classifier with these variables is.
 
-    Compiled once for all variables of a classifier.
+    With `floats`, from floating images in the same units, 0 to 255. Compiled once for all variables
+    of a classifier.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.strategies import Max
@@ -42,7 +53,8 @@ def predictor(classifier: Classifier, variables: Mapping) -> Predict:
     >>> predictor(classifier, variables)(jnp.zeros((2, 28, 28, 1), jnp.uint8)).shape
     (2, 10)
     """
-    return partial(_logits, classifier=classifier, variables=variables)
+    logits = _logits_of_floats if floats else _logits
+    return partial(logits, classifier=classifier, variables=variables)
 
 
 def padded_batches(*arrays: np.ndarray, batch_size: int) -> Iterator[tuple[int, list[np.ndarray]]]:

@@ -8,12 +8,14 @@ different shifts from the run's seed.
 import itertools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, Integer, Key, Num
 
 from cnn_jax.errors import require
 from cnn_jax.evaluation.accuracy import require_labels
-from cnn_jax.evaluation.predict import Predict, predict_logits
+from cnn_jax.evaluation.predict import Predict, padded_batches, predict_logits
+from cnn_jax.ops.shifts import fourier_shift
 
 
 def all_shifts(max_shift: int) -> Int[np.ndarray, 'shifts 2']:
@@ -86,6 +88,49 @@ def shift_consistency(
     pairs = draw_shift_pairs(key, len(images), max_shift=max_shift)
     answers = shifted_answers(predict, images, pairs, border=border, batch_size=batch_size)
     return (answers[:, 0] == answers[:, 1]).astype(np.float32)
+
+
+@jax.jit
+def _between_pixels(images: jax.Array, halves: jax.Array) -> jax.Array:
+    """Each image moved by its (down, right), in half pixels, its border circular."""
+    one = jax.vmap(lambda image, half: fourier_shift(image[None], half[0] / 2, half[1] / 2)[0])
+    return one(images, halves)
+
+
+def half_pixel_consistency(
+    predict: Predict,
+    images: Num[np.ndarray, 'images height width channels'],
+    *,
+    key: Key[jax.Array, ''],
+    max_shift: int = 3,
+    batch_size: int = 256,
+) -> Float[np.ndarray, 'images']:
+    """For each image 1 where two random shifts, whole or half pixels, get the same answer, else 0.
+
+    As `shift_consistency`, with a circular border, the shifts from all multiples of half a pixel up
+    to `max_shift`: between pixels the image is what its frequencies say (`fourier_shift`), so it
+    may pass its range. Michaeli et al., CVPR 2023, section 5, look at such shifts, because a
+    network can be consistent under whole circular ones and not between them. `predict` gets
+    floating images in the units of `images`: `predictor(classifier, variables, floats=True)`.
+
+    >>> def left(images):
+    ...     return images.reshape(len(images), 2, 2).sum(2) * 1.0
+    >>> images = np.array([0, 1, 0, 0], np.float32).reshape(1, 1, 4, 1)
+    >>> half_pixel_consistency(left, images, key=jax.random.key(0), max_shift=1).shape
+    (1,)
+    """
+    pairs = draw_shift_pairs(key, len(images), max_shift=2 * max_shift)
+    values = np.asarray(images, np.float32)
+    answers = []
+    for which in (0, 1):
+        logits = [
+            np.asarray(predict(_between_pixels(jnp.asarray(batch), jnp.asarray(halves))))[:real]
+            for real, (batch, halves) in padded_batches(
+                values, pairs[:, which], batch_size=batch_size
+            )
+        ]
+        answers.append(np.concatenate(logits).argmax(1))
+    return (answers[0] == answers[1]).astype(np.float32)
 
 
 def correct_under_all_shifts(

@@ -31,6 +31,7 @@ class Classifier:
     model: nn.Module
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    margin: int = 0  # pixels at each side that the model does not see
 
     def __post_init__(self):
         require(
@@ -40,24 +41,33 @@ class Classifier:
             f'mean (0 to 1) and std (above 0) must hold a number for each channel; '
             f'got {self.mean} and {self.std}.',
         )
+        require(
+            type(self.margin) is int and self.margin >= 0,
+            f'margin must be a number of pixels of at least 0; got {self.margin!r}.',
+        )
 
     def normalise(
         self, images: UInt8[Array, 'batch height width channels']
     ) -> Float[Array, 'batch height width channels']:
-        """(images / 255 - mean) / std, in float32."""
+        """(images / 255 - mean) / std, in float32, without the margin."""
         hint = channels_first_hint(images.shape, len(self.mean))
         require(
             images.ndim == 4 and images.dtype == jnp.uint8 and images.shape[-1] == len(self.mean),
             f'images must be uint8 (batch, height, width, {len(self.mean)}); '
             f'got {images.dtype} {images.shape}{hint}.',
         )
+        return self._scaled(images)
+
+    def _scaled(self, images: Array) -> Array:
         scale = 1 / (255 * jnp.array(self.std, jnp.float32))
         offset = jnp.array(self.mean, jnp.float32) / jnp.array(self.std, jnp.float32)
-        return images.astype(jnp.float32) * scale - offset
+        inner = [slice(self.margin, side - self.margin) for side in images.shape[1:3]]
+        return images[:, inner[0], inner[1]].astype(jnp.float32) * scale - offset
 
     def init(self, key: Key[Array, ''], image_shape: tuple[int, int, int]) -> Mapping:
         """Fresh variables: 'params' and 'batch_stats'."""
-        images = jnp.zeros((1, *image_shape), jnp.float32)  # only their shape counts
+        whole = jnp.zeros((1, *image_shape), jnp.uint8)
+        images = jnp.zeros(jax.eval_shape(self._scaled, whole).shape)  # only their shape counts
         variables = jax.jit(lambda key: self.model.init(key, images, train=False))(key)
         return {'params': variables['params'], 'batch_stats': variables.get('batch_stats', {})}
 
@@ -66,6 +76,12 @@ class Classifier:
     ) -> Float[Array, 'batch classes']:
         """Logits for evaluation: running batch statistics, nothing random."""
         return cast(Array, self.model.apply(variables, self.normalise(images), train=False))
+
+    def logits_of_floats(
+        self, variables: Mapping, images: Float[Array, 'batch height width channels']
+    ) -> Float[Array, 'batch classes']:
+        """`logits` of images that are no whole numbers but in the same units, 0 to 255."""
+        return cast(Array, self.model.apply(variables, self._scaled(images), train=False))
 
     def train_logits(
         self,

@@ -12,6 +12,7 @@ from flax import linen as nn
 from cnn_jax.errors import BadInput, require, unknown_name
 from cnn_jax.models.alexnet import AlexNet
 from cnn_jax.models.convnet1 import ConvNet1
+from cnn_jax.models.convnet3 import ConvNet3
 from cnn_jax.models.convnext import ConvNeXt
 from cnn_jax.models.densenet import DenseNet
 from cnn_jax.models.googlenet import GoogLeNet
@@ -29,6 +30,8 @@ _Bottleneck = partial(ResNet, bottleneck=True)
 _REGISTRY: Mapping[str, partial[Network]] = {
     'lenet5': partial(LeNet5),
     'convnet1': partial(ConvNet1),
+    'convnet1_3x3': partial(ConvNet1, window=3),
+    'convnet3': partial(ConvNet3),
     'quicknet': partial(QuickNet),
     'alexnet': partial(AlexNet),
     'nin': partial(NIN),

@@ -15,6 +15,9 @@ from cnn_jax.checksums import read_result, read_sealed
 from cnn_jax.errors import BadInput, Damaged, require
 from cnn_jax.files import parse_json, read_json
 
+SAME_WITHIN = 0.005
+"""Half a point, of runs that did not say."""
+
 Status = Literal['completed', 'diverged', 'failed', 'missing']
 
 
@@ -57,6 +60,16 @@ class Run:
     def baseline(self) -> str:
         """The strategy that the others are compared with, or '' where the config names none."""
         return str(self.config.get('baseline') or '')
+
+    @property
+    def same_within(self) -> float:
+        """Differences below this are called the same."""
+        return float(self.config.get('same_within', SAME_WITHIN))
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """The planned numbers of seeds, where seeds are added until all is decided."""
+        return tuple(self.config.get('looks', ()))
 
     @property
     def strategies(self) -> tuple[str, ...]:
@@ -203,6 +216,9 @@ def _require_own(path: Path, config: Mapping[str, Any], strategy: str, seed: int
     strategies = config.get('strategies')
     named = strategies.get(strategy) if isinstance(strategies, dict) else None
     expected = {**config, 'strategy': named, 'seed': seed}
+    rate = (config.get('learning_rates') or {}).get(strategy)
+    if rate is not None:
+        expected['optimizer'] = {**config['optimizer'], 'learning_rate': rate}
     expected = without_places(expected)
     for key, value in without_places(read_json(path)).items():
         if not _agree(value, expected.get(key)):

@@ -18,6 +18,7 @@ from cnn_jax.reports.protocol import environment_section, leftover_cells, protoc
 from cnn_jax.reports.run import Run
 from cnn_jax.reports.shift_maps import choose_shift_panels, plot_shift_maps
 from cnn_jax.reports.summary import METRICS, own_metrics
+from cnn_jax.reports.verdicts import ALPHA, alphas
 from cnn_jax.reports.words import (
     NONE,
     answer,
@@ -38,7 +39,12 @@ from cnn_jax.reports.words import (
 from cnn_jax.style import png, svg
 
 GALLERY = 'gallery.html'
-_MARKS = {'better': '▲ better', 'worse': '▼ worse', 'undecided': '○ undecided'}
+_MARKS = {
+    'better': '▲ better',
+    'worse': '▼ worse',
+    'same': '＝ the same',
+    'undecided': '○ undecided',
+}
 
 
 def build_page(run: Run, summary: Mapping[str, Any]) -> Page:
@@ -137,7 +143,10 @@ def _differences(summary: Mapping[str, Any]) -> Table:
             points(row['difference']),
             interval_points(row['ci95']),
             probability(row['p_value']),
+            probability(row['p_sign_flip']),
             probability(row['p_holm']),
+            probability(row['p_same']),
+            points(row['smallest_difference']).lstrip('+'),
             _MARKS[row['verdict']],
         )
         for metric in METRICS
@@ -145,12 +154,16 @@ def _differences(summary: Mapping[str, Any]) -> Table:
         if row['metric'] == metric
     )
     return Table(
-        ('strategy', 'metric', 'difference', '95% interval', 'p', 'p (Holm)', 'verdict'),
+        (
+            *('strategy', 'metric', 'difference', '95% interval', 'p (t)', 'p (sign flip)'),
+            *('p (Holm)', 'p (same)', 'could show', 'verdict'),
+        ),
         rows,
-        numeric=frozenset(range(2, 6)),
+        numeric=frozenset(range(2, 9)),
         caption=(
             f'Difference from {baseline} in percentage points, paired by seed, with its paired 95% '
-            't-interval; p is the two-sided sign-flip test.'
+            't-interval; the verdict rests on p (Holm) and p (same). "Could show" is the smallest '
+            'difference that these seeds would have shown with a chance of 80%.'
         ),
     )
 
@@ -291,18 +304,29 @@ def _how_to_read(run: Run) -> Section:
         ),
         (
             'p',
-            'exact two-sided sign-flip test over the paired seeds (a fixed-seed sample of sign '
-            'patterns above 20 seeds); p (Holm) is corrected for the number of strategies, within '
-            'each metric.',
+            '(t): two-sided paired t-test over the seeds. (sign flip): the exact test that takes '
+            'nothing for granted but symmetry (a fixed-seed sample of sign patterns above 20 '
+            'seeds), and cannot go below 2 / 2^seeds. (Holm): that of the t-test, corrected for '
+            'all comparisons of this page. (same): two one-sided t-tests that the difference is '
+            f'smaller than {100 * run.same_within:g} points, corrected likewise.',
         ),
         (
             'Verdict',
-            'better or worse only where p (Holm) is below 0.05 and the 95% interval excludes 0. '
-            'Undecided means that these seeds cannot tell, not that the two are equal.',
+            f'better or worse where p (Holm) is below {_level(run)}; else the same where p (same) '
+            'is; else undecided: these seeds cannot tell. So at most 5% of such pages claim a '
+            'difference where there is none, and at most 5% a sameness that is none.',
         ),
         (f'A dash ({NONE})', 'not measured, or nothing to compute it from.'),
     )
     return Section('How to read this', (Bullets(items),))
+
+
+def _level(run: Run) -> str:
+    if not run.looks:
+        return f'{ALPHA}'
+    shares = listing([f'{alpha:.4f}' for alpha in alphas(run.looks)], at_most=20)
+    looks = listing([str(look) for look in run.looks], at_most=20)
+    return f'{shares} at the planned looks after {looks} seeds, {ALPHA} in all'
 
 
 def _border(name: object) -> str:

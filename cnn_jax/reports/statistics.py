@@ -1,22 +1,16 @@
-"""Statistics over paired seeds: intervals, sign-flip p-values, Holm's correction, verdicts."""
+"""Statistics over paired seeds: intervals, p-values and Holm's correction."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy import stats
 
 from cnn_jax.errors import require
 
-ALPHA = 0.05
-"""A difference is decided when its Holm-corrected p-value is below this."""
-
 EXACT_UP_TO = 20
 """Up to this many pairs every sign pattern is counted; beyond it a fixed-seed sample is drawn."""
-
-Verdict = Literal['better', 'worse', 'undecided']
 
 
 @dataclass(frozen=True)
@@ -109,36 +103,53 @@ def sign_flip_p_value(differences: Sequence[float], draws: int = 100_000) -> flo
     return float(np.count_nonzero(np.abs(sums) >= threshold) / len(sums))
 
 
-def smallest_p(pairs: int) -> float:
-    """The smallest two-sided p-value that the sign-flip test can give with this many pairs.
+def paired_t_p_value(differences: Sequence[float]) -> float:
+    """The two-sided p-value of Student's paired t-test that the differences have mean 0.
 
-    >>> smallest_p(3), smallest_p(6)
-    (0.25, 0.03125)
+    1 for a single difference, which cannot be tested; 0 where all are one value other than 0.
+    Raises `BadInput` for no differences.
+
+    >>> round(paired_t_p_value([0.1, 0.2, 0.3]), 4), paired_t_p_value([0.1])
+    (0.0742, 1.0)
     """
-    require(pairs >= 1, f'the number of pairs must be at least 1, {pairs} was given.')
-    return 2 / 2**pairs
+    return min(1.0, 2 * _upper_tail(differences, 0.0, two_sided=True))
 
 
-def can_decide(pairs: int, comparisons: int) -> bool:
-    """Whether any of that many comparisons can be decided with that many paired seeds.
+def equivalence_p_value(differences: Sequence[float], within: float) -> float:
+    """The p-value of two one-sided t-tests (TOST) that the mean lies outside (-within, within).
 
-    >>> can_decide(3, 4), can_decide(8, 4)
-    (False, True)
+    Schuirmann 1987: the larger of the p-values against -within and against within. Small means
+    that the two are the same but for less than `within`, in the unit of the differences.
+
+    >>> round(equivalence_p_value([0.1, 0.2, 0.3], within=0.5), 4)
+    0.0175
     """
-    return smallest_p(pairs) * comparisons < ALPHA
+    below = _upper_tail([-d for d in differences], -within)
+    above = _upper_tail(differences, -within)
+    return max(below, above)
 
 
-def seeds_needed(comparisons: int) -> int:
-    """The fewest paired seeds with which one of `comparisons` comparisons can be decided.
+def _upper_tail(differences: Sequence[float], null: float, *, two_sided: bool = False) -> float:
+    """P(T >= t) with t of the mean's distance from `null`; of its absolute value if `two_sided`."""
+    require(len(differences) > 0, 'a t-test needs at least 1 difference, 0 were given.')
+    if len(differences) < 2:
+        return 1.0
+    mean, sd = math.fsum(differences) / len(differences), standard_deviation(differences)
+    distance = abs(mean - null) if two_sided else mean - null
+    # Values that are equal on paper differ in floating point: they count as equal.
+    if sd <= 1e-12 * max(map(abs, differences), default=0.0):
+        return 0.0 if distance > 1e-12 * abs(mean) else 1.0
+    return float(stats.t.sf(distance * math.sqrt(len(differences)) / sd, len(differences) - 1))
 
-    >>> [seeds_needed(comparisons) for comparisons in (1, 5, 10)]
-    [6, 8, 9]
+
+def standard_deviation(values: Sequence[float]) -> float:
+    """The sample standard deviation (n - 1) of at least two values.
+
+    >>> standard_deviation([1.0, 3.0])
+    1.4142135623730951
     """
-    require(comparisons >= 1, f'comparisons must be at least 1, {comparisons} was given.')
-    pairs = 1
-    while not can_decide(pairs, comparisons):
-        pairs += 1
-    return pairs
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
@@ -154,19 +165,3 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
         highest = max(highest, min(1.0, p_values[index] * (len(p_values) - rank)))
         corrected[index] = highest
     return tuple(corrected)
-
-
-def verdict(difference: Estimate, p_holm: float) -> Verdict:
-    """Better or worse only where p after Holm is below 0.05 and the 95% interval excludes 0.
-
-    >>> verdict(Estimate(0.02, (0.01, 0.03)), p_holm=0.04)
-    'better'
-    >>> verdict(Estimate(0.02, (0.01, 0.03)), p_holm=0.25)
-    'undecided'
-    """
-    if difference.ci95 is None or not p_holm < ALPHA:
-        return 'undecided'
-    low, high = difference.ci95
-    if low > 0:
-        return 'better'
-    return 'worse' if high < 0 else 'undecided'

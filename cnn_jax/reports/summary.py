@@ -5,16 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cnn_jax.brought import said
+from cnn_jax.reports.power import seeds_to_decide, smallest_difference
 from cnn_jax.reports.run import CellResult, Run
 from cnn_jax.reports.statistics import (
-    holm,
     mean_interval,
-    paired_difference,
-    paired_differences,
     share_interval,
     sign_flip_p_value,
-    verdict,
+    standard_deviation,
 )
+from cnn_jax.reports.verdicts import ALPHA, Decision, decide
 
 NEAR_CHANCE = 3.0, 0.25, 0.5
 """Times chance; share of the way from chance to all right; share of that to the best strategy."""
@@ -32,8 +31,11 @@ def summarize_run(run: Run) -> dict[str, Any]:
     what was not measured. Intervals of shares end at 0 and 1. `consistent_and_right` is the share
     of images that get their own class under both shifts; `near_chance` says that a strategy's
     accuracy is (see `near_chance`), so that its consistency says little. Throughput is the median
-    over seeds. Holm's correction is over the strategies that share at least one seed with the
-    baseline, within each metric.
+    over seeds. Verdicts are by the rule of `cnn_jax.reports.verdicts`, the family being all
+    strategies that share a seed with the baseline, in all metrics. Of each comparison also:
+    `p_sign_flip`, the exact sign-flip test; `smallest_difference`, which these seeds would have
+    shown with a chance of 80%; `seeds_to_decide`, how many it would take where the verdict is
+    undecided, were the estimates the truth.
 
     >>> from pathlib import Path
     >>> config = {'baseline': 'max', 'strategies': {}}
@@ -54,9 +56,7 @@ def summarize_run(run: Run) -> dict[str, Any]:
         'config': dict(run.config),
         'environment': dict(finished[0].environment) if finished else {},
         'strategies': strategies,
-        'comparisons': [
-            row for metric in (*METRICS, *own_metrics(run)) for row in _comparisons(run, metric)
-        ],
+        'comparisons': _comparisons(run),
     }
 
 
@@ -137,33 +137,63 @@ def _ends(ci95: tuple[float, float] | None) -> list[float] | None:
     return None if ci95 is None else list(ci95)
 
 
-def _by_seed(run: Run, strategy: str, metric: str) -> Mapping[int, float]:
-    return {cell.seed: float(cell.result[metric]) for cell in run.select(strategy, 'completed')}
-
-
-def _comparisons(run: Run, metric: str) -> list[dict[str, Any]]:
-    """One row for each strategy but the baseline; empty where the baseline is not in the run."""
+def _comparisons(run: Run) -> list[dict[str, Any]]:
+    """A row for each metric and strategy but the baseline; none where that is not in the run."""
     if run.baseline not in run.strategies:
         return []
-    baseline = _by_seed(run, run.baseline, metric)
-    others = {n: _by_seed(run, n, metric) for n in run.strategies if n != run.baseline}
-    paired = {n: paired_differences(values, baseline) for n, values in others.items()}
-    p_values = {n: sign_flip_p_value(pairs) for n, pairs in paired.items() if pairs}
-    corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
-    rows = []
-    for name, values in others.items():
-        row = {'baseline': run.baseline, 'strategy': name, 'metric': metric}
-        if name in p_values:
-            difference = paired_difference(values, baseline)
-            row |= {
-                'difference': difference.mean,
-                'ci95': _ends(difference.ci95),
-                'p_value': p_values[name],
-                'p_holm': corrected[name],
-                'verdict': verdict(difference, corrected[name]),
-            }
-        else:
-            row |= dict.fromkeys(('difference', 'ci95', 'p_value', 'p_holm'))
-            row |= {'verdict': 'undecided'}
-        rows.append(row)
-    return rows
+    others = [name for name in run.strategies if name != run.baseline]
+    family = {
+        (metric, name): _differences(run, name, metric)
+        for metric in (*METRICS, *own_metrics(run))
+        for name in others
+    }
+    within = {key: run.same_within if key[0] in METRICS else 0.0 for key in family}
+    decisions = decide(family, same_within=within, looks=run.looks)
+    return [
+        {'baseline': run.baseline, 'strategy': name, 'metric': metric}
+        | _comparison(
+            differences, decisions.get((metric, name)), len(decisions), within[metric, name]
+        )
+        for (metric, name), differences in family.items()
+    ]
+
+
+def _differences(run: Run, strategy: str, metric: str) -> dict[int, float]:
+    """Strategy minus baseline for each seed that both have completed."""
+    values, baseline = (
+        {cell.seed: float(cell.result[metric]) for cell in run.select(name, 'completed')}
+        for name in (strategy, run.baseline)
+    )
+    return {seed: value - baseline[seed] for seed, value in values.items() if seed in baseline}
+
+
+_EMPTY = ('difference', 'ci95', 'p_value', 'p_holm', 'p_same', 'p_sign_flip')
+_EMPTY += ('smallest_difference', 'seeds_to_decide')
+
+
+def _comparison(
+    differences: Mapping[int, float], decision: Decision | None, family: int, within: float
+) -> dict[str, Any]:
+    if decision is None:
+        return {**dict.fromkeys(_EMPTY), 'seeds': 0, 'verdict': 'undecided'}
+    values = list(differences.values())[: decision.seeds]
+    estimate = mean_interval(values)
+    sd = standard_deviation(values) if len(values) > 1 else None
+    alpha = (decision.alpha or ALPHA) / family  # that of the strictest step of Holm's
+    wanted = decision.verdict == 'undecided' and sd is not None
+    return {
+        'difference': estimate.mean,
+        'ci95': _ends(estimate.ci95),
+        'p_value': decision.p_value,
+        'p_holm': decision.p_holm,
+        'p_same': decision.p_same,
+        'p_sign_flip': sign_flip_p_value(values),
+        'smallest_difference': None
+        if sd is None
+        else smallest_difference(sd, len(values), alpha),
+        'seeds_to_decide': seeds_to_decide(estimate.mean, sd, alpha, within=within)
+        if wanted and sd is not None
+        else None,
+        'seeds': decision.seeds,
+        'verdict': decision.verdict,
+    }

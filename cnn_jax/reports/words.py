@@ -1,10 +1,9 @@
 """Numbers and findings in words; all of them read the summary and nothing else."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cnn_jax.reports.statistics import ALPHA, can_decide, seeds_needed, smallest_p
+from cnn_jax.reports.run import SAME_WITHIN
 from cnn_jax.reports.summary import METRICS
 
 NONE = '–'
@@ -15,6 +14,8 @@ _CLAIMS = {
     ('accuracy', 'worse'): 'less accurate',
     ('consistency', 'better'): 'more shift-consistent',
     ('consistency', 'worse'): 'less shift-consistent',
+    ('accuracy', 'same'): 'as accurate',
+    ('consistency', 'same'): 'as shift-consistent',
 }
 
 
@@ -165,8 +166,11 @@ def answer(summary: Mapping[str, Any]) -> str:
     if not decided:
         return f'{start} no difference is decided, neither in accuracy nor in shift consistency.'
     undecided = any(row['verdict'] == 'undecided' for row in summary['comparisons'])
+    same = any(row['verdict'] == 'same' for row in summary['comparisons'])
+    within = summary['config'].get('same_within', SAME_WITHIN)
+    how = f' (to within {100 * within:g} points)' if same else ''
     end = '; every other difference is undecided.' if undecided else '.'
-    return f'{start} {"; ".join(decided)}{end}'
+    return f'{start} {"; ".join(decided)}{how}{end}'
 
 
 def measured(summary: Mapping[str, Any]) -> str | None:
@@ -214,30 +218,34 @@ def chance_note(summary: Mapping[str, Any]) -> str | None:
 
 
 def power_note(summary: Mapping[str, Any]) -> str | None:
-    """Says so, and how many seeds it would take, where the seeds cannot decide anything.
+    """What differences the seeds could have shown, and how many seeds the rest would take.
 
-    >>> seeds = {'max': {'seeds': [0, 1, 2]}, 'avg': {'seeds': [0, 1, 2]}}
-    >>> rows = [{'baseline': 'max', 'strategy': 'avg', 'metric': 'accuracy'}]
-    >>> power_note({'strategies': seeds, 'comparisons': rows}).split(': ')[0]
-    '3 paired seeds cannot decide 1 comparison'
+    >>> row = {'seeds': 8, 'smallest_difference': 0.012, 'seeds_to_decide': 30}
+    >>> found = {'strategy': 'avg', 'metric': 'accuracy', 'verdict': 'undecided', **row}
+    >>> print(power_note({'comparisons': [found]}))
+    These seeds show a difference, with a chance of 80%, from 1.20 points on in accuracy. \
+What is undecided would take about 30 paired seeds.
     """
-    pairs = pair_counts(summary)
-    if not pairs or can_decide(max(pairs), len(pairs)):
+    ranges = []
+    for metric in METRICS:
+        sizes = [
+            row['smallest_difference']
+            for row in summary['comparisons']
+            if row['metric'] == metric and row.get('smallest_difference') is not None
+        ]
+        if sizes:
+            low, high = (f'{100 * size:.2f}' for size in (min(sizes), max(sizes)))
+            ranges.append(f'{low if low == high else f"{low} to {high}"} points on in {metric}')
+    if not ranges:
         return None
-    least, needed = smallest_p(max(pairs)), seeds_needed(len(pairs))
-    there = sorted({seed for s in summary['strategies'].values() for seed in s['seeds']})
-    new = (seed for seed in itertools.count() if seed not in there)
-    seeds = ' '.join(map(str, [*there, *itertools.islice(new, max(0, needed - len(there)))]))
-    value = f' is {probability(least)}'
-    if len(pairs) > 1:
-        corrected = probability(min(1.0, least * len(pairs)))
-        value = f', {probability(least)}, becomes {corrected} after correction'
-    return (
-        f'{plural(max(pairs), "paired seed")} cannot decide {plural(len(pairs), "comparison")}: '
-        f'the smallest p-value possible{value}, and it must be below {ALPHA}; '
-        f'at least {needed} seeds are needed: run the same command again with '
-        f'--extend --seeds {seeds} (make compare takes that as ARGS="--extend --seeds {seeds}").'
-    )
+    undecided = [row for row in summary['comparisons'] if row['verdict'] == 'undecided']
+    text = f'These seeds show a difference, with a chance of 80%, from {" and ".join(ranges)}.'
+    if not undecided:
+        return text
+    needed = [row['seeds_to_decide'] for row in undecided]
+    if any(number is None for number in needed):
+        return f'{text} What is undecided would take more than 10,000 paired seeds.'
+    return f'{text} What is undecided would take about {max(needed):,} paired seeds.'
 
 
 def cells_note(summary: Mapping[str, Any]) -> str | None:

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import tyro
 
@@ -16,10 +16,14 @@ from cnn_jax.errors import BadInput, one_line, require, unknown_name
 from cnn_jax.exits import BAD_INPUT, parse_options
 from cnn_jax.models import model_names
 from cnn_jax.runs.config import Comparison, Evaluation
+from cnn_jax.runs.study import Study
 from cnn_jax.runs.values import comparison_from_dict, config_to_dict
 from cnn_jax.strategies import strategy_named, strategy_names
 from cnn_jax.training import Optimizer
 from cnn_jax.training.augment import Augment
+
+
+ConfigT = TypeVar('ConfigT', Comparison, Study)
 
 
 def load_config(path: Path) -> Comparison:
@@ -27,6 +31,15 @@ def load_config(path: Path) -> Comparison:
 
     Modules beside the file can be imported by it, and by the processes that train.
     """
+    return _plain(path, _config_of(path, Comparison))
+
+
+def load_study(path: Path) -> Study:
+    """The `config` of a file that defines a study; BadInput as by `load_config`."""
+    return _config_of(path, Study)
+
+
+def _config_of(path: Path, kind: type[ConfigT]) -> ConfigT:
     try:
         found = path.is_file()
     except (OSError, ValueError) as error:  # a name that the system cannot hold
@@ -44,11 +57,11 @@ def load_config(path: Path) -> Comparison:
         raise BadInput(f'{path}{_line(path, error)}: {one_line(error)}') from None
     defined = 'none' if config is None else f'a {type(config).__name__}'
     require(
-        isinstance(config, Comparison),
-        f'{path} must define `config = Comparison(...)`; it defines {defined}.',
+        isinstance(config, kind),
+        f'{path} must define `config = {kind.__name__}(...)`; it defines {defined}.',
     )
-    assert isinstance(config, Comparison)
-    return _plain(path, config)
+    assert isinstance(config, kind)
+    return config
 
 
 def _plain(path: Path, config: Comparison) -> Comparison:
@@ -80,7 +93,7 @@ def _unknown_field(path: Path, error: TypeError) -> BadInput:
     where = f'{path}{_line(path, error)}'
     if match is None:
         return BadInput(f'{where}: {one_line(error)}')
-    known = {cls.__name__: cls for cls in (Comparison, Optimizer, Augment, Evaluation)}
+    known = {cls.__name__: cls for cls in (Study, Comparison, Optimizer, Augment, Evaluation)}
     cls = known.get(match[1])
     if cls is None:
         return BadInput(f'{where}: {one_line(error)}')

@@ -1,7 +1,7 @@
 """A comparison in its folder: checks first, then runs the cells that are not finished."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,8 +30,8 @@ from cnn_jax.strategies import Max
 from cnn_jax.version import package_version
 
 INDEX = 'comparison.json'
-_MAY_GROW = ('seeds', 'strategies')
-_OF_THE_REPORT = ('title', 'baseline')  # fields that no cell depends on
+_MAY_GROW = ('seeds', 'strategies', 'learning_rates')
+_OF_THE_REPORT = ('title', 'baseline', 'same_within', 'looks')  # fields that no cell depends on
 
 
 def run_comparison(
@@ -43,6 +43,8 @@ def run_comparison(
     workers: int | None = None,
     extend: bool = False,
     trust_backend: bool = False,
+    store: Path | None = None,
+    only: Callable[[Cell], bool] = lambda cell: True,
 ) -> dict[CellKey, str]:
     """Runs every cell of the comparison that is not finished in `folder`.
 
@@ -51,31 +53,32 @@ def run_comparison(
     run or the folder cannot be used: not writable, in use, of other data, or holding another
     comparison (`extend` allows more seeds and strategies in it) or a damaged result that cannot be
     made again. Raises Interrupted when asked to stop. `trust_backend` goes on where
-    `cnn_jax.backend.check_backend` finds wrong numbers.
+    `cnn_jax.backend.check_backend` finds wrong numbers. The cells lie in `store`, by default the
+    same folder; `only` chooses those that are run.
     """
-    progress, cells = progress or Progress(), cells_of(comparison)
+    progress, cells, store = progress or Progress(), cells_of(comparison), store or folder
     for key, cell in cells.items():
         _check(key, cell, dataset, raise_all=False)
     make_folder(folder)
     with locked(folder):
         check_folder(comparison, folder, extend=extend)
-        for place in (folder, *folder.glob('*/'), *folder.glob('cells/*/')):
+        for place in (folder, *folder.glob('*/'), *store.glob('cells/*/')):
             remove_leftovers(place)
-        folders = _folders(cells, folder)
+        folders = _folders(cells, store)
         _check_data(folder / INDEX, dataset)
         todo = {
             key: cell
             for key, cell in cells.items()
-            if _is_open(key, folders[key], last_step(cell, dataset), progress)
+            if only(cell) and _is_open(key, folders[key], last_step(cell, dataset), progress)
         }
-        for key in cells.keys() - todo.keys():
+        for key in cells.keys() - todo.keys():  # those that are not to be run may not be there
             _check_data(folders[key] / ENVIRONMENT, dataset)
         index = {
             'config': config_to_dict(comparison),
             'class_names': list(dataset.class_names),
             'data_fingerprint': dataset.fingerprint,
             'cells': [
-                {'strategy': name, 'seed': seed, 'folder': str(path.relative_to(folder))}
+                {'strategy': name, 'seed': seed, 'folder': os.path.relpath(path, folder)}
                 for (name, seed), path in folders.items()
             ],
         }
@@ -196,7 +199,11 @@ def check_folder(
     )
     changes = config_difference(old, new)
     only_grew = all(change.startswith(tuple(_MAY_GROW)) for change in changes)
+    rates = old.get('learning_rates', {})
     lost = [s for s in old['seeds'] if s not in new['seeds']] + [
+        name for name, rate in rates.items() if new['learning_rates'].get(name) != rate
+    ]
+    lost += [
         name
         for name, strategy in old['strategies'].items()
         if _without_source(new['strategies'].get(name)) != _without_source(strategy)

@@ -5,7 +5,7 @@ file and source (`cnn_jax.brought`).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -34,11 +34,20 @@ TAKEN = (  # names in results and summaries; a metric of the user's own needs an
     'accuracy',
     'loss',
     'consistency',
-    'consistency_zero',
     'consistency_circular',
+    'consistency_half_pixel',
     'consistent_and_right',
     'worst_case_accuracy',
     'worst_case_images',
+    'ece',
+    'corruption_accuracy',
+    'corruption_accuracies',
+    'rotation_accuracy',
+    'scale_accuracy',
+    'aliasing',
+    'aliasing_by_layer',
+    'equivariance_error',
+    'equivariance_by_layer',
     'near_chance',
     'missing',
     'failed',
@@ -49,6 +58,11 @@ TAKEN = (  # names in results and summaries; a metric of the user's own needs an
     'metric',
 )
 PRECISIONS = ('float32', 'bfloat16')
+CHEAP = ('ece', 'circular', 'worst_case')
+ALL_MEASURES = (
+    *CHEAP,
+    *('half_pixel', 'corruptions', 'rotation', 'scale', 'aliasing', 'equivariance'),
+)
 
 
 def _require_int(name: str, value: object, least: int) -> None:
@@ -70,6 +84,15 @@ class Evaluation:
     Attributes:
         max_shift: Pixels each way, for shift consistency, worst case and maps.
         border: The border that the headline consistency uses, 'zero' or 'circular'.
+        measures: What is measured beside accuracy, loss, consistency and the share of images that
+            are consistent and right: 'ece' (calibration), 'circular' (consistency with a circular
+            border), 'worst_case' (right under all shifts), 'half_pixel' (consistency between
+            pixels), 'corruptions', 'rotation' and 'scale' (accuracy under them, a mean over five
+            severities), 'aliasing' (energy that is too fine where a map is sampled) and
+            'equivariance' (how far the poolings are from moving with the image). The first three
+            are the default, the last three cost the least of the rest.
+        hard_images: How many test images, evenly spread, are corrupted, rotated, scaled and moved
+            between pixels; 0: all.
         worst_case_images: How many test images, evenly spread, are tried under all shifts; 0: all.
         maps: How many test images get a map of probability over shifts.
         batch_size: Images in one forward pass.
@@ -79,6 +102,8 @@ class Evaluation:
 
     max_shift: int = 3
     border: str = 'zero'
+    measures: tuple[str, ...] = CHEAP
+    hard_images: int = 1000
     worst_case_images: int = 500
     maps: int = 16
     batch_size: int = 250
@@ -87,10 +112,18 @@ class Evaluation:
     def __post_init__(self):
         _require_int('evaluation.max_shift', self.max_shift, 1)
         _require_int('evaluation.worst_case_images', self.worst_case_images, 0)
+        _require_int('evaluation.hard_images', self.hard_images, 0)
         _require_int('evaluation.maps', self.maps, 0)
         _require_int('evaluation.batch_size', self.batch_size, 1)
         if self.border not in ('zero', 'circular'):
             raise unknown_name('evaluation.border', str(self.border), ('zero', 'circular'))
+        require(
+            isinstance(self.measures, tuple),
+            f'evaluation.measures must be a tuple of names; got {self.measures!r}.',
+        )
+        for measure in self.measures:
+            if measure not in ALL_MEASURES:
+                raise unknown_name('measure', str(measure), ALL_MEASURES)
         require(
             isinstance(self.metrics, tuple) and all(map(callable, self.metrics)),
             f'evaluation.metrics must be a tuple of functions; got {self.metrics!r}.',
@@ -118,6 +151,9 @@ class Recipe:
             folder with one folder of images a class. Or a function that returns a `Dataset`.
         image_size: (height, width) to which every image is scaled and cut; None leaves them as
             they are, which needs a set whose images are all of one size.
+        margin: Pixels at each side of an image that the network does not see, so that a shift of at
+            most so many brings in real content in place of a border; with 0 it sees all. At least
+            evaluation.max_shift, so that no border is ever seen.
         validation_fraction: The share of the training split kept out of training, drawn by seed,
             on which the learning curve is then measured; 0 trains on all of it and measures the
             curve on the test split. Final figures are always on the test split.
@@ -137,6 +173,7 @@ class Recipe:
     model: Annotated[str | Own, _Name] = 'convnet1'
     data: Annotated[str | Own, _Name] = 'fashion_mnist'
     image_size: tuple[int, int] | None = None
+    margin: int = 0
     validation_fraction: float = 0.0
     epochs: int = 3
     batch_size: int = 128
@@ -166,6 +203,7 @@ class Recipe:
         )
         for side in size or ():
             _require_int('image_size', side, 1)
+        _require_int('margin', self.margin, 0)
         _require_int('epochs', self.epochs, 1)
         _require_int('batch_size', self.batch_size, 1)
         _require_int('cores', self.cores, 1)
@@ -183,6 +221,12 @@ class Recipe:
             own = callable(value) and name != 'evaluation'
             words = f'{kind.__name__}(...)' + ('' if name == 'evaluation' else ' or a function')
             require(own or isinstance(value, kind), f'{name} must be {words}; got {value!r}.')
+        reach = self.evaluation.max_shift
+        require(
+            self.margin == 0 or self.margin >= reach,
+            f'margin must be 0 or at least evaluation.max_shift, which is {reach}: images have no '
+            f'room for the crop; got {self.margin}.',
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,13 +245,20 @@ class Comparison(Recipe):
         title: The headline of the report; by default the question, with model and data.
         strategies: The name in the report -> the strategy.
         baseline: The strategy that the others are compared with.
+        learning_rates: Strategy -> its own learning rate, in place of the optimiser's.
         seeds: One training run each, per strategy.
+        same_within: Smaller differences, as shares, are called the same where the seeds show it.
+        looks: The planned numbers of seeds after which to look, where seeds are added until all is
+            decided: see `cnn_jax.reports.verdicts`. Empty: one look, at the end.
     """
 
     title: str = ''
     strategies: _NotAnOption[Mapping[str, Strategy]]
     baseline: str = 'max'
-    seeds: tuple[int, ...] = (0, 1, 2)
+    learning_rates: Annotated[Mapping[str, float], tyro.conf.Suppress] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 7)
+    same_within: float = 0.005
+    looks: Annotated[tuple[int, ...], tyro.conf.Suppress] = ()
 
     def __post_init__(self):
         super().__post_init__()
@@ -222,6 +273,7 @@ class Comparison(Recipe):
             _check_strategy(name, strategy)
         if self.baseline not in self.strategies:
             raise unknown_name('baseline', str(self.baseline), self.strategies)
+        _check_rates(self)
         require(
             isinstance(self.seeds, tuple) and len(self.seeds) > 0,
             f'seeds must be a tuple of at least one number; got {self.seeds!r}.',
@@ -230,6 +282,33 @@ class Comparison(Recipe):
             _require_int('seeds', seed, 0)
             require(seed < 2**32, f'seeds must be below 2**32; got {seed}.')
         require(len(set(self.seeds)) == len(self.seeds), f'seeds must differ; got {self.seeds}.')
+        require(
+            is_number(self.same_within) and 0 < self.same_within < 1,
+            f'same_within must be a share above 0 and below 1; got {self.same_within!r}.',
+        )
+        object.__setattr__(self, 'same_within', float(self.same_within))
+        looks = self.looks
+        require(
+            isinstance(looks, tuple)
+            and all(type(look) is int and look >= 2 for look in looks)
+            and list(looks) == sorted(set(looks)),
+            f'looks must be a tuple of rising numbers of seeds, 2 or more; got {looks!r}.',
+        )
+
+
+def _check_rates(comparison: Comparison) -> None:
+    rates = comparison.learning_rates
+    require(
+        isinstance(rates, Mapping) and all(is_number(r) and r > 0 for r in rates.values()),
+        f'learning_rates must be a dict of strategy and a number above 0; got {rates!r}.',
+    )
+    for name in rates:
+        if name not in comparison.strategies:
+            raise unknown_name('strategy in learning_rates', str(name), comparison.strategies)
+    require(
+        not rates or isinstance(comparison.optimizer, Optimizer),
+        'learning_rates needs an Optimizer(...): a function of your own has its own rate.',
+    )
 
 
 def _check_strategy(name: str, strategy: object) -> None:
@@ -270,8 +349,14 @@ def cells_of(comparison: Comparison) -> dict[tuple[str, int], Cell]:
     [('max', 0), ('avg', 0), ('max', 1), ('avg', 1)]
     """
     recipe = {f.name: vars(comparison)[f.name] for f in fields(Recipe)}
+
+    def cell(name: str, seed: int) -> Cell:
+        made = Cell(**recipe, strategy=comparison.strategies[name], seed=seed)
+        rate = comparison.learning_rates.get(name)
+        if rate is None or not isinstance(made.optimizer, Optimizer):
+            return made
+        return replace(made, optimizer=replace(made.optimizer, learning_rate=rate))
+
     return {
-        (name, seed): Cell(**recipe, strategy=strategy, seed=seed)
-        for seed in comparison.seeds
-        for name, strategy in comparison.strategies.items()
+        (name, seed): cell(name, seed) for seed in comparison.seeds for name in comparison.strategies
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jax
 
+from cnn_jax.runs.code import code_fingerprint
 from cnn_jax.runs.folder import NO_LOCK
 from cnn_jax.runs.process import usable_cores
 from cnn_jax.version import package_version
@@ -74,10 +75,10 @@ def _now() -> str:
 
 
 def describe_environment() -> dict:
-    """Packages, Python, git revision, hardware and flags of this process, as JSON values.
+    """Packages, Python, code, git revision, hardware and flags of this process, as JSON values.
 
     >>> sorted(describe_environment())
-    ['command', 'date', 'flags', 'git', 'hardware', 'packages', 'python']
+    ['code', 'command', 'date', 'flags', 'git', 'hardware', 'packages', 'python']
     """
     root = _git('rev-parse', '--show-toplevel')
     ours = root is not None and Path(root) == Path(__file__).resolve().parents[2]
@@ -94,6 +95,7 @@ def describe_environment() -> dict:
             **{name: importlib.metadata.version(name) for name in _PACKAGES},
         },
         'python': platform.python_version(),
+        'code': code_fingerprint(),
         'command': _command(),
         'date': _now(),
         'git': {

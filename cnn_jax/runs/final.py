@@ -10,7 +10,6 @@ from cnn_jax.errors import is_number
 from cnn_jax.evaluation import (
     Predict,
     accuracy,
-    correct_under_all_shifts,
     draw_shift_pairs,
     mean_loss,
     predict_logits,
@@ -20,6 +19,7 @@ from cnn_jax.evaluation import (
 )
 from cnn_jax.models import Classifier
 from cnn_jax.runs.config import Cell, Evaluation
+from cnn_jax.runs.measures import Judged, measured
 from cnn_jax.streams import Stream, stream_key
 from cnn_jax.training import TrainState
 
@@ -27,42 +27,19 @@ from cnn_jax.training import TrainState
 def final_evaluation(
     classifier: Classifier, cell: Cell, test: Split, state: TrainState
 ) -> tuple[dict, bytes]:
-    """Accuracies and shift consistencies, and the content of `predictions.npz`."""
+    """Accuracy, shift consistency and the measures chosen; the content of `predictions.npz`."""
     judged = cell.evaluation
     predict = predictor(classifier, state.variables)
+    how = {'border': judged.border, 'batch_size': judged.batch_size}
     logits = predict_logits(predict, test.images, batch_size=judged.batch_size)
     key = stream_key(jax.random.key(cell.seed), Stream.SHIFTS, 0)
     pairs = draw_shift_pairs(key, len(test.labels), max_shift=judged.max_shift)
-    answers = {
-        border: shifted_answers(
-            predict,
-            test.images,
-            pairs,
-            border=border,
-            batch_size=judged.batch_size,
-        )
-        for border in ('zero', 'circular')
-    }
-    consistent = {border: both[:, 0] == both[:, 1] for border, both in answers.items()}
-    right = (answers[judged.border] == test.labels[:, None]).all(1)
-    tried = min(judged.worst_case_images or len(test.labels), len(test.labels))
-    spread = np.arange(tried) * len(test.labels) // tried  # even if sorted by class
-    worst = correct_under_all_shifts(
-        predict,
-        test.images[spread],
-        test.labels[spread],
-        max_shift=judged.max_shift,
-        border=judged.border,
-        batch_size=judged.batch_size,
-    )
+    answers = shifted_answers(predict, test.images, pairs, **how)
+    consistent = answers[:, 0] == answers[:, 1]
+    right = (answers == test.labels[:, None]).all(1)
+    found, arrays = measured(Judged(classifier, state.variables, judged, test, logits, key))
     maps = [
-        shift_map(
-            predict,
-            image,
-            int(label),
-            max_shift=judged.max_shift,
-            border=judged.border,
-        )
+        shift_map(predict, image, int(label), max_shift=judged.max_shift, border=judged.border)
         for image, label in zip(test.images[: judged.maps], test.labels[: judged.maps], strict=True)
     ]
     side = 2 * judged.max_shift + 1
@@ -71,23 +48,19 @@ def final_evaluation(
         content,
         labels=test.labels,
         predictions=logits.argmax(1).astype(np.int32),
-        consistent_zero=consistent['zero'],
-        consistent_circular=consistent['circular'],
+        consistent=consistent,
         consistent_and_right=right,
-        correct_under_all_shifts=worst,
         shift_maps=np.array(maps, np.float32).reshape(-1, side, side),
         shift_images=test.images[: judged.maps],
         shift_labels=test.labels[: judged.maps],
+        **arrays,
     )
     figures = {
         'accuracy': accuracy(logits, test.labels),
         'loss': mean_loss(logits, test.labels),
-        'consistency': float(consistent[judged.border].mean()),
-        'consistency_zero': float(consistent['zero'].mean()),
-        'consistency_circular': float(consistent['circular'].mean()),
+        'consistency': float(consistent.mean()),
         'consistent_and_right': float(right.mean()),
-        'worst_case_accuracy': float(worst.mean()),
-        'worst_case_images': len(worst),
+        **found,
         **_own_figures(judged, predict, test),
     }
     return figures, content.getvalue()

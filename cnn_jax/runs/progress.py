@@ -15,7 +15,8 @@ _EVERY = 60.0  # seconds between lines where there is no bar
 class Progress:
     """Shows what a grid of cells does, by default on stderr."""
 
-    def __init__(self, console: Console | None = None):
+    def __init__(self, console: Console | None = None, *, say_done: bool = True):
+        self._say_done = say_done
         self._console = console = console or Console(stderr=True)
         self._bar = rich_progress.Progress(
             rich_progress.TextColumn('{task.description}'),
@@ -38,12 +39,14 @@ class Progress:
 
     def already_done(self, key: CellKey) -> None:
         """Says that a cell of an earlier run is not run again."""
-        self.line(f'{_title(key)}: finished before, not run again')
+        if self._say_done:
+            self.line(f'{_title(key)}: finished before, not run again')
 
     @contextmanager
     def running(self, *, total_steps: int, cells: int) -> Iterator[None]:
         """Shows the bar while the grid runs."""
         self._cells, self._total = cells, total_steps
+        self._done = self._steps = 0
         self._begun = self._said = time.monotonic()
         cells_to_run = '1 cell' if cells == 1 else f'{cells} cells'
         self.line(f'{cells_to_run} to run, {total_steps:,} steps in all; the first step compiles')

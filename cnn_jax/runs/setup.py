@@ -72,10 +72,11 @@ def make_setup(
 ) -> Setup:
     """The setup of a cell whose seed is 0; made once for all seeds of a strategy."""
     cell = same.cell
-    model = make_model(cell, image_shape, num_classes)
-    classifier = Classifier(model, mean, std)
+    seen = seen_shape(cell, image_shape)
+    model = make_model(cell, seen, num_classes)
+    classifier = Classifier(model, mean, std, cell.margin)
     plan = {'epochs': cell.epochs, 'steps_per_epoch': steps_per_epoch}
-    paths = strategy_paths(model, image_shape)
+    paths = strategy_paths(model, seen)
     optimizer = make_optimizer(cell.optimizer, **plan, strategies=paths)
     step = make_train_step(
         classifier, optimizer, augment=cell.augment, label_smoothing=cell.label_smoothing
@@ -85,9 +86,20 @@ def make_setup(
         optimizer=optimizer,
         schedule=_schedule(cell, **plan),
         step=step,
-        flops=summarize(model, image_shape).flops,
-        parameters=count_parameters(variable_shapes(model, image_shape)),
+        flops=summarize(model, seen).flops,
+        parameters=count_parameters(variable_shapes(model, seen)),
     )
+
+
+def seen_shape(cell: Cell, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """(height, width, channels) of what the network sees of the data's images."""
+    height, width, channels = image_shape
+    inner = height - 2 * cell.margin, width - 2 * cell.margin, channels
+    require(
+        min(inner[:2]) > 0,
+        f'margin {cell.margin} leaves nothing of images of {height}x{width} pixels.',
+    )
+    return inner
 
 
 def splits(cell: Cell, dataset: Dataset) -> tuple[Split, Split, str]:
@@ -161,9 +173,11 @@ def _schedule(cell: Cell, *, epochs: int, steps_per_epoch: int) -> optax.Schedul
     return make_schedule(cell.optimizer, epochs=epochs, steps_per_epoch=steps_per_epoch)
 
 
-def _check_own_model(name: str, model: nn.Module, dataset: Dataset) -> None:
+def _check_own_model(
+    name: str, model: nn.Module, seen: tuple[int, int, int], classes: int
+) -> None:
     """BadInput where a model of the user's own makes no logits of the images; traces shapes."""
-    images = jax.ShapeDtypeStruct((2, *dataset.image_shape), jnp.float32)
+    images = jax.ShapeDtypeStruct((2, *seen), jnp.float32)
 
     def both(x):
         variables = model.init(jax.random.key(0), x, train=False)
@@ -175,9 +189,9 @@ def _check_own_model(name: str, model: nn.Module, dataset: Dataset) -> None:
         raise
     except Exception as error:
         raise BadInput(
-            f'{name} cannot take images {dataset.image_shape} with train=: {one_line(error)}'
+            f'{name} cannot take images {seen} with train=: {one_line(error)}'
         ) from None
-    shape, wanted = getattr(logits, 'shape', type(logits).__name__), (2, dataset.num_classes)
+    shape, wanted = getattr(logits, 'shape', type(logits).__name__), (2, classes)
     require(shape == wanted, f'{name} must give logits {wanted} for 2 images; it gives {shape}.')
 
 
@@ -220,11 +234,12 @@ def check_cell(cell: Cell, dataset: Dataset) -> None:
         f'cores must be at most the {len(usable_cores())} that this process may use; '
         f'got {cell.cores}.',
     )
-    model = make_model(cell, dataset.image_shape, dataset.num_classes)
+    seen = seen_shape(cell, dataset.image_shape)
+    model = make_model(cell, seen, dataset.num_classes)
     if callable(cell.model):
-        _check_own_model(cell.model.__name__, model, dataset)
+        _check_own_model(cell.model.__name__, model, seen, dataset.num_classes)
     else:
-        variable_shapes(model, dataset.image_shape)
+        variable_shapes(model, seen)
     _check_own_training(cell, dataset)
     kept = training_images(cell, dataset)
     steps = steps_per_epoch(kept, cell.batch_size)
@@ -243,6 +258,7 @@ def check_cell(cell: Cell, dataset: Dataset) -> None:
     for name, reach in (
         ('evaluation.max_shift', cell.evaluation.max_shift),
         ('augment.crop', getattr(cell.augment, 'crop', 0)),
+        ('augment.cutout', getattr(cell.augment, 'cutout', 0)),
     ):
         require(reach < side, f'{name} {reach} must be below the image side {side}.')
     most = max(len(dataset.test.labels), Evaluation().batch_size)

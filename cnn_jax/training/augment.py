@@ -20,16 +20,21 @@ class Augment:
     Attributes:
         crop: Move by up to that many pixels over a zero-filled frame (pad, then crop).
         flip: Mirror left-right with probability one half.
+        cutout: Side of a square, at a random place, that is painted over with the image's mean
+            colour (DeVries & Taylor 2017, arXiv:1708.04552); at the border a part of it; 0: none.
     """
 
     crop: int = 0
     flip: bool = False
+    cutout: int = 0
 
     def __post_init__(self):
-        require(
-            isinstance(self.crop, int) and not isinstance(self.crop, bool) and self.crop >= 0,
-            f'augment.crop must be a number of pixels of at least 0; got {self.crop!r}.',
-        )
+        for name in ('crop', 'cutout'):
+            given = vars(self)[name]
+            require(
+                type(given) is int and given >= 0,
+                f'augment.{name} must be a number of pixels of at least 0; got {given!r}.',
+            )
         require(isinstance(self.flip, bool), f'augment.flip must be a bool; got {self.flip!r}.')
 
 
@@ -38,7 +43,7 @@ def augment_images(
     images: UInt8[Array, 'batch height width channels'],
     augment: Augment | OwnAugment,
 ) -> UInt8[Array, 'batch height width channels']:
-    """A random crop and flip of each image, as `augment` says; or what a function makes of them.
+    """A random crop, flip and cutout of each image, as `augment` says; or what a function makes of them.
 
     Raises BadInput where that function returns another shape or dtype.
 
@@ -63,4 +68,22 @@ def augment_images(
     if augment.flip:
         flipped = jax.random.bernoulli(flip_key, 0.5, (batch, 1, 1, 1))
         images = jnp.where(flipped, images[:, :, ::-1], images)
+    if augment.cutout:
+        images = _without_square(jax.random.fold_in(key, 1), images, augment.cutout)
     return images
+
+
+def _without_square(key: Array, images: Array, side: int) -> Array:
+    """A square of each image, its centre anywhere on it, in the image's mean colour."""
+    batch, *size, _ = images.shape
+    centres = [
+        jax.random.randint(one, (batch, 1), 0, n)
+        for one, n in zip(jax.random.split(key), size, strict=True)
+    ]
+    rows, columns = (
+        (jnp.arange(n) >= centre - side // 2) & (jnp.arange(n) < centre - side // 2 + side)
+        for centre, n in zip(centres, size, strict=True)
+    )
+    covered = rows[:, :, None, None] & columns[:, None, :, None]
+    mean = images.astype(jnp.float32).mean((1, 2), keepdims=True)
+    return jnp.where(covered, jnp.round(mean).astype(images.dtype), images)

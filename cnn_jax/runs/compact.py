@@ -1,0 +1,224 @@
+"""A study without its checkpoints and predictions: all that tables and figures need, in three files.
+
+- `study.json`, sealed: the title and, for each comparison, its config, classes, the fingerprint of
+  its data and which cell is which.
+- `cells.jsonl`: a line for each finished cell: the hash of its config, its measures, its learning
+  curve, and which environment it ran in.
+- `environments.json`: the environments by hash.
+
+They are small enough to be committed, and the same cells give the same bytes.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnn_jax.checksums import read_result, read_sealed, write_sealed
+from cnn_jax.errors import BadInput, Damaged, require
+from cnn_jax.files import json_bytes, parse_json, read_json, write_atomically
+from cnn_jax.runs.metrics_log import read_rows
+
+STUDY, CELLS, ENVIRONMENTS = 'study.json', 'cells.jsonl', 'environments.json'
+_OF_THE_MOMENT = ('date', 'command')  # of an environment: they tell nothing of the numbers
+_OF_THE_MACHINE = ('seconds', 'examples_per_second')  # of a result: they differ between equal cells
+_CURVE = ('epoch', 'step', 'train_loss', 'train_accuracy', 'split', 'loss', 'accuracy')
+
+
+@dataclass(frozen=True)
+class Compact:
+    """What the three files hold.
+
+    Attributes:
+        title: The study's headline.
+        comparisons: Name -> what a comparison's index holds.
+        cells: Hash of a cell's config -> its line.
+        environments: Hash -> environment.
+    """
+
+    title: str
+    comparisons: Mapping[str, Mapping[str, Any]]
+    cells: Mapping[str, Mapping[str, Any]]
+    environments: Mapping[str, Mapping[str, Any]]
+
+
+def write_compact(title: str, folder: Path) -> None:
+    """Writes the three files beside the cells of a study's folder, from what is finished there."""
+    comparisons, cells, environments = {}, {}, {}
+    for index in sorted((folder / 'comparisons').glob('*/comparison.json')):
+        content = read_sealed(index)
+        content['cells'] = [
+            {'strategy': c['strategy'], 'seed': c['seed'], 'cell': Path(c['folder']).name}
+            for c in content['cells']
+        ]
+        content.pop('version', None)
+        comparisons[index.parent.name] = content
+        for entry in content['cells']:
+            found = _finished(folder / 'cells' / entry['cell'])
+            if found is not None:
+                line, environment = found
+                environments[line['environment']] = environment
+                cells[entry['cell']] = line
+    save_compact(folder, Compact(title, comparisons, cells, environments))
+
+
+def _finished(cell: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The cell's line and its environment; None where it is not finished."""
+    if not (cell / 'result.json').is_file():
+        return None
+    result = read_result(cell)
+    if result is None or result.get('status') not in ('completed', 'diverged'):
+        return None
+    environment = {
+        key: value
+        for key, value in read_json(cell / 'environment.json').items()
+        if key not in _OF_THE_MOMENT
+    }
+    result = {key: value for key, value in result.items() if key != 'version'}
+    curve = [
+        {key: row[key] for key in _CURVE if key in row} for row in read_rows(cell / 'metrics.jsonl')
+    ]
+    line = {
+        'cell': cell.name,
+        'result': result,
+        'curve': curve,
+        'environment': _hash(environment),
+    }
+    return line, environment
+
+
+def save_compact(folder: Path, compact: Compact) -> None:
+    """Writes the three files; `study.json` last, so that a kill leaves the old form or the new."""
+    lines = [json.dumps(compact.cells[name], sort_keys=True) for name in sorted(compact.cells)]
+    write_atomically(folder / CELLS, ''.join(f'{line}\n' for line in lines).encode())
+    environments = {name: compact.environments[name] for name in sorted(compact.environments)}
+    write_atomically(folder / ENVIRONMENTS, json_bytes(environments))
+    comparisons = {name: compact.comparisons[name] for name in sorted(compact.comparisons)}
+    write_sealed(folder / STUDY, {'title': compact.title, 'comparisons': comparisons})
+
+
+def read_compact(folder: Path) -> Compact:
+    """What the three files of a study hold; BadInput, naming the file, where one cannot be used."""
+    require(
+        (folder / STUDY).is_file(),
+        f'no {STUDY} in {folder}: give the output folder of a study.',
+    )
+    study = read_sealed(folder / STUDY)
+    if not isinstance(study.get('comparisons'), dict):
+        raise Damaged(f"{folder / STUDY} is damaged: it lacks 'comparisons'.")
+    try:
+        text = (folder / CELLS).read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as error:
+        raise Damaged(f'{folder / CELLS} cannot be read ({error}).') from None
+    cells = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        row = parse_json(line, f'{folder / CELLS}, line {number},')
+        if not {'cell', 'result', 'curve', 'environment'} <= row.keys():
+            raise Damaged(f'{folder / CELLS}, line {number}, is damaged: a field is missing.')
+        cells[row['cell']] = row
+    environments = read_json(folder / ENVIRONMENTS)
+    for name, row in cells.items():
+        require(
+            row['environment'] in environments,
+            f'{folder / ENVIRONMENTS} lacks the environment of cell {name}.',
+        )
+    return Compact(str(study.get('title', '')), study['comparisons'], cells, environments)
+
+
+def merge(
+    folders: Sequence[Path], output: Path, *, mixed_code: bool = False
+) -> Compact:
+    """Puts the cells of several studies together and writes the compact form into `output`.
+
+    Comparisons of one name must agree in all but their seeds and strategies, which are joined.
+    Raises BadInput, saying which, where data differ, where a cell of one hash has different
+    numbers, and, unless `mixed_code`, where cells come from different code.
+    """
+    require(len(folders) > 0, 'merging needs at least one folder.')
+    read = {folder: read_compact(folder) for folder in folders}
+    comparisons: dict[str, dict[str, Any]] = {}
+    cells: dict[str, Mapping[str, Any]] = {}
+    environments: dict[str, Mapping[str, Any]] = {}
+    for folder, compact in read.items():
+        for name, content in compact.comparisons.items():
+            old = comparisons.get(name)
+            comparisons[name] = dict(content) if old is None else _joined(name, old, content, folder)
+        for name, row in compact.cells.items():
+            cells[name] = _same_numbers(name, cells.get(name), row, folder)
+        environments |= compact.environments
+    codes = {env.get('code') for env in environments.values()}
+    if len(codes) > 1 and not mixed_code:
+        where = '; '.join(
+            f'{folder}: {", ".join(sorted(str(e.get("code")) for e in c.environments.values()))}'
+            for folder, c in read.items()
+        )
+        raise BadInput(
+            f'the cells come from different code ({where}): run them by one version, or accept it '
+            f'with --mixed-code, which the tables then say.'
+        )
+    used = {row['environment'] for row in cells.values()}
+    merged = Compact(
+        next(iter(read.values())).title,
+        comparisons,
+        cells,
+        {name: env for name, env in environments.items() if name in used},
+    )
+    output.mkdir(parents=True, exist_ok=True)
+    save_compact(output, merged)
+    return merged
+
+
+def _joined(
+    name: str, one: Mapping[str, Any], other: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """One comparison of two of the same name."""
+    if one.get('data_fingerprint') != other.get('data_fingerprint'):
+        raise BadInput(f'{folder}: {name} is of other data than that of the folders before it.')
+    both = [dict(side['config']) for side in (one, other)]
+    grown: dict[str, Any] = {'seeds': sorted({s for config in both for s in config['seeds']})}
+    for field in ('strategies', 'learning_rates'):
+        joined = {**both[0].get(field, {}), **both[1].get(field, {})}
+        mine = both[0].get(field, {})
+        differing = [k for k in mine if joined[k] != mine[k]]
+        require(
+            not differing,
+            f'{folder}: {name} has other {field} than the folders before it: {differing[:3]}.',
+        )
+        grown[field] = joined
+    rest = [{k: v for k, v in config.items() if k not in grown} for config in both]
+    differing = [k for k in {**rest[0], **rest[1]} if rest[0].get(k) != rest[1].get(k)]
+    require(
+        not differing,
+        f'{folder}: {name} has another config than in the folders before it: '
+        f'{", ".join(sorted(differing))}.',
+    )
+    entries = {(c['strategy'], c['seed']): c for side in (one, other) for c in side['cells']}
+    order = {strategy: place for place, strategy in enumerate(grown['strategies'])}
+    cells = [entries[key] for key in sorted(entries, key=lambda k: (k[1], order[k[0]]))]
+    return {**one, 'config': {**both[0], **grown}, 'cells': cells}
+
+
+def _same_numbers(
+    name: str, old: Mapping[str, Any] | None, new: Mapping[str, Any], folder: Path
+) -> Mapping[str, Any]:
+    if old is None:
+        return new
+
+    def numbers(row: Mapping[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in row['result'].items() if k not in _OF_THE_MACHINE}
+
+    first, second = numbers(old), numbers(new)
+    differing = sorted(k for k in {**first, **second} if first.get(k) != second.get(k))
+    require(
+        not differing,
+        f'{folder}: cell {name} is there with other numbers already ({", ".join(differing)}): '
+        f'one of the two is wrong, or ran on another kind of machine.',
+    )
+    return old
+
+
+def _hash(value: Mapping) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

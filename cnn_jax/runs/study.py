@@ -1,0 +1,198 @@
+"""A study: several comparisons, nets and data sets beside each other, that share one store of cells.
+
+Its folder holds `cells/`, one folder a cell, and `comparisons/NAME/`, each as a comparison's folder
+is, and its compact form, which is all that tables and figures need: see `cnn_jax.runs.compact`.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cnn_jax.data import Dataset
+from cnn_jax.errors import BadInput, Interrupted, require, unknown_name
+from cnn_jax.runs.compact import write_compact
+from cnn_jax.runs.comparison import make_folder, run_comparison
+from cnn_jax.runs.config import Comparison, Evaluation, cells_of
+from cnn_jax.runs.folder import locked
+from cnn_jax.runs.metrics_log import read_rows
+from cnn_jax.runs.progress import Progress
+from cnn_jax.runs.setup import load_dataset
+from cnn_jax.runs.values import config_hash
+from cnn_jax.training import Optimizer
+
+TUNING_SEED = 1_000_000
+"""Of the runs that choose learning rates: no comparison may use it."""
+_HELD_OUT = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """Comparisons by name, run seed by seed so that a stop at any time leaves a table that stands.
+
+    Attributes:
+        title: The headline of the report.
+        comparisons: Name -> comparison.
+        tune: Comparison -> factors of its recipe's learning rate. Every strategy of it gets the
+            factor that is best on a validation split of a tenth, with a seed that is used for
+            nothing else. Where a comparison is not in it, all strategies have the recipe's rate.
+    """
+
+    title: str
+    comparisons: Mapping[str, Comparison]
+    tune: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        require(
+            isinstance(self.comparisons, Mapping) and len(self.comparisons) > 0,
+            'comparisons must be a dict of at least one name and Comparison.',
+        )
+        for name, comparison in self.comparisons.items():
+            good = isinstance(name, str) and name.replace('_', '').replace('-', '').isalnum()
+            require(good, f'the name of a comparison must be letters, digits, - and _; got {name!r}.')
+            require(
+                isinstance(comparison, Comparison),
+                f'comparisons must hold Comparison(...); got {name}: {comparison!r}.',
+            )
+            require(
+                TUNING_SEED not in comparison.seeds,
+                f'{name}: seed {TUNING_SEED} is the one that learning rates are chosen with.',
+            )
+        for name, factors in self.tune.items():
+            if name not in self.comparisons:
+                raise unknown_name('comparison in tune', name, self.comparisons)
+            require(
+                isinstance(factors, tuple) and len(factors) > 0 and all(f > 0 for f in factors),
+                f'tune must hold tuples of factors above 0; got {name}: {factors!r}.',
+            )
+            require(
+                isinstance(self.comparisons[name].optimizer, Optimizer),
+                f'{name} has an optimiser of your own, whose rate cannot be tuned here.',
+            )
+
+
+def chosen(study: Study, names: tuple[str, ...] | None) -> Study:
+    """The study with only these of its comparisons; BadInput for a name that it lacks."""
+    if names is None:
+        return study
+    for name in names:
+        if name not in study.comparisons:
+            raise unknown_name('comparison', name, study.comparisons)
+    return replace(
+        study,
+        comparisons={name: study.comparisons[name] for name in names},
+        tune={name: factors for name, factors in study.tune.items() if name in names},
+    )
+
+
+def run_study(
+    study: Study,
+    folder: Path,
+    progress: Progress,
+    *,
+    shard: tuple[int, int] = (1, 1),
+    workers: int | None = None,
+    seconds: float | None = None,
+) -> None:
+    """Runs what is not finished of the study in `folder`, and writes its compact form.
+
+    `shard` (i, n) runs every n-th cell only, from the i-th on, so that n machines share the work.
+    After `seconds` it stops as on Ctrl-C: raises Interrupted, and the same call goes on. The
+    compact form is written after every seed of a comparison, and at a stop.
+    """
+    make_folder(folder)
+    datasets: dict[str, Dataset] = {}
+
+    def data_of(comparison: Comparison) -> Dataset:
+        key = f'{comparison.data} {comparison.image_size}'
+        if key not in datasets:
+            datasets.clear()  # one in memory at a time
+            datasets[key] = load_dataset(comparison, log=progress.line)
+        return datasets[key]
+
+    def run(name: str, comparison: Comparison) -> None:
+        run_comparison(
+            comparison,
+            folder / 'comparisons' / name,
+            data_of(comparison),
+            progress,
+            workers=workers,
+            extend=True,
+            store=folder,
+            only=lambda cell: (int(config_hash(cell), 16) - shard[0] + 1) % shard[1] == 0,
+        )
+
+    with locked(folder), _deadline(seconds):
+        rates = {}
+        try:
+            for name, comparison in study.comparisons.items():
+                rates[name] = _learning_rates(
+                    name, comparison, study.tune.get(name, ()), folder, run
+                )
+            tuned = {
+                name: replace(comparison, learning_rates=rates[name])
+                for name, comparison in study.comparisons.items()
+            }
+            most = max(len(comparison.seeds) for comparison in tuned.values())
+            for number in range(1, most + 1):
+                for name, comparison in tuned.items():
+                    if number <= len(comparison.seeds):
+                        progress.line(f'{name}: seed {number} of {len(comparison.seeds)}')
+                        run(name, replace(comparison, seeds=comparison.seeds[:number]))
+                        write_compact(study.title, folder)
+        finally:
+            write_compact(study.title, folder)
+
+
+def _learning_rates(
+    name: str,
+    comparison: Comparison,
+    factors: tuple[float, ...],
+    folder: Path,
+    run: Callable[[str, Comparison], None],
+) -> dict[str, float]:
+    """The rate of each strategy that did best on the validation split; {} without tuning."""
+    if not factors or not isinstance(comparison.optimizer, Optimizer):
+        return dict(comparison.learning_rates)
+    best: dict[str, tuple[float, float]] = {}
+    for factor in factors:
+        rate = comparison.optimizer.learning_rate * factor
+        tried = replace(
+            comparison,
+            seeds=(TUNING_SEED,),
+            learning_rates={},
+            validation_fraction=_HELD_OUT,
+            optimizer=replace(comparison.optimizer, learning_rate=rate),
+            evaluation=Evaluation(max_shift=1, maps=0, measures=()),
+        )
+        run(f'{name}_rate_{factor:g}', tried)
+        for (strategy, _), cell in cells_of(tried).items():
+            rows = read_rows(folder / 'cells' / config_hash(cell) / 'metrics.jsonl')
+            found = rows[-1]['accuracy'] if rows and rows[-1]['epoch'] == cell.epochs else -1.0
+            best[strategy] = max(best.get(strategy, (-1.0, rate)), (found, rate))
+    if any(found < 0 for found, _ in best.values()):
+        raise BadInput(
+            f'{name}: the runs that choose learning rates are not all there: run all shards once '
+            f'with the same --output, or merge them, and go on.'
+        )
+    return {strategy: rate for strategy, (_, rate) in best.items()}
+
+
+@contextmanager
+def _deadline(seconds: float | None) -> Iterator[None]:
+    """After so many seconds this process gets a SIGTERM, as if it were asked to stop."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted('the time given is over; what is done is saved') from None
+    finally:
+        timer.cancel()
