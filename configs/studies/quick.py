@@ -1,5 +1,5 @@
 """The published quick study: every strategy on Fashion-MNIST and MNIST, one of each family and all
-blurs on CIFAR-10, with learning rates chosen on a validation split.
+blurs on CIFAR-10, at one learning rate and at rates chosen for each on a validation split.
 
 python -m experiments.study configs/studies/quick.py --output runs/quick_study
 
@@ -91,6 +91,8 @@ config = Study(
             _cifar10, strategies=_FIVE, augment=Augment(flip=True, crop=4)
         ),
         'mnist': replace(_fashion, data='mnist', seeds=tuple(range(5))),
+        'fashion_mnist_tuned': _fashion,
+        'cifar10_tuned': _cifar10,
     },
-    tune={'fashion_mnist': (0.5, 1.0, 2.0), 'cifar10': (0.5, 1.0, 2.0)},
+    tune={'fashion_mnist_tuned': (0.5, 1.0, 2.0), 'cifar10_tuned': (0.5, 1.0, 2.0)},
 )
