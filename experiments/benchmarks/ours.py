@@ -1,6 +1,7 @@
 """The JAX side: every strategy of cnn_jax, and the idiomatic Flax form where there is one."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -77,8 +78,11 @@ FLAX: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
-def build(case: str, shape: Shape) -> dict[str, Callable[[], None]]:
-    """The calls to time, by name: ours and flax, forward and forward with backward, and a copy."""
+def build(case: str, shape: Shape, *, wait: bool = True) -> dict[str, Callable[[], Array | None]]:
+    """The calls to time, by name: ours and flax, forward and forward with backward, and a copy.
+
+    With `wait` each call waits for its result; without, it returns what is to be waited for.
+    """
     x = jax.random.normal(jax.random.key(0), shape, jnp.float32)
     layer = Downsample(cases()[case])
     variables = layer.init(jax.random.key(1), x[:1], train=False)
@@ -89,15 +93,16 @@ def build(case: str, shape: Shape) -> dict[str, Callable[[], None]]:
     def ours(params, x):
         return layer.apply({**params, **statistics}, x, train=True, rngs=rngs, mutable=True)[0]
 
-    calls = {'copy': _timed(jax.jit(lambda x: x + 1), x)}
+    timed = _timed if wait else partial
+    calls = {'copy': timed(jax.jit(lambda x: x + 1), x)}
     contenders = {'ours': ours}
     if case in FLAX:
         contenders['flax'] = lambda params, x: FLAX[case](x)
     for name, op in contenders.items():
         out = jax.eval_shape(op, params, x)
         g = jax.random.normal(jax.random.key(3), out.shape, jnp.float32)
-        calls[f'{name} forward'] = _timed(jax.jit(op), params, x)
-        calls[f'{name} forward+backward'] = _timed(jax.jit(_both(op)), params, x, g)
+        calls[f'{name} forward'] = timed(jax.jit(op), params, x)
+        calls[f'{name} forward+backward'] = timed(jax.jit(_both(op)), params, x, g)
     return calls
 
 

@@ -6,6 +6,7 @@ non-commercial use).
 
 # pyright: reportMissingImports=false
 
+import math
 import warnings
 from collections.abc import Callable
 
@@ -63,6 +64,44 @@ def ops(case: str, channels: int) -> dict[str, Op]:
         'adaptive_max': lambda x: functional.adaptive_max_pool2d(x, half(x)),
     }
     return {'torch': native[case]} if case in native else {}
+
+
+def _depthwise_blur(size: int, channels: int, device: torch.device) -> Op:
+    """Reflect padding and a depthwise convolution: what blur layers of torch are made of."""
+    row = torch.tensor([math.comb(size - 1, k) / 2 ** (size - 1) for k in range(size)])
+    kernel = torch.outer(row, row).expand(channels, 1, size, size).contiguous().to(device)
+    pad = [(size - 1) // 2, size // 2] * 2
+    return lambda x: functional.conv2d(
+        functional.pad(x, pad, 'reflect'), kernel, stride=2, groups=channels
+    )
+
+
+def build_on_gpu(case: str, shape: Shape) -> dict[str, Callable[[], torch.Tensor]]:
+    """The calls to time on torch's GPU, without a wait: torch itself, in all layouts and modes."""
+    device, (batch, height, width, channels) = torch.device('cuda'), shape
+    torch._dynamo.reset()
+    found = {} if 'blur' in case else ops(case, channels)
+    blurs = {f'{name}{size}': size for name in ('blur', 'max_blur') for size in (3, 5)}
+    if case in blurs:
+        blur = _depthwise_blur(blurs[case], channels, device)
+        found = {'torch': blur}
+        if case.startswith('max'):
+            found = {'torch': lambda x: blur(functional.max_pool2d(x, 2, 1))}
+    plain = torch.randn(batch, channels, height, width, device=device)
+    layouts = {'contiguous': plain, 'channels_last': plain.to(memory_format=torch.channels_last)}
+    calls = {}
+    for op in found.values():
+        for mode, function in {'eager': op, 'compiled': torch.compile(op, dynamic=False)}.items():
+            for layout, x in layouts.items():
+                name = f'{layout} {mode}'
+                try:
+                    forward, both = _calls(function, x)
+                    both()
+                except Exception as error:
+                    print(f'{case} {shape}: {name} failed: {type(error).__name__}', flush=True)
+                    continue
+                calls[f'{name} forward'], calls[f'{name} forward+backward'] = forward, both
+    return calls
 
 
 def build(case: str, shape: Shape, threads: int, compiled: bool) -> dict[str, Callable[[], None]]:
