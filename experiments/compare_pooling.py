@@ -6,6 +6,7 @@ python -m experiments.compare_pooling configs/fashion_mnist/compare.py --output 
 import json
 import shlex
 import sys
+from functools import partial
 
 from cnn_jax.exits import exit_codes
 
@@ -16,11 +17,18 @@ def main() -> None:
     from rich.console import Console
 
     from cnn_jax.errors import Interrupted
-    from cnn_jax.reports import print_table, write_report
+    from cnn_jax.reports import print_table, undecided, write_report
     from cnn_jax.runs.command_line import parse
-    from cnn_jax.runs.comparison import cells_failed, check_cells, check_folder, run_comparison
+    from cnn_jax.runs.comparison import (
+        cells_failed,
+        check_cells,
+        check_folder,
+        run_comparison,
+        seeds_begun,
+    )
     from cnn_jax.runs.progress import Progress
     from cnn_jax.runs.setup import load_dataset
+    from cnn_jax.runs.until_decided import run_until_decided
     from cnn_jax.runs.values import config_to_dict
     from cnn_jax.terminal import fitting
     from experiments.benchmarks.step_cost import cost_table, step_costs
@@ -32,8 +40,9 @@ def main() -> None:
         'report.md and summary.json into the output folder. Run again, it goes on.',
     )
     recipe, folder = options.comparison, options.output
+    extend = options.extend or options.until_decided
     if folder is not None:
-        check_folder(recipe, folder, extend=options.extend, options=options.given)
+        check_folder(recipe, folder, extend=extend, options=options.given)
     progress = Progress(Console(stderr=True))
     dataset = load_dataset(recipe, log=progress.line)
     if folder is None or options.dry_run or options.explain or options.profile:
@@ -50,16 +59,28 @@ def main() -> None:
                 f'traces for ui.perfetto.dev: {options.profile}/**/perfetto_trace.json.gz'
             )
         return
+    run = partial(
+        run_comparison,
+        folder=folder,
+        dataset=dataset,
+        progress=progress,
+        workers=options.workers,
+        extend=extend,
+        trust_backend=options.trust_backend,
+    )
+    failed = {}
     try:
-        failed = run_comparison(
-            recipe,
-            folder,
-            dataset,
-            progress,
-            workers=options.workers,
-            extend=options.extend,
-            trust_backend=options.trust_backend,
-        )
+        if options.until_decided:
+            run_until_decided(
+                recipe,
+                lambda part: failed.update(run(part)),
+                lambda: undecided(folder),
+                progress,
+                begun=seeds_begun(folder),
+                minutes=options.minutes,
+            )
+        else:
+            failed = run(recipe)
     except Interrupted:
         command = shlex.join(['python', '-m', 'experiments.report', str(folder)])
         progress.line(f'what has finished is reported by: {command}')

@@ -36,7 +36,7 @@ def parse_records(content: bytes) -> Split:
 
 
 def to_records(
-    images: UInt8[np.ndarray, 'images {_SIDE} {_SIDE} 3'], labels: UInt8[np.ndarray, 'images']
+    images: UInt8[np.ndarray, 'images 32 32 3'], labels: UInt8[np.ndarray, 'images']
 ) -> bytes:
     """The binary batch that `parse_records` reads."""
     planes = images.transpose(0, 3, 1, 2).reshape(len(images), -1)

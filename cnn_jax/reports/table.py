@@ -30,9 +30,9 @@ _COLOURS = {'better': 'bold green', 'worse': 'bold red', 'same': 'bold', 'undeci
 HOW_TO_READ = (
     'How to read: accuracy is the share of images classified right, consistency the share whose '
     'class is the same under two random shifts, right the share whose class is their own under '
-    'both; images/s is training, FLOPs one image forward. p: paired t-test; better or worse '
-    'needs p (Holm), over all comparisons, < 0.05; the same needs p (same) of two one-sided '
-    't-tests < 0.05; undecided means that these seeds cannot tell.'
+    'both; images/s is training, FLOPs one image forward. Better or worse needs p (Holm), '
+    'the paired t-test corrected for all comparisons, < 0.05; the same needs p (same), of two '
+    'one-sided t-tests, < 0.05; undecided means that these seeds cannot tell.'
 )
 
 
@@ -118,7 +118,7 @@ def _measurements(summary: Mapping[str, Any], printer: _Printer) -> Table:
 def _differences(summary: Mapping[str, Any], metric: str, printer: _Printer) -> Table:
     baseline = summary['comparisons'][0]['baseline']
     head = {'strategy': False, 'difference': True, '95% interval': True}
-    head |= {'p': True, 'p (Holm)': True, 'p (same)': True, 'verdict': False}
+    head |= {'p (Holm)': True, 'p (same)': True, 'verdict': False}
     title = f'{metric.capitalize()}: difference from {baseline}, in percentage points'
     table = _table(title, head, printer)
     for row in summary['comparisons']:
@@ -127,7 +127,6 @@ def _differences(summary: Mapping[str, Any], metric: str, printer: _Printer) -> 
                 row['strategy'],
                 points(row['difference']),
                 interval_points(row['ci95']),
-                probability(row['p_value']),
                 probability(row['p_holm']),
                 probability(row['p_same']),
             )

@@ -54,16 +54,6 @@ class Decision:
     verdict: Verdict
 
 
-def planned_looks(first: int, step: int, most: int) -> tuple[int, ...]:
-    """The numbers of seeds after which to look: `first`, then `step` more each, at last `most`.
-
-    >>> planned_looks(5, 3, 16)
-    (5, 8, 11, 14, 16)
-    """
-    looks = list(range(first, most, step)) if first < most else []
-    return (*looks, most)
-
-
 def alphas(looks: Sequence[int]) -> tuple[float, ...]:
     """How much of the 5% each look spends: in proportion to the seeds that it adds.
 

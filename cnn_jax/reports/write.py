@@ -11,6 +11,12 @@ from cnn_jax.reports.sections import build_page
 from cnn_jax.reports.summary import summarize_run
 
 
+def undecided(folder: Path) -> int:
+    """How many comparisons of a run are not decided by the cells that have finished."""
+    rows = summarize_run(read_run(folder))['comparisons']
+    return sum(row['verdict'] == 'undecided' for row in rows)
+
+
 def write_report(folder: Path) -> dict[str, Any]:
     """Writes `report.html`, `report.md`, `plots/*.png` and `summary.json`; returns the summary.
 

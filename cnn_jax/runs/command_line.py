@@ -17,6 +17,7 @@ from cnn_jax.exits import BAD_INPUT, parse_options
 from cnn_jax.models import model_names
 from cnn_jax.runs.config import Comparison, Evaluation
 from cnn_jax.runs.study import Study
+from cnn_jax.runs.until_decided import FIRST_LOOK, STEP, planned_looks, with_looks
 from cnn_jax.runs.values import comparison_from_dict, config_to_dict
 from cnn_jax.strategies import strategy_named, strategy_names
 from cnn_jax.training import Optimizer
@@ -131,6 +132,8 @@ class Options:
     explain: bool
     profile: Path | None
     trust_backend: bool
+    until_decided: bool
+    minutes: float | None
     given: str
     """What was given after the config, but for the folder: for a command to copy."""
 
@@ -165,6 +168,9 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
         explain: bool = False,
         profile: Path | None = None,
         trust_backend: bool = False,
+        until_decided: bool = False,
+        max_seeds: int = 20,
+        minutes: float | None = None,
     ) -> Options:
         """Options.
 
@@ -178,6 +184,10 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
             dry_run: Check everything, print the resolved config and run nothing.
             explain: Time a training step of each strategy, beside a lower bound; run nothing.
             profile: Write a trace of a few steps of each strategy to this folder; run nothing.
+            until_decided: Add seeds, from 5 on and 3 at a time, until every comparison is decided:
+                the looks are planned, and share the 5% of false claims among them.
+            max_seeds: With --until-decided, the seeds of the last look.
+            minutes: With --until-decided, begin no look that would end later than this.
             trust_backend: Go on although check_backend finds wrong numbers; recorded in
                 environment.json.
         """
@@ -185,6 +195,11 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
         only_looks = dry_run or explain or profile is not None
         require(output is not None or only_looks, 'give --output DIR, the folder of the run.')
         chosen = choose_strategies(comparison, strategies)
+        if until_decided:
+            require(max_seeds >= 2, f'--max-seeds must be at least 2; got {max_seeds}.')
+            chosen = with_looks(chosen, planned_looks(FIRST_LOOK, STEP, max_seeds))
+        else:
+            require(minutes is None, '--minutes needs --until-decided.')
         return Options(
             comparison=chosen,
             output=output,
@@ -194,6 +209,8 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
             explain=explain,
             profile=profile,
             trust_backend=trust_backend,
+            until_decided=until_decided,
+            minutes=minutes,
             given=_given(arguments[1:]),
         )
 

@@ -1,7 +1,7 @@
 """A comparison in its folder: checks first, then runs the cells that are not finished."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -193,9 +193,16 @@ def check_folder(
     )
     if not (folder / INDEX).exists():
         return
+    old, new = _old_config(folder / INDEX), config_to_dict(comparison)
+    planned, asked = old['looks'], new['looks']
+    require(
+        planned == asked,
+        f'{folder} was begun with {_looks_in_words(planned)}, and each look spends a share of the '
+        f'5% of false claims: go on with the same, or give another --output.',
+    )
     old, new = (
         {name: value for name, value in config.items() if name not in _OF_THE_REPORT}
-        for config in (_old_config(folder / INDEX), config_to_dict(comparison))
+        for config in (old, new)
     )
     changes = config_difference(old, new)
     only_grew = all(change.startswith(tuple(_MAY_GROW)) for change in changes)
@@ -221,6 +228,22 @@ def check_folder(
         f'{folder} holds a run with another config: {shown}.\n'
         f'Give another --output{"," if hint else " or"} change the config back{hint}.'
     )
+
+
+def seeds_begun(folder: Path) -> int:
+    """How many seeds the folder's comparison has been begun with; 0 where there is none.
+
+    >>> seeds_begun(Path('no_such_folder'))
+    0
+    """
+    index = folder / INDEX
+    return len(_old_config(index)['seeds']) if index.exists() else 0
+
+
+def _looks_in_words(looks: Sequence[int]) -> str:
+    if not looks:
+        return 'one look, at the end'
+    return f'--until-decided, looks after {", ".join(map(str, looks))} seeds'
 
 
 def _without_source(strategy: Mapping | None) -> dict | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, Interrupted, require, unknown_name
 from cnn_jax.runs.compact import write_compact
-from cnn_jax.runs.comparison import make_folder, run_comparison
+from cnn_jax.runs.comparison import make_folder, run_comparison, seeds_begun
 from cnn_jax.runs.config import Comparison, Evaluation, cells_of
 from cnn_jax.runs.folder import locked
 from cnn_jax.runs.metrics_log import read_rows
@@ -137,9 +137,10 @@ def run_study(
                 for name, comparison in study.comparisons.items()
             }
             most = max(len(comparison.seeds) for comparison in tuned.values())
+            begun = {name: seeds_begun(folder / 'comparisons' / name) for name in tuned}
             for number in range(1, most + 1):
                 for name, comparison in tuned.items():
-                    if number <= len(comparison.seeds):
+                    if begun[name] <= number <= len(comparison.seeds):
                         progress.line(f'{name}: seed {number} of {len(comparison.seeds)}')
                         run(name, replace(comparison, seeds=comparison.seeds[:number]))
                         write_compact(study.title, folder)

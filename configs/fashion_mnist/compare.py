@@ -1,17 +1,17 @@
-"""Five ways to downsample convnet1 on Fashion-MNIST, three seeds each.
+"""Five ways to downsample a small network on Fashion-MNIST, eight seeds each: decided.
 
 make compare
 
-3 epochs, 15 cells, 9 minutes on two cores. Expect accuracy 0.884 to 0.895, and consistency 0.52
-(stride), 0.63 (max, avg), 0.72 (max_blur3), 0.74 (max_blur5); seeds spread by 0.005 and 0.015.
+convnet1 with 3x3 windows in place of 5x5, one epoch of Muon with a cosine: a third of the time of
+three epochs of Adam with 5x5 windows, and a point more accuracy. 40 cells. EXPECT
 """
 
-from cnn_jax.runs import Comparison
+from cnn_jax.runs import Comparison, Evaluation
 from cnn_jax.strategies import Avg, Max, MaxBlur, Stride
 from cnn_jax.training import Optimizer
 
 config = Comparison(
-    model='convnet1',
+    model='convnet1_3x3',
     data='fashion_mnist',
     strategies={
         'max': Max(),
@@ -21,8 +21,16 @@ config = Comparison(
         'max_blur5': MaxBlur(filter_size=5),
     },
     baseline='max',
-    seeds=(0, 1, 2),
-    epochs=3,
+    seeds=(0, 1, 2, 3, 4, 5, 6, 7),
+    epochs=1,
     batch_size=128,
-    optimizer=Optimizer(name='adam', learning_rate=1e-3),
+    optimizer=Optimizer(
+        name='muon',
+        learning_rate=0.015,
+        momentum=0.95,
+        weight_decay=0.05,
+        schedule='warmup_cosine',
+        warmup_epochs=0.2,
+    ),
+    evaluation=Evaluation(worst_case_images=200),
 )

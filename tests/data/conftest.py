@@ -1,17 +1,19 @@
-"""A stand-in for the published Fashion-MNIST: four small IDX files with hashes of their own."""
+"""Stand-ins for published sets: small IDX files and binary batches with hashes of their own."""
 
 import gzip
+import hashlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cnn_jax.data.fashion_files import array_hash
 from cnn_jax.data.hashing import random_bits
 from cnn_jax.data.idx import idx_header
+from cnn_jax.data.mnist import FASHION_MNIST
+from cnn_jax.data.published import Published
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -24,12 +26,12 @@ def no_litter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class FakeFashion:
-    """`files`: file name -> bytes of the raw IDX file; `hashes`: file name -> its SHA-256."""
+    """`files`: file name -> bytes of the raw IDX file; `published`: the set with their hashes."""
 
     train_images: np.ndarray
     train_labels: np.ndarray
     files: dict[str, bytes]
-    hashes: dict[str, str]
+    published: Published
 
     def write(self, folder: Path, *, zipped: bool = True) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,9 +54,11 @@ def fashion() -> FakeFashion:
         't10k-images-idx3-ubyte': pictures(30, 1),
         't10k-labels-idx1-ubyte': (np.arange(30) % 10).astype(np.uint8),
     }
+    files = {name: idx_header(array) + array.tobytes() for name, array in arrays.items()}
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     return FakeFashion(
         train_images=arrays['train-images-idx3-ubyte'],
         train_labels=arrays['train-labels-idx1-ubyte'],
-        files={name: idx_header(array) + array.tobytes() for name, array in arrays.items()},
-        hashes={name: array_hash(array) for name, array in arrays.items()},
+        files=files,
+        published=replace(FASHION_MNIST, files=hashes, system_folder=None, sources=()),
     )

@@ -51,7 +51,7 @@ def test_a_damaged_fashion_file_reaches_the_caller(tmp_path: Path):
 
 
 def test_bad_input_writes_nothing(tmp_path: Path):
-    for name, size in (('no_such_set', None), ('shapes', (0, 3)), ('mnist', None)):
+    for name, size in (('no_such_set', None), ('shapes', (0, 3)), ('kmnist', None)):
         with pytest.raises(BadInput):
             load(name, data_dir=tmp_path, image_size=size)
     assert list(tmp_path.iterdir()) == []

@@ -59,11 +59,11 @@ def test_scratch_goes_away_and_is_absolute(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_only_our_own_leftovers_are_removed(tmp_path: Path):
-    for name in ('.scratch-x/lists', 'ours/incomplete.A_1.0.0', 'ours/1.0.0', 'mnist/incomplete.B'):
+    for name in ('.scratch-x/lists', 'mnist/incomplete.B'):
         (tmp_path / name).mkdir(parents=True)
-    remove_leftovers(tmp_path, 'ours')
+    remove_leftovers(tmp_path)
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob('*')}
-    assert left == {'ours', 'ours/1.0.0', 'mnist', 'mnist/incomplete.B'}
+    assert left == {'mnist', 'mnist/incomplete.B'}
 
 
 def test_space(tmp_path: Path):

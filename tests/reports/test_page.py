@@ -49,8 +49,8 @@ def test_everything_is_there(tmp_path: Path):
         'cost.png',
     ]
     assert page.lead[0] == Paragraph(
-        'Compared with max over 3 paired seeds, no difference is decided, neither in accuracy nor '
-        'in shift consistency.',
+        'Compared with max over 3 paired seeds, avg, stride, max_blur3 and max_blur5 are less '
+        'accurate and more shift-consistent.',
         'answer',
     )
     results = page.sections[1].blocks[0]

@@ -9,15 +9,14 @@ from scipy import stats
 from cnn_jax.errors import BadInput
 from cnn_jax.reports.statistics import (
     Estimate,
-    can_decide,
+    equivalence_p_value,
     holm,
     mean_interval,
     paired_difference,
     paired_differences,
-    seeds_needed,
+    paired_t_p_value,
     sign_flip_p_value,
-    smallest_p,
-    verdict,
+    standard_deviation,
 )
 
 
@@ -83,7 +82,7 @@ def test_sign_flip_is_scipys(count: int):
 @pytest.mark.parametrize('count', [1, 3, 6, 16, 20])
 def test_differences_of_one_sign_give_the_smallest_p(count: int):
     differences = [-0.01 * (index + 1) for index in range(count)]
-    assert sign_flip_p_value(differences) == smallest_p(count)
+    assert sign_flip_p_value(differences) == 2 / 2**count
 
 
 def test_sums_equal_on_paper_count_as_equal():
@@ -116,17 +115,34 @@ def test_no_differences_are_bad_input():
         sign_flip_p_value([])
 
 
-def test_smallest_p_and_the_seeds_that_a_decision_needs():
-    assert [smallest_p(pairs) for pairs in (1, 2, 5)] == [1.0, 0.5, 0.0625]
-    assert [seeds_needed(comparisons) for comparisons in (1, 4, 5, 7, 10)] == [6, 8, 8, 9, 9]
-    assert not can_decide(5, 1)
-    assert can_decide(6, 1)
-    assert not can_decide(7, 4)
-    for refused in (0, -1):
+@pytest.mark.parametrize('count', [2, 3, 8, 40])
+def test_paired_t_is_scipys(count: int):
+    differences = np.random.default_rng(count).normal(0.4, 1.0, count)
+    expected = stats.ttest_1samp(differences, 0.0).pvalue
+    assert paired_t_p_value(differences.tolist()) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize('mean', [0.0, 0.3, -0.3, 2.0])
+def test_equivalence_is_the_larger_of_scipys_two_one_sided_tests(mean: float):
+    differences = np.random.default_rng(3).normal(mean, 0.4, 9)
+    below = stats.ttest_1samp(differences, 0.5, alternative='less').pvalue
+    above = stats.ttest_1samp(differences, -0.5, alternative='greater').pvalue
+    found = equivalence_p_value(differences.tolist(), within=0.5)
+    assert found == pytest.approx(max(below, above), rel=1e-9)
+    assert equivalence_p_value(differences.tolist(), within=0.0) >= 0.5
+
+
+def test_values_without_spread_and_single_ones():
+    assert paired_t_p_value([0.1, 0.1, 0.1]) == 0.0
+    assert paired_t_p_value([0.0, 0.0]) == 1.0
+    assert paired_t_p_value([0.3]) == equivalence_p_value([0.3], within=1.0) == 1.0
+    assert equivalence_p_value([0.1, 0.1], within=0.2) == 0.0
+    assert equivalence_p_value([0.3, 0.3], within=0.2) == 1.0
+    assert paired_t_p_value([0.1 + 0.2, 0.3]) == 0.0  # equal on paper
+    for test in (paired_t_p_value, lambda d: equivalence_p_value(d, within=1.0)):
         with pytest.raises(BadInput):
-            smallest_p(refused)
-        with pytest.raises(BadInput):
-            seeds_needed(refused)
+            test([])
+    assert standard_deviation([1.0, 2.0, 4.0]) == pytest.approx(np.std([1, 2, 4], ddof=1))
 
 
 def test_holm_by_hand():
@@ -143,19 +159,3 @@ def test_holm_keeps_the_order_and_lies_between_p_and_bonferroni(seed: int):
     assert [corrected[index] for index in np.argsort(p_values)] == sorted(corrected)
     for p_value, value in zip(p_values, corrected, strict=True):
         assert p_value <= value <= min(1.0, 8 * p_value)
-
-
-@pytest.mark.parametrize(
-    ('ci95', 'p_holm', 'expected'),
-    [
-        ((0.01, 0.03), 0.049, 'better'),
-        ((-0.03, -0.01), 0.049, 'worse'),
-        ((0.01, 0.03), 0.05, 'undecided'),
-        ((-0.01, 0.03), 0.01, 'undecided'),
-        ((0.0, 0.03), 0.01, 'undecided'),
-        ((-0.03, 0.0), 0.01, 'undecided'),
-        (None, 0.01, 'undecided'),
-    ],
-)
-def test_verdict(ci95: tuple[float, float] | None, p_holm: float, expected: str):
-    assert verdict(Estimate(0.01, ci95), p_holm) == expected

@@ -40,8 +40,9 @@ def test_the_form_is_the_agreed_one(tmp_path: Path):
     extra |= {'consistent_and_right', 'near_chance', 'failed'}
     assert set(summary['strategies']['avg']) == agreed | extra
     assert set(summary['strategies']['avg']['accuracy']) == {'mean', 'ci95', 'values'}
-    keys = ['baseline', 'strategy', 'metric', 'difference', 'ci95', 'p_value', 'p_holm', 'verdict']
-    assert [list(row) for row in summary['comparisons']] == [keys, keys]
+    keys = {'baseline', 'strategy', 'metric', 'difference', 'ci95', 'p_value', 'p_holm', 'verdict'}
+    keys |= {'p_same', 'p_sign_flip', 'smallest_difference', 'seeds_to_decide', 'seeds'}
+    assert [set(row) for row in summary['comparisons']] == [keys, keys]
     assert [row['metric'] for row in summary['comparisons']] == ['accuracy', 'consistency']
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     assert summary['config']['epochs'] == 3
@@ -99,7 +100,7 @@ def test_without_the_baseline_nothing_is_compared(tmp_path: Path):
     assert summarize_run(run)['comparisons'] == []
 
 
-def test_comparisons_pair_seeds_and_correct_within_each_metric():
+def test_comparisons_pair_seeds_and_correct_over_all():
     base = {seed: (0.5 + 0.01 * seed, 0.5) for seed in range(8)}
     up = {s: (a + 0.1 + 0.001 * (s % 2), c) for s, (a, c) in reversed(base.items())}
     down = {s: (a - 0.1 - 0.001 * (s % 2), c + 0.2 + 0.001 * s) for s, (a, c) in base.items()}
@@ -111,29 +112,46 @@ def test_comparisons_pair_seeds_and_correct_within_each_metric():
         ('up', 'accuracy'): 'better',
         ('down', 'accuracy'): 'worse',
         ('mixed', 'accuracy'): 'undecided',
-        ('up', 'consistency'): 'undecided',
+        ('up', 'consistency'): 'same',
         ('down', 'consistency'): 'better',
-        ('mixed', 'consistency'): 'undecided',
+        ('mixed', 'consistency'): 'same',
     }
     assert rows['up', 'accuracy']['difference'] == pytest.approx(0.1005)
     low, high = rows['up', 'accuracy']['ci95']
     assert 0.1 < low < 0.1005 < high < 0.101
-    assert rows['up', 'accuracy']['p_value'] == 2 / 2**8
-    assert rows['up', 'accuracy']['p_holm'] == 3 * 2 / 2**8
-    assert rows['down', 'accuracy']['p_holm'] == 3 * 2 / 2**8
-    expected = sign_flip_p_value([-0.012, 0.01] * 4)
-    assert rows['mixed', 'accuracy']['p_holm'] == pytest.approx(expected)
-    assert rows['down', 'consistency']['p_holm'] == 3 * 2 / 2**8
+    values = {
+        ('up', 'accuracy'): [0.1 + 0.001 * (seed % 2) for seed in range(8)],
+        ('down', 'accuracy'): [-0.1 - 0.001 * (seed % 2) for seed in range(8)],
+        ('down', 'consistency'): [0.2 + 0.001 * seed for seed in range(8)],
+        ('mixed', 'accuracy'): [-0.012, 0.01] * 4,
+    }
+    p = {key: stats.ttest_1samp(v, 0.0).pvalue for key, v in values.items()}
+    for key, expected in p.items():
+        assert rows[key]['p_value'] == pytest.approx(expected, rel=1e-5)
+        assert rows[key]['p_sign_flip'] == sign_flip_p_value(values[key])
+    order = sorted(p, key=lambda key: p[key])
+    for rank, key in enumerate(order[:3]):
+        assert rows[key]['p_holm'] == pytest.approx(p[key] * (6 - rank), rel=1e-5)
 
 
-def test_a_verdict_is_that_of_the_corrected_p():
-    """6 seeds: p is 2/64 = 0.03 alone and 0.06 beside one other comparison."""
+def test_a_verdict_is_that_of_the_p_corrected_over_strategies_and_metrics():
+    base = {seed: (0.5, 0.5) for seed in range(4)}
+    up = {seed: (0.51 + 0.004 * seed, 0.5 + 0.02 * (-1) ** seed) for seed in range(4)}
+    row = summarize_run(run_of({'base': base, 'up': up}))['comparisons'][0]
+    p = stats.ttest_1samp([0.010, 0.014, 0.018, 0.022], 0.0).pvalue
+    assert row['p_holm'] == pytest.approx(2 * p) and row['verdict'] == 'better'
+    rows = summarize_run(run_of({'base': base, 'up': up, 'again': up, 'third': up}))['comparisons']
+    assert [row['p_holm'] for row in rows[:3]] == pytest.approx([6 * p] * 3)
+    assert 6 * p > 0.05 and [row['verdict'] for row in rows[:3]] == ['undecided'] * 3
+
+
+def test_planned_looks_of_the_config_decide():
     base = {seed: (0.5, 0.5) for seed in range(6)}
     up = {seed: (0.6 + 0.001 * seed, 0.5) for seed in range(6)}
-    (row, _) = summarize_run(run_of({'base': base, 'up': up}))['comparisons']
-    assert (row['p_holm'], row['verdict']) == (2 / 64, 'better')
-    rows = summarize_run(run_of({'base': base, 'up': up, 'again': up}))['comparisons']
-    assert [(row['p_holm'], row['verdict']) for row in rows[:2]] == [(4 / 64, 'undecided')] * 2
+    run = run_of({'base': base, 'up': up})
+    run = Run(run.folder, {**run.config, 'looks': [3, 5, 8]}, (), run.cells)
+    row = summarize_run(run)['comparisons'][0]
+    assert (row['seeds'], row['verdict']) == (3, 'better')
 
 
 def test_speed_is_the_median_so_that_one_slow_cell_does_not_count():

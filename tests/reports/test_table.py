@@ -9,6 +9,7 @@ from rich.console import Console
 
 from cnn_jax.reports.run import read_run
 from cnn_jax.reports.summary import summarize_run
+from cnn_jax.reports.words import probability
 from cnn_jax.reports.table import print_table
 from tests.reports.fake_run import fake_run
 
@@ -39,7 +40,7 @@ def test_each_row_stays_on_one_line_at_80_columns(partial: dict[str, Any]):
     assert [cells[-1] for cells in rows[1:]] == ['worse', 'better']
     comparison = next(c for c in partial['comparisons'] if c['strategy'] == 'max_blur5')
     assert rows[1][1] == f'{100 * comparison["difference"]:+.2f}'
-    assert rows[1][-2] == f'{comparison["p_holm"]:.4f}'
+    assert rows[1][-3:-1] == [probability(comparison[p]) for p in ('p_holm', 'p_same')]
 
 
 def test_what_is_left_out_is_said(partial: dict[str, Any]):
@@ -86,4 +87,4 @@ def test_no_digit_is_cut_in_a_narrow_terminal(partial: dict[str, Any], width: in
         assert name in whole and speed in whole and mean in whole, (name, speed, mean)
     for row in partial['comparisons']:
         low, high = (f'{100 * end:+.2f}' for end in row['ci95'])
-        assert f'[{low},{high}]' in whole and f'{row["p_holm"]:.4f}' in whole
+        assert f'[{low},{high}]' in whole and probability(row['p_holm']) in whole

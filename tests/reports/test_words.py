@@ -28,7 +28,14 @@ def summary_of(
         row = {'accuracy': spread, 'consistency': spread | {'mean': 0.1 + 0.1 * index}}
         strategies[name] = row | {'seeds': done, 'missing': missing, 'diverged': []}
     comparisons = [
-        {'baseline': 'max', 'strategy': name, 'metric': metric, 'verdict': found[index]}
+        {
+            'baseline': 'max',
+            'strategy': name,
+            'metric': metric,
+            'verdict': found[index],
+            'smallest_difference': 0.01 * (1 + index),
+            'seeds_to_decide': 20 if found[index] == 'undecided' else None,
+        }
         for index, metric in enumerate(('accuracy', 'consistency'))
         for name, found in verdicts.items()
     ]
@@ -79,7 +86,6 @@ def test_answer_without_pairs():
     summary = summary_of(verdicts, seeds=2, lost=lost)
     assert 'shares a finished seed with the baseline max' in answer(summary)
     assert pair_counts(summary) == []
-    assert power_note(summary) is None
 
 
 def test_answer_for_one_strategy():
@@ -96,25 +102,26 @@ def test_measured_names_the_highest_of_each():
     )
 
 
-def test_power_note_only_where_a_decision_is_impossible():
-    four = {name: ('undecided', 'undecided') for name in 'abcd'}
-    assert power_note(summary_of(four, seeds=8)) is None
-    assert power_note(summary_of(four, seeds=3)) == (
-        '3 paired seeds cannot decide 4 comparisons: the smallest p-value possible, 0.2500, '
-        'becomes 1.0000 after correction, and it must be below 0.05; at least 8 seeds are needed: '
-        'run the same command again with --extend --seeds 0 1 2 3 4 5 6 7 (make compare takes that '
-        'as ARGS="--extend --seeds 0 1 2 3 4 5 6 7").'
+def test_answer_says_what_is_the_same():
+    found = answer(summary_of({'avg': ('same', 'worse'), 'blur': ('same', 'undecided')}))
+    assert found == (
+        'Compared with max over 8 paired seeds, avg is as accurate and less shift-consistent; blur '
+        'is as accurate (to within 0.5 points); every other difference is undecided.'
     )
-    one = {'a': ('undecided', 'undecided')}
-    assert power_note(summary_of(one, seeds=6)) is None
-    assert 'at least 6 seeds are needed' in str(power_note(summary_of(one, seeds=5)))
 
 
-def test_the_seeds_to_add_keep_those_that_are_there():
-    summary = summary_of({'a': ('undecided', 'undecided')}, seeds=3)
-    for strategy in summary['strategies'].values():
-        strategy['seeds'] = [1, 7, 9]
-    assert '--extend --seeds 1 7 9 0 2 3 (' in str(power_note(summary))
+def test_power_note_says_what_could_have_been_shown_and_what_it_would_take():
+    two = summary_of({'a': ('better', 'undecided'), 'b': ('undecided', 'worse')})
+    assert power_note(two) == (
+        'These seeds show a difference, with a chance of 80%, from 1.00 points on in accuracy and '
+        '2.00 points on in consistency. What is undecided would take about 20 paired seeds.'
+    )
+    two['comparisons'][0]['smallest_difference'] = 0.004
+    assert 'from 0.40 to 1.00 points on in accuracy' in str(power_note(two))
+    two['comparisons'][1]['seeds_to_decide'] = None
+    assert str(power_note(two)).endswith('would take more than 10,000 paired seeds.')
+    decided = summary_of({'a': ('better', 'same')})
+    assert str(power_note(decided)).endswith('in consistency.')
 
 
 def test_cells_note_counts_what_is_left_out():
