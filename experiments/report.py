@@ -1,7 +1,8 @@
-"""The report of a comparison, also of one that was stopped: what has finished is in it.
+"""The report of a comparison or a study, also of one that was stopped: what has finished is in it.
 
 python -m experiments.report runs/compare
 python -m experiments.report runs/compare --format latex
+python -m experiments.report experiments/results/studies/quick --output runs/quick
 """
 
 import sys
@@ -19,10 +20,12 @@ class Options:
     """What to write."""
 
     run: tyro.conf.Positional[Path]
-    """The output folder of a comparison."""
+    """The output folder of a comparison or of a study."""
     format: Literal['html', 'markdown', 'csv', 'latex', 'svg', 'pdf'] = 'html'
     """html and markdown: report.html, report.md, plots and summary.json; csv and latex: results.csv
     and results.tex; svg and pdf: the figures."""
+    output: Path | None = None
+    """Where to write the report of a study; by default into its folder."""
 
 
 def main() -> None:
@@ -35,9 +38,15 @@ def main() -> None:
     )
     from rich.console import Console
 
-    from cnn_jax.reports import export, print_table, write_report
+    from cnn_jax.errors import require
+    from cnn_jax.reports import export, print_table, write_report, write_study_report
+    from cnn_jax.runs.compact import is_study
 
-    if options.format in ('html', 'markdown'):
+    is_one = is_study(options.run)
+    require(is_one or options.output is None, 'a comparison has its report in its own folder.')
+    if is_one:
+        files = write_study_report(options.run, options.output or options.run, options.format)
+    elif options.format in ('html', 'markdown'):
         print_table(write_report(options.run), Console())
         name = 'report.html' if options.format == 'html' else 'report.md'
         files = [options.run / name]

@@ -48,9 +48,10 @@ def load(
     folder of images (see `load_image_folder`), or an image-classification set of
     tensorflow-datasets that is prepared on disk as array_record: 'kmnist',
     'imagenette/160px-v2'... data_dir: the data folder, by default `cnn_jax.data.data_dir()`; sets
-    of tensorflow-datasets are also looked for in its own default folder. image_size: (height, width) that every image is scaled and cut to, needed where
-    a set's images differ in size. log: gets lines of progress. Raises `BadInput` for a name or a
-    size that cannot be had, saying what to do.
+    of tensorflow-datasets are also looked for in its own default folder. image_size: (height,
+    width) that every image is scaled and cut to, needed where a set's images differ in size. log:
+    gets lines of progress. Raises `BadInput` for a name or a size that cannot be had, saying what
+    to do.
 
     >>> load('shapes_tiny').train.images.shape
     (256, 28, 28, 1)

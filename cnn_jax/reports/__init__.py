@@ -12,7 +12,7 @@ from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost, plot_dif
 from cnn_jax.reports.run import CellResult, Run, ShiftMaps, read_run, read_shift_maps
 from cnn_jax.reports.summary import summarize_run
 from cnn_jax.reports.table import print_table
-from cnn_jax.reports.write import undecided, write_report
+from cnn_jax.reports.write import undecided, write_report, write_study_report
 
 __all__ = [
     'CellResult',
@@ -29,4 +29,5 @@ __all__ = [
     'summarize_run',
     'undecided',
     'write_report',
+    'write_study_report',
 ]

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from cnn_jax.files import write_atomically
 from cnn_jax.reports.curves import plot_learning_curves
+from cnn_jax.reports.measures import MEASURES
 from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost, plot_differences
-from cnn_jax.reports.run import read_run
+from cnn_jax.reports.run import Run, read_run
 from cnn_jax.reports.summary import METRICS, own_metrics, summarize_run
 from cnn_jax.reports.words import pair_counts
 from cnn_jax.style import plot_style
@@ -33,18 +34,21 @@ def export(folder: Path, form: str) -> list[Path]:
     cnn_jax.errors.BadInput: no comparison.json in no_such_folder: give the output folder of ...
     """
     run = read_run(folder)
-    summary = summarize_run(run)
-    if form == 'csv':
-        files = {'results.csv': to_csv(summary, own_metrics(run)).encode()}
-    elif form == 'latex':
-        files = {'results.tex': to_latex(summary).encode()}
-    else:
-        drawn = {name: draw(summary) for name, draw in FIGURES.items() if _has(name, summary)}
-        drawn['learning_curves'] = plot_learning_curves(run)
-        files = {f'plots/{name}.{form}': _saved(figure, form) for name, figure in drawn.items()}
+    files = exported(run, summarize_run(run), form)
     for name, content in files.items():
         write_atomically(folder / name, content)
     return [folder / name for name in files]
+
+
+def exported(run: Run, summary: Mapping[str, Any], form: str) -> dict[str, bytes]:
+    """The files of a run as 'csv', 'latex', 'svg' or 'pdf', by name."""
+    if form == 'csv':
+        return {'results.csv': to_csv(summary, own_metrics(run)).encode()}
+    if form == 'latex':
+        return {'results.tex': to_latex(summary).encode()}
+    drawn = {name: draw(summary) for name, draw in FIGURES.items() if _has(name, summary)}
+    drawn['learning_curves'] = plot_learning_curves(run)
+    return {f'plots/{name}.{form}': _saved(figure, form) for name, figure in drawn.items()}
 
 
 def _has(name: str, summary: Mapping[str, Any]) -> bool:
@@ -68,11 +72,18 @@ def to_csv(summary: Mapping[str, Any], own: tuple[str, ...] = ()) -> str:
     >>> to_csv({'strategies': {'max': row}}).splitlines()
     ['strategy,seed,accuracy,consistency', 'max,3,0.9,0.9']
     """
-    metrics, text = (*METRICS, *own), io.StringIO()
+    measured = [
+        measure
+        for measure in MEASURES
+        if measure not in METRICS
+        and any(row.get(measure, {}).get('values') for row in summary['strategies'].values())
+    ]
+    metrics, text = (*METRICS, *measured, *own), io.StringIO()
     table = csv.writer(text, lineterminator='\n')
     table.writerow(('strategy', 'seed', *metrics))
     for name, row in summary['strategies'].items():
-        columns = zip(*(row[metric]['values'] for metric in metrics), strict=True)
+        none = [''] * len(row['seeds'])
+        columns = zip(*(row[metric]['values'] or none for metric in metrics), strict=True)
         for seed, values in zip(row['seeds'], columns, strict=True):
             table.writerow((name, seed, *values))
     return text.getvalue()

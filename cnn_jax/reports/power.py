@@ -76,9 +76,12 @@ def seeds_to_decide(difference: float, sd: float, alpha: float, *, within: float
     """
 
     def decides(seeds: int) -> bool:
-        return POWER <= max(
-            t_power(difference, sd, seeds, alpha),
-            equivalence_power(difference, sd, seeds, alpha, within=within),
+        return (
+            max(
+                t_power(difference, sd, seeds, alpha),
+                equivalence_power(difference, sd, seeds, alpha, within=within),
+            )
+            >= POWER
         )
 
     high = 2

@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from cnn_jax.reports.curves import OVERLAY_UP_TO, plot_learning_curves
+from cnn_jax.reports.measures import HEADLINES, MEASURES
 from cnn_jax.reports.own_metrics import own_section
 from cnn_jax.reports.page import Block, Bullets, Link, Page, Paragraph, Picture, Section, Table
 from cnn_jax.reports.plots import (
@@ -39,7 +40,7 @@ from cnn_jax.reports.words import (
 from cnn_jax.style import png, svg
 
 GALLERY = 'gallery.html'
-_MARKS = {
+MARKS = {
     'better': '▲ better',
     'worse': '▼ worse',
     'same': '＝ the same',
@@ -67,8 +68,9 @@ def build_page(run: Run, summary: Mapping[str, Any]) -> Page:
         sections.insert(0, _differences_plot(summary))
     if any(row['seeds'] for row in summary['strategies'].values()):
         sections += [_trade_off(summary), _curves(run), _shift_maps(run)]
-        own = own_section(summary, own_metrics(run))
-        sections += [*([own] if own else []), _cost(summary), _per_seed(summary)]
+        further = (further_measures(summary), own_section(summary, own_metrics(run)))
+        sections += [section for section in further if section]
+        sections += [_cost(summary), _per_seed(summary)]
     sections += [
         _how_to_read(run),
         protocol(run),
@@ -107,16 +109,12 @@ def _results(run: Run, summary: Mapping[str, Any]) -> Section:
                 percent(row['accuracy']),
                 percent(row['consistency']),
                 percent(row['consistent_and_right']),
-                percent(row['consistency_circular']),
-                percent(row['worst_case_accuracy']),
                 count(row['examples_per_second']),
                 count(row['parameters']),
                 short(row['flops_per_example']),
             )
         )
-    shares = ('accuracy', 'consistency', 'consistent and right')
-    shares += ('circular consistency', 'worst-shift accuracy')
-    head = ('strategy', 'seeds', *(f'{share}\N{NO-BREAK SPACE}%' for share in shares))
+    head = ('strategy', 'seeds', *(_head(measure) for measure in HEADLINES))
     head += ('images/s', 'parameters', 'FLOPs/image')
     measurements = Table(
         head,
@@ -134,6 +132,47 @@ def _results(run: Run, summary: Mapping[str, Any]) -> Section:
     return Section('Results', (measurements, _differences(summary)))
 
 
+def _head(measure: str) -> str:
+    unit = '\N{NO-BREAK SPACE}%' if MEASURES[measure].percent else ''
+    return f'{MEASURES[measure].label}{unit}'
+
+
+def further_measures(summary: Mapping[str, Any]) -> Section | None:
+    """What else was measured of each strategy; None where nothing was.
+
+    >>> further_measures({'strategies': {}})
+    """
+    rows = {name: row for name, row in summary['strategies'].items() if row['seeds']}
+    there = [
+        measure
+        for measure in MEASURES
+        if measure not in HEADLINES
+        and any(row.get(measure, {}).get('mean') is not None for row in rows.values())
+    ]
+    if not there:
+        return None
+    table = Table(
+        ('strategy', *map(_head, there)),
+        tuple(
+            (name, *(_value(row[measure], measure) for measure in there))
+            for name, row in rows.items()
+        ),
+        numeric=frozenset(range(1, 1 + len(there))),
+        caption='Mean over seeds ± half of the 95% t-interval.',
+    )
+    meanings = Bullets(tuple((MEASURES[m].label, f'{MEASURES[m].meaning}.') for m in there))
+    return Section('More measures', (table, meanings))
+
+
+def _value(spread: Mapping[str, Any], measure: str) -> str:
+    if MEASURES[measure].percent:
+        return percent(spread)
+    if spread['mean'] is None:
+        return NONE
+    half = '' if spread['ci95'] is None else f' ± {(spread["ci95"][1] - spread["ci95"][0]) / 2:.3f}'
+    return f'{spread["mean"]:.3f}{half}'
+
+
 def _differences(summary: Mapping[str, Any]) -> Table:
     baseline = summary['comparisons'][0]['baseline']
     rows = tuple(
@@ -147,7 +186,7 @@ def _differences(summary: Mapping[str, Any]) -> Table:
             probability(row['p_holm']),
             probability(row['p_same']),
             points(row['smallest_difference']).lstrip('+'),
-            _MARKS[row['verdict']],
+            MARKS[row['verdict']],
         )
         for metric in METRICS
         for row in summary['comparisons']
@@ -273,25 +312,19 @@ def _per_seed(summary: Mapping[str, Any]) -> Section:
 def _how_to_read(run: Run) -> Section:
     evaluation = run.config.get('evaluation')
     judged = evaluation if isinstance(evaluation, dict) else {}
-    reach = judged.get('max_shift')
+    reach, margin = judged.get('max_shift'), run.config.get('margin') or 0
     drawn = 'at random' if reach is None else f'uniformly from -{reach} to {reach} pixels a side'
     items = (
         ('Accuracy', 'share of the test images classified right, after the last epoch.'),
         (
             'Consistency',
             'share of the test images that get the same class under two different shifts, '
-            f'drawn {drawn} for each image. {_border(judged.get("border", "zero"))}; in circular '
-            'consistency what leaves at one side enters at the other.',
+            f'drawn {drawn} for each image. {_seen(judged.get("border", "zero"), margin)}.',
         ),
         (
             'Consistent and right',
             'share of the test images that get their own class under both of these shifts. '
             'A network that always gives one answer is consistent everywhere, and right by chance.',
-        ),
-        (
-            'Worst-shift accuracy',
-            'share of images classified right under every one of the shifts'
-            f'{_worst_case_images(run)}.',
         ),
         (
             '± and intervals',
@@ -329,13 +362,11 @@ def _level(run: Run) -> str:
     return f'{shares} at the planned looks after {looks} seeds, {ALPHA} in all'
 
 
-def _border(name: object) -> str:
+def _seen(name: object, margin: int) -> str:
+    if margin:
+        return (
+            f'The network sees all but {margin} pixels at each side, from which real content comes'
+        )
     if name == 'zero':
         return 'The image moves over a frame filled with zeros'
     return f'The border is {name}'
-
-
-def _worst_case_images(run: Run) -> str:
-    images = {c.result.get('worst_case_images') for c in run.cells if c.status == 'completed'}
-    number = images.pop() if len(images) == 1 else None
-    return f' (measured on {count(number)} images)' if isinstance(number, int) else ''

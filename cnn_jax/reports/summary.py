@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cnn_jax.brought import said
+from cnn_jax.reports.measures import MEASURES
 from cnn_jax.reports.power import seeds_to_decide, smallest_difference
 from cnn_jax.reports.run import CellResult, Run
 from cnn_jax.reports.statistics import (
@@ -91,9 +92,11 @@ def _strategy(run: Run, name: str) -> dict[str, Any]:
         'examples_per_second': stdlib_statistics.median(speeds) if speeds else None,
         'parameters': _first(completed + diverged, 'parameters'),
         'flops_per_example': _first(completed + diverged, 'flops_per_example'),
-        'consistent_and_right': _over_seeds(_numbers(completed, 'consistent_and_right')),
-        'consistency_circular': _over_seeds(_numbers(completed, 'consistency_circular')),
-        'worst_case_accuracy': _over_seeds(_numbers(completed, 'worst_case_accuracy')),
+        **{
+            measure: _over_seeds(_numbers(completed, measure))
+            for measure in MEASURES
+            if measure not in METRICS
+        },
         **{name: _own(_numbers(completed, name)) for name in own_metrics(run)},
         'seeds': [cell.seed for cell in completed],
         'missing': [c.seed for c in of_strategy if c.status in ('missing', 'failed')],
@@ -188,9 +191,7 @@ def _comparison(
         'p_holm': decision.p_holm,
         'p_same': decision.p_same,
         'p_sign_flip': sign_flip_p_value(values),
-        'smallest_difference': None
-        if sd is None
-        else smallest_difference(sd, len(values), alpha),
+        'smallest_difference': None if sd is None else smallest_difference(sd, len(values), alpha),
         'seeds_to_decide': seeds_to_decide(estimate.mean, sd, alpha, within=within)
         if wanted and sd is not None
         else None,

@@ -61,9 +61,7 @@ def alphas(looks: Sequence[int]) -> tuple[float, ...]:
     [0.025, 0.015, 0.01]
     """
     before = (0, *looks)
-    return tuple(
-        ALPHA * (now - then) / looks[-1] for then, now in zip(before, looks, strict=False)
-    )
+    return tuple(ALPHA * (now - then) / looks[-1] for then, now in zip(before, looks, strict=False))
 
 
 def decide(

@@ -23,7 +23,6 @@ from cnn_jax.strategies import strategy_named, strategy_names
 from cnn_jax.training import Optimizer
 from cnn_jax.training.augment import Augment
 
-
 ConfigT = TypeVar('ConfigT', Comparison, Study)
 
 

@@ -1,4 +1,4 @@
-"""A study without its checkpoints and predictions: all that tables and figures need, in three files.
+"""A study without checkpoints and predictions: what tables and figures need, in three files.
 
 - `study.json`, sealed: the title and, for each comparison, its config, classes, the fingerprint of
   its data and which cell is which.
@@ -42,6 +42,15 @@ class Compact:
     comparisons: Mapping[str, Mapping[str, Any]]
     cells: Mapping[str, Mapping[str, Any]]
     environments: Mapping[str, Mapping[str, Any]]
+
+
+def is_study(folder: Path) -> bool:
+    """Whether the folder holds the compact form of a study.
+
+    >>> is_study(Path('no_such_folder'))
+    False
+    """
+    return (folder / STUDY).is_file()
 
 
 def write_compact(title: str, folder: Path) -> None:
@@ -127,9 +136,7 @@ def read_compact(folder: Path) -> Compact:
     return Compact(str(study.get('title', '')), study['comparisons'], cells, environments)
 
 
-def merge(
-    folders: Sequence[Path], output: Path, *, mixed_code: bool = False
-) -> Compact:
+def merge(folders: Sequence[Path], output: Path, *, mixed_code: bool = False) -> Compact:
     """Puts the cells of several studies together and writes the compact form into `output`.
 
     Comparisons of one name must agree in all but their seeds and strategies, which are joined.
@@ -144,7 +151,9 @@ def merge(
     for folder, compact in read.items():
         for name, content in compact.comparisons.items():
             old = comparisons.get(name)
-            comparisons[name] = dict(content) if old is None else _joined(name, old, content, folder)
+            comparisons[name] = (
+                dict(content) if old is None else _joined(name, old, content, folder)
+            )
         for name, row in compact.cells.items():
             cells[name] = _same_numbers(name, cells.get(name), row, folder)
         environments |= compact.environments

@@ -358,5 +358,7 @@ def cells_of(comparison: Comparison) -> dict[tuple[str, int], Cell]:
         return replace(made, optimizer=replace(made.optimizer, learning_rate=rate))
 
     return {
-        (name, seed): cell(name, seed) for seed in comparison.seeds for name in comparison.strategies
+        (name, seed): cell(name, seed)
+        for seed in comparison.seeds
+        for name in comparison.strategies
     }

@@ -173,9 +173,7 @@ def _schedule(cell: Cell, *, epochs: int, steps_per_epoch: int) -> optax.Schedul
     return make_schedule(cell.optimizer, epochs=epochs, steps_per_epoch=steps_per_epoch)
 
 
-def _check_own_model(
-    name: str, model: nn.Module, seen: tuple[int, int, int], classes: int
-) -> None:
+def _check_own_model(name: str, model: nn.Module, seen: tuple[int, int, int], classes: int) -> None:
     """BadInput where a model of the user's own makes no logits of the images; traces shapes."""
     images = jax.ShapeDtypeStruct((2, *seen), jnp.float32)
 
@@ -188,9 +186,7 @@ def _check_own_model(
     except BadInput:
         raise
     except Exception as error:
-        raise BadInput(
-            f'{name} cannot take images {seen} with train=: {one_line(error)}'
-        ) from None
+        raise BadInput(f'{name} cannot take images {seen} with train=: {one_line(error)}') from None
     shape, wanted = getattr(logits, 'shape', type(logits).__name__), (2, classes)
     require(shape == wanted, f'{name} must give logits {wanted} for 2 images; it gives {shape}.')
 

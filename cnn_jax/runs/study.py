@@ -1,4 +1,4 @@
-"""A study: several comparisons, nets and data sets beside each other, that share one store of cells.
+"""A study: several comparisons, of several nets and data sets, that share one store of cells.
 
 Its folder holds `cells/`, one folder a cell, and `comparisons/NAME/`, each as a comparison's folder
 is, and its compact form, which is all that tables and figures need: see `cnn_jax.runs.compact`.
@@ -52,7 +52,9 @@ class Study:
         )
         for name, comparison in self.comparisons.items():
             good = isinstance(name, str) and name.replace('_', '').replace('-', '').isalnum()
-            require(good, f'the name of a comparison must be letters, digits, - and _; got {name!r}.')
+            require(
+                good, f'the name of a comparison must be letters, digits, - and _; got {name!r}.'
+            )
             require(
                 isinstance(comparison, Comparison),
                 f'comparisons must hold Comparison(...); got {name}: {comparison!r}.',

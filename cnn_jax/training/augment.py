@@ -43,7 +43,7 @@ def augment_images(
     images: UInt8[Array, 'batch height width channels'],
     augment: Augment | OwnAugment,
 ) -> UInt8[Array, 'batch height width channels']:
-    """A random crop, flip and cutout of each image, as `augment` says; or what a function makes of them.
+    """A random crop, flip and cutout of each image, as `augment` says, or what a function makes.
 
     Raises BadInput where that function returns another shape or dtype.
 

@@ -87,9 +87,7 @@ config = Study(
     comparisons={
         'fashion_mnist': _fashion,
         'cifar10': _cifar10,
-        'cifar10_crop': replace(
-            _cifar10, strategies=_FIVE, augment=Augment(flip=True, crop=4)
-        ),
+        'cifar10_crop': replace(_cifar10, strategies=_FIVE, augment=Augment(flip=True, crop=4)),
         'mnist': replace(_fashion, data='mnist', seeds=tuple(range(5))),
         'fashion_mnist_tuned': _fashion,
         'cifar10_tuned': _cifar10,

@@ -159,7 +159,9 @@ def test_an_unknown_name_gets_the_nearest(name: str, near: str, tmp_path: Path):
 
 
 def test_a_name_like_no_other(tmp_path: Path):
-    with pytest.raises(BadInput, match="unknown data set 'zzzzzzzzzz'. Allowed: fashion_mnist, mnist, c"):
+    with pytest.raises(
+        BadInput, match="unknown data set 'zzzzzzzzzz'. Allowed: fashion_mnist, mnist, c"
+    ):
         load('zzzzzzzzzz', [tmp_path])
 
 

@@ -85,9 +85,7 @@ def test_sources_are_asked_in_order_and_what_they_bring_is_kept(
     fashion: FakeFashion, tmp_path: Path
 ):
     lines: list[str] = []
-    first = load(
-        fashion, tmp_path, lines=lines, sources=[fails('no network'), brings(fashion)]
-    )
+    first = load(fashion, tmp_path, lines=lines, sources=[fails('no network'), brings(fashion)])
     assert [line.split()[1] for line in lines] == ['no', 'a', 'a', 'now']
     assert {path.name for path in tmp_path.iterdir()} == {'.lock', 'fashion-mnist'}
     again = load(fashion, tmp_path, sources=[fails('must not be needed')])
@@ -157,9 +155,7 @@ def test_a_damaged_file_is_an_error_and_not_passed_over(
             other.unlink()
     before = bad.read_bytes()
     with pytest.raises(BadInput, match=f'{bad} is not the published file .*{message}') as error:
-        load(
-            fashion, tmp_path / 'data', system=tmp_path / 'system', sources=[brings(fashion)]
-        )
+        load(fashion, tmp_path / 'data', system=tmp_path / 'system', sources=[brings(fashion)])
     assert bad.read_bytes() == before and '\n' not in str(error.value)
     assert 'elete' not in str(error.value)
     if where == 'system':  # which only root can mend

@@ -34,6 +34,7 @@ def test_everything_is_there(tmp_path: Path):
         'Accuracy against shift consistency',
         'Learning curves',
         'Shift maps',
+        'More measures',
         'Cost',
         'Every seed',
         'How to read this',
@@ -60,7 +61,7 @@ def test_everything_is_there(tmp_path: Path):
     assert 'lowest to the highest seed' in texts(page, 'Learning curves')
     assert 'max varies most' in texts(page, 'Shift maps')
     assert 'from -3 to 3 pixels' in texts(page, 'How to read this')
-    assert 'measured on 1,000 images' in texts(page, 'How to read this')
+    assert 'worst-shift accuracy' in texts(page, 'More measures')
 
 
 def test_tables_are_rectangular(tmp_path: Path):

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from cnn_jax.reports.run import read_run
 from cnn_jax.reports.summary import summarize_run
-from cnn_jax.reports.words import probability
 from cnn_jax.reports.table import print_table
+from cnn_jax.reports.words import probability
 from tests.reports.fake_run import fake_run
 
 

@@ -1,0 +1,150 @@
+"""The compact form of a study: what it keeps, and what a merge refuses."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnn_jax.errors import BadInput, Damaged
+from cnn_jax.runs.compact import (
+    Compact,
+    is_study,
+    merge,
+    read_compact,
+    save_compact,
+    write_compact,
+)
+
+ENVIRONMENT = {'code': 'abc', 'python': '3.13'}
+
+
+def made(
+    folder: Path,
+    cells: dict[str, float],
+    *,
+    seeds: tuple[int, ...] = (0, 1),
+    strategies: tuple[str, ...] = ('max', 'avg'),
+    code: str = 'abc',
+    **changes: Any,
+) -> Path:
+    """A study of one comparison in `folder`, of these cells ('max0') with their accuracy."""
+    config = {
+        'model': 'convnet3',
+        'seeds': list(seeds),
+        'strategies': {name: {'name': name} for name in strategies},
+        'learning_rates': {},
+        'epochs': 1,
+    }
+    index = {
+        'config': {**config, **changes.get('config', {})},
+        'class_names': ['a', 'b'],
+        'data_fingerprint': changes.get('data', 'd1'),
+        'cells': [
+            {'strategy': name, 'seed': seed, 'cell': f'{name}{seed}'}
+            for seed in seeds
+            for name in strategies
+        ],
+    }
+    rows = {
+        name: {
+            'cell': name,
+            'result': {'status': 'completed', 'accuracy': accuracy, 'seconds': 1.0 + accuracy},
+            'curve': [],
+            'environment': code,
+        }
+        for name, accuracy in cells.items()
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    save_compact(folder, Compact('t', {'main': index}, rows, {code: {**ENVIRONMENT, 'code': code}}))
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_two_halves_are_the_whole_byte_for_byte(tmp_path: Path):
+    whole = made(tmp_path / 'whole', {'max0': 0.9, 'avg0': 0.8, 'max1': 0.7, 'avg1': 0.6})
+    one = made(tmp_path / 'one', {'max0': 0.9, 'avg1': 0.6})
+    two = made(tmp_path / 'two', {'avg0': 0.8, 'max1': 0.7})
+    merge([one, two], tmp_path / 'merged')
+    assert contents(tmp_path / 'merged') == contents(whole)
+    assert is_study(tmp_path / 'merged') and not is_study(tmp_path)
+
+
+def test_seeds_and_strategies_are_joined_in_order(tmp_path: Path):
+    one = made(tmp_path / 'one', {'max0': 0.9}, seeds=(0,))
+    two = made(tmp_path / 'two', {'max1': 0.7}, seeds=(1,), strategies=('max', 'blur'))
+    merged = merge([two, one], tmp_path / 'merged').comparisons['main']
+    assert merged['config']['seeds'] == [0, 1]
+    assert list(merged['config']['strategies']) == ['max', 'blur', 'avg']
+    assert [c['cell'] for c in merged['cells']] == ['max0', 'avg0', 'max1', 'blur1']
+
+
+def test_the_time_a_cell_took_may_differ_and_its_numbers_may_not(tmp_path: Path):
+    one = made(tmp_path / 'one', {'max0': 0.9})
+    two = made(tmp_path / 'two', {'max0': 0.9})
+    text = (two / 'cells.jsonl').read_text().replace('1.9', '7.5')
+    (two / 'cells.jsonl').write_text(text)
+    assert len(merge([one, two], tmp_path / 'merged').cells) == 1
+    three = made(tmp_path / 'three', {'max0': 0.91})
+    with pytest.raises(BadInput, match=r'three: cell max0 is there with other numbers .*accuracy'):
+        merge([one, three], tmp_path / 'refused')
+    assert not (tmp_path / 'refused').exists()
+
+
+def test_other_data_code_and_recipes_are_refused(tmp_path: Path):
+    one = made(tmp_path / 'one', {'max0': 0.9})
+    data = made(tmp_path / 'data', {'max1': 0.9}, data='d2')
+    with pytest.raises(BadInput, match='data: main is of other data'):
+        merge([one, data], tmp_path / 'out')
+    epochs = made(tmp_path / 'epochs', {'max1': 0.9}, config={'epochs': 2})
+    with pytest.raises(BadInput, match='another config .*: epochs'):
+        merge([one, epochs], tmp_path / 'out')
+    rates = made(tmp_path / 'rates', {'max1': 0.9}, config={'learning_rates': {'max': 0.1}})
+    again = made(tmp_path / 'again', {'max1': 0.9}, config={'learning_rates': {'max': 0.2}})
+    with pytest.raises(BadInput, match=r"other learning_rates .*\['max'\]"):
+        merge([rates, again], tmp_path / 'out')
+    code = made(tmp_path / 'code', {'max1': 0.9}, code='xyz')
+    with pytest.raises(BadInput, match='different code .*abc.*xyz.*--mixed-code'):
+        merge([one, code], tmp_path / 'out')
+    assert len(merge([one, code], tmp_path / 'out', mixed_code=True).environments) == 2
+
+
+def test_damage_is_named(tmp_path: Path):
+    with pytest.raises(BadInput, match='no study.json in'):
+        read_compact(tmp_path)
+    study = made(tmp_path / 'study', {'max0': 0.9, 'avg0': 0.8})
+    whole = contents(study)
+
+    def restore() -> None:
+        for name, content in whole.items():
+            (study / name).write_bytes(content)
+
+    (study / 'study.json').write_bytes(whole['study.json'].replace(b'convnet3', b'convnet4'))
+    with pytest.raises(Damaged, match=r'study.json is damaged'):
+        read_compact(study)
+    restore()
+    (study / 'cells.jsonl').write_bytes(whole['cells.jsonl'][:-20])
+    with pytest.raises(Damaged, match=r'cells.jsonl, line 2, is damaged'):
+        read_compact(study)
+    restore()
+    (study / 'cells.jsonl').write_text(json.dumps({'cell': 'max0'}) + '\n')
+    with pytest.raises(Damaged, match='line 1, is damaged: a field is missing'):
+        read_compact(study)
+    restore()
+    (study / 'environments.json').write_text('{}')
+    with pytest.raises(BadInput, match='lacks the environment of cell'):
+        read_compact(study)
+    restore()
+    (study / 'cells.jsonl').unlink()
+    with pytest.raises(Damaged, match='cells.jsonl cannot be read'):
+        read_compact(study)
+
+
+def test_nothing_finished_yet(tmp_path: Path):
+    write_compact('empty', tmp_path)
+    assert read_compact(tmp_path).cells == {}
+    with pytest.raises(BadInput, match='at least one folder'):
+        merge([], tmp_path / 'out')
