@@ -136,9 +136,9 @@ def stretch_ms(call: Callable[[], Any], wait: Callable[[Any], None], options: Op
     for _ in range(options.stretches):
         number = max(1, min(1000, int(options.milliseconds / 1e3 / once)))
         begin = time.perf_counter()
-        for _ in range(number):
-            last = call()
-        wait(last)
+        for _ in range(number - 1):
+            call()
+        wait(call())
         once = (time.perf_counter() - begin) / number
         times.append(1e3 * once)
     return statistics.median(times)

@@ -72,5 +72,5 @@ def _average_window(out: int | None, size: Sequence[int]) -> Window | None:
 
 def _strategy_window(strategy: Strategy, size: Sequence[int]) -> Window | None:
     reach = strategy.reach(size)
-    step = strategy.stride // strategy.conv_stride
+    step = strategy.sampling
     return None if reach is None else Window(reach, (step,) * len(size))

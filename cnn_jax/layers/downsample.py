@@ -11,7 +11,7 @@ from cnn_jax.errors import BadInput
 from cnn_jax.layers.batch_norm import BatchNorm
 from cnn_jax.layers.conv import Conv
 from cnn_jax.ops.compiled import is_symbolic
-from cnn_jax.ops.windows import spatial_rank
+from cnn_jax.ops.windows import Padding, spatial_rank
 from cnn_jax.strategies import MAX_POOL, SHORTCUT, STRIDED_CONV, Site, Strategy
 
 
@@ -58,13 +58,26 @@ class Downsample(nn.Module):
         *,
         stride: int,
         train: bool,
+        padding: Padding = 'valid',
+        groups: int = 1,
+        number: int | None = None,
     ) -> Float[Array, 'batch out_height out_width {features}']:
         """A convolution without a bias and its batch norm, for strategies that need them.
 
-        Their variables are in 'conv' and 'norm', below those of this layer.
+        Their variables are in 'conv' and 'norm', below those of this layer; of several, with their
+        `number` behind.
         """
-        conv = Conv(features, window, stride=stride, padding='valid', use_bias=False, name='conv')
-        return BatchNorm(use_running_average=not train, name='norm')(conv(x))
+        end = '' if number is None else str(number)
+        conv = Conv(
+            features,
+            window,
+            stride=stride,
+            padding=padding,
+            groups=groups,
+            use_bias=False,
+            name=f'conv{end}',
+        )
+        return BatchNorm(use_running_average=not train, name=f'norm{end}')(conv(x))
 
 
 def check_output(strategy: Strategy, x: Array, y: Array) -> None:
@@ -79,7 +92,7 @@ def check_output(strategy: Strategy, x: Array, y: Array) -> None:
         )
     if y.dtype != x.dtype:
         raise ValueError(f'{name} must return {x.dtype}, as its input is; got {y.dtype}')
-    step = strategy.stride // strategy.conv_stride
+    step = strategy.sampling
     reach = strategy.reach(x.shape[1:-1]) or ((0, 0),) * (x.ndim - 2)
     for n, out, (low, high) in zip(x.shape[1:-1], shape[1:-1], reach, strict=True):
         if not is_symbolic(x) and abs(out * step - n) > 2 * step + low + high:

@@ -14,10 +14,17 @@ from cnn_jax.ops.adaptive_blur import (
     learned_blur_pool,
 )
 from cnn_jax.ops.batch_norm import batch_norm
-from cnn_jax.ops.blur import avg_blur_pool, binomial_filter, blur_pool, max_blur_pool
+from cnn_jax.ops.blur import (
+    avg_blur_pool,
+    binomial_filter,
+    blur_pool,
+    max_blur_pool,
+    wavelet_filter,
+)
 from cnn_jax.ops.combined import gated_pool, mixed_pool, tree_pool
 from cnn_jax.ops.conv import conv
 from cnn_jax.ops.diffstride import diffstride_pool
+from cnn_jax.ops.haar import haar_bands
 from cnn_jax.ops.importance import ada_pool, detail_preserving_pool, lip_logits, lip_pool
 from cnn_jax.ops.learned_polyphase import (
     lps_components,
@@ -61,6 +68,7 @@ __all__ = [
     'binomial_logits',
     'blur_pool',
     'conv',
+    'conv_parameters',
     'detail_preserving_pool',
     'diffstride_pool',
     'edge_aware_blur',
@@ -71,6 +79,7 @@ __all__ = [
     'gem_pool',
     'global_avg_pool',
     'global_max_pool',
+    'haar_bands',
     'ideal_lowpass',
     'ideal_upsample',
     'learned_blur_pool',
@@ -90,7 +99,6 @@ __all__ = [
     'mixed_pool',
     'ordinal_pool',
     'output_size',
-    'conv_parameters',
     'polynomial_activation',
     'polyphase_components',
     'rank_average_pool',
@@ -108,4 +116,5 @@ __all__ = [
     'tips_undo_loss',
     'tips_weights',
     'tree_pool',
+    'wavelet_filter',
 ]

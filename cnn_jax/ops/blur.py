@@ -42,6 +42,46 @@ def binomial_filter(filter_size: int) -> tuple[float, ...]:
     return tuple(row.tolist())
 
 
+_WAVELETS = {
+    'haar': (1.0, 1.0),
+    'db2': None,
+    'db3': None,
+    'db4': None,
+    'bior3.3': (3.0, -9.0, -7.0, 45.0, 45.0, -7.0, -9.0, 3.0),
+}
+WAVELETS = tuple(_WAVELETS)
+
+
+def wavelet_filter(wavelet: str) -> tuple[float, ...]:
+    """The low-pass analysis filter of an orthogonal or biorthogonal wavelet, divided by its sum.
+
+    'haar', Daubechies' 'db2' to 'db4' (Daubechies 1988, CPAM 41(7), section 4.B: the spectral
+    factor with the roots inside the unit circle), and 'bior3.3' of Cohen, Daubechies and Feauveau
+    (1992). With the usual norm the filters are sqrt(2) times these.
+
+    >>> wavelet_filter('haar'), [round(w, 6) for w in wavelet_filter('db2')]
+    ((0.5, 0.5), [-0.091506, 0.158494, 0.591506, 0.341506])
+    """
+    if wavelet not in _WAVELETS:
+        raise ValueError(f'wavelet must be one of {", ".join(_WAVELETS)}; got {wavelet!r}')
+    weights = _WAVELETS[wavelet] or _daubechies(int(wavelet[2:]))
+    return tuple(weight / sum(weights) for weight in weights)
+
+
+def _daubechies(moments: int) -> tuple[float, ...]:
+    """(1 + z)^N Q(z) with |Q|^2 = sum_k C(N - 1 + k, k) y^k, y = (2 - z - 1/z) / 4."""
+    inside = []
+    binomials = [math.comb(moments - 1 + k, k) for k in range(moments)]
+    for y in np.roots(binomials[::-1]):
+        half = 1 - 2 * y  # (z + 1/z) / 2
+        first = half + np.sqrt(half * half - 1 + 0j)
+        inside.append(first if abs(first) < 1 else 1 / first)
+    row = np.real(np.poly(inside))
+    for _ in range(moments):
+        row = np.convolve(row, [0.5, 0.5])
+    return tuple(row[::-1].tolist())
+
+
 def blur_pool(
     x: Float[Array, 'batch *spatial channels'],
     *,

@@ -318,8 +318,12 @@ def _by_positions(
 def _taps(
     x: Array, window: Sequence[int], strides: tuple[int, int], pairs: Pairs, out: tuple[int, int]
 ) -> Iterator[Array]:
-    """The input at each place of the window, for all outputs."""
+    """The input at each place of the window, for all outputs.
+
+    Slices of lax: those of jnp are gathers, whose gradients scatter, where the batch is symbolic.
+    """
     xp = jnp.pad(x, ((0, 0), *pairs, (0, 0)))
     (down, right), (rows, columns) = strides, out
     for i, j in np.ndindex(*window):
-        yield xp[:, i : i + down * (rows - 1) + 1 : down, j : j + right * (columns - 1) + 1 : right]
+        part = lax.slice_in_dim(xp, i, i + down * (rows - 1) + 1, down, axis=1)
+        yield lax.slice_in_dim(part, j, j + right * (columns - 1) + 1, right, axis=2)

@@ -62,8 +62,10 @@ def smallest_difference(sd: float, seeds: int, alpha: float) -> float | None:
         return 0.0
     unit = math.sqrt(1 / seeds)
     high = 4 * unit * float(stats.t.isf(alpha / 2, seeds - 1)) + 4
-    found = optimize.brentq(lambda d: t_power(d, 1.0, seeds, alpha) - POWER, 0.0, high)
-    return sd * float(found)
+    found = optimize.root_scalar(
+        lambda d: t_power(d, 1.0, seeds, alpha) - POWER, bracket=(0.0, high)
+    )
+    return sd * float(found.root)
 
 
 def seeds_to_decide(difference: float, sd: float, alpha: float, *, within: float) -> int | None:

@@ -54,9 +54,10 @@ def study_page(title: str, runs: Mapping[str, Run], summaries: Summaries) -> Pag
 
 def _comparison(name: str, run: Run, summary: Mapping[str, Any]) -> Section:
     config = run.config
+    epochs = plural(config.get('epochs', 0), 'epoch')
+    seeds = plural(len(config.get('seeds', ())), 'seed')
     about = Paragraph(
-        f'{config.get("model")} on {config.get("data")}, '
-        f'{plural(config.get("epochs", 0), "epoch")}, up to {plural(len(config.get("seeds", ())), "seed")}. '
+        f'{config.get("model")} on {config.get("data")}, {epochs}, up to {seeds}. '
         f'{_rates(config)}{cells_note(summary) or ""}'
     )
     blocks: list[Block] = [about, results_table(summary)]

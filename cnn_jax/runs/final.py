@@ -1,6 +1,7 @@
 """The figures and predictions of a trained model, always on every test image."""
 
 import io
+from typing import Any
 
 import jax
 import numpy as np
@@ -44,8 +45,7 @@ def final_evaluation(
     ]
     side = 2 * judged.max_shift + 1
     content = io.BytesIO()
-    np.savez_compressed(
-        content,
+    stored: dict[str, Any] = dict(
         labels=test.labels,
         predictions=logits.argmax(1).astype(np.int32),
         consistent=consistent,
@@ -55,6 +55,7 @@ def final_evaluation(
         shift_labels=test.labels[: judged.maps],
         **arrays,
     )
+    np.savez_compressed(content, **stored)
     figures = {
         'accuracy': accuracy(logits, test.labels),
         'loss': mean_loss(logits, test.labels),

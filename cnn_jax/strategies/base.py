@@ -107,6 +107,11 @@ class Strategy(abc.ABC):
         return 1
 
     @property
+    def sampling(self) -> int:
+        """The factor by which the layer itself shrinks the map."""
+        return self.stride // self.conv_stride
+
+    @property
     def one_for_all(self) -> bool:
         """Whether all layers of a network share this strategy's parameters."""
         return False

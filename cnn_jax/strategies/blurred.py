@@ -215,7 +215,32 @@ class DDAC(AfterWindow):
         return ops.adaptive_blur_pool(x, logits, **blur)
 
 
-BLURRED = (Blur, MaxBlur, AvgBlur, EdgeAware, LearnedBlur, DDAC)
+@dataclass(frozen=True)
+class Wavelet(Strategy):
+    """The low band of a discrete wavelet transform (Li et al., CVPR 2020, "WaveCNet").
+
+    The low-pass filter of the wavelet along each axis, then every `stride`-th element; the high
+    bands are dropped. Haar's low band is a scaled average pool, so only longer filters add
+    anything. All are scaled to a gain of 1, where the transform's own are 2 in two dimensions.
+
+    Authors: in place of max pools, strided convolutions and average pools, db3 to db5 and others;
+    borders are cut, odd sizes rounded down. Here: borders filled, sizes rounded up as by `blur`.
+    """
+
+    name: ClassVar[str] = 'wavelet'
+    wavelet: Literal['haar', 'db2', 'db3', 'db4', 'bior3.3'] = 'db2'
+    stride: Factor = 2
+    padding: Fill = 'reflect'
+
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        return window_reach(len(ops.wavelet_filter(self.wavelet)), 'same', size)
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        weights = ops.wavelet_filter(self.wavelet)
+        return ops.blur_pool(x, filter_size=weights, stride=self.stride, padding=self.padding)
+
+
+BLURRED = (Blur, MaxBlur, AvgBlur, EdgeAware, LearnedBlur, DDAC, Wavelet)
 __all__ = [
     'AvgBlur',
     'Blur',
@@ -223,4 +248,5 @@ __all__ = [
     'EdgeAware',
     'LearnedBlur',
     'MaxBlur',
+    'Wavelet',
 ]

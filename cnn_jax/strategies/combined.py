@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array
 
@@ -39,6 +40,20 @@ class Combined(Pool):
             'region_channel': (*windows.out, channels),
         }
         return math.prod(windows.window), shared[self.share]
+
+
+@dataclass(frozen=True)
+class MaxAvg(Pool):
+    """Max and average pooling side by side, so twice the channels (timm's "catavgmax").
+
+    No paper of its own.
+    """
+
+    name: ClassVar[str] = 'max_avg'
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        both = ops.max_pool(x, **self.windows), ops.avg_pool(x, **self.windows)
+        return jnp.concatenate(both, axis=-1)
 
 
 @dataclass(frozen=True)
@@ -105,9 +120,10 @@ def _near_average(key: Array, shape: tuple[int, ...]) -> Array:
     return (1 + 0.1 * jax.random.normal(key, shape)) / shape[1]
 
 
-COMBINED = (Mixed, Gated, Tree)
+COMBINED = (MaxAvg, Mixed, Gated, Tree)
 __all__ = [
     'Gated',
+    'MaxAvg',
     'Mixed',
     'Tree',
 ]

@@ -264,6 +264,32 @@ class AdaptiveMax(_Adaptive):
         return ops.adaptive_max_pool(x, size=self.out(x.shape[1:-1]))
 
 
+@dataclass(frozen=True)
+class NoDownsampling(Strategy):
+    """Every element: no map shrinks at a site of the network.
+
+    A control: the ceiling of shift consistency, at the price of maps that stay large (four times
+    the work after each site of stride 2). Windows see less of the image, since nothing is dilated;
+    a network that flattens its last map has as many more weights. Parts of a network that are no
+    site, such as the stem of the form for large images, still stride.
+
+    No paper of its own.
+    """
+
+    name: ClassVar[str] = 'none'
+    stride: Factor = 2  # of the site that it leaves out
+
+    @property
+    def sampling(self) -> int:
+        return 1
+
+    def reach(self, size: Sequence[int]) -> Pairs | None:
+        return ((0, 0),) * len(size)
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        return x
+
+
 PLAIN = (
     Max,
     Min,
@@ -277,6 +303,7 @@ PLAIN = (
     SpaceToDepth,
     AdaptiveAvg,
     AdaptiveMax,
+    NoDownsampling,
 )
 __all__ = [
     'AdaptiveAvg',
@@ -287,6 +314,7 @@ __all__ = [
     'Max',
     'Median',
     'Min',
+    'NoDownsampling',
     'SpaceToDepth',
     'Stride',
     'Subsample',

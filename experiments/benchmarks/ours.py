@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -78,7 +79,7 @@ FLAX: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
-def build(case: str, shape: Shape, *, wait: bool = True) -> dict[str, Callable[[], Array | None]]:
+def build(case: str, shape: Shape, *, wait: bool = True) -> dict[str, Callable[[], Any]]:
     """The calls to time, by name: ours and flax, forward and forward with backward, and a copy.
 
     With `wait` each call waits for its result; without, it returns what is to be waited for.
@@ -93,7 +94,7 @@ def build(case: str, shape: Shape, *, wait: bool = True) -> dict[str, Callable[[
     def ours(params, x):
         return layer.apply({**params, **statistics}, x, train=True, rngs=rngs, mutable=True)[0]
 
-    timed = _timed if wait else partial
+    timed: Callable[..., Callable[[], Any]] = _timed if wait else partial
     calls = {'copy': timed(jax.jit(lambda x: x + 1), x)}
     contenders = {'ours': ours}
     if case in FLAX:
