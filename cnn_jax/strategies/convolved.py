@@ -98,11 +98,9 @@ class ADown(Strategy):
         channels = x.shape[-1]
         require(channels >= 2, f'ADown halves the channels, so it needs at least 2; got {channels}')
         half, around = channels // 2, ((1, 1), (1, 1))
-        mean = ops.avg_pool(x, window=2, stride=1)
-        one = layer.conv_norm(
-            mean[..., :half], half, 3, stride=2, padding=around, train=train, number=1
-        )
-        most = ops.max_pool(mean[..., half:], window=3, stride=2, padding=around)
+        first, second = jnp.split(ops.avg_pool(x, window=2, stride=1), [half], axis=-1)
+        one = layer.conv_norm(first, half, 3, stride=2, padding=around, train=train, number=1)
+        most = ops.max_pool(second, window=3, stride=2, padding=around)
         other = layer.conv_norm(most, channels - half, 1, stride=1, train=train, number=2)
         return jax.nn.silu(jnp.concatenate([one, other], axis=-1))
 

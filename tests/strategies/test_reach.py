@@ -94,7 +94,7 @@ def measured(strategy: Strategy, site: Site) -> list[np.ndarray]:
 def test_reach_is_what_outputs_read(strategy, site):
     at = strategy.at(site)
     reach = at.reach(SIZES)
-    step = at.stride // at.conv_stride
+    step = at.sampling
     for axis, reads in enumerate(measured(strategy, site)):
         centres = np.arange(len(reads)) * step - GAP
         whole = reach is None
