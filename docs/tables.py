@@ -8,9 +8,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cnn_jax.inspection import plot_responses
+from cnn_jax.reports import summarize_run
+from cnn_jax.reports.markdown import block_as_markdown
+from cnn_jax.reports.page import Block, Picture
+from cnn_jax.reports.study import study_runs
+from cnn_jax.reports.study_page import study_page
 from cnn_jax.strategies import DDAC, FAMILIES, Strategy, strategy_names
 from cnn_jax.style import svg
-from experiments import bench_conv, bench_models, bench_sweep, bench_training, check_compiler
+from experiments import (
+    bench_accelerator,
+    bench_conv,
+    bench_models,
+    bench_sweep,
+    bench_training,
+    check_compiler,
+    simulate_verdicts,
+)
 from experiments.benchmarks import table
 from experiments.benchmarks.table import as_markdown
 
@@ -84,7 +97,9 @@ def strategies() -> str:
 
 
 def _response(kind: type[Strategy]) -> str:
-    """The picture, as part of the page."""
+    """The picture, as part of the page; none of filters that are drawn at random."""
+    if kind in FAMILIES['convolved']:
+        return ''
     strategy = DDAC(groups=1) if kind is DDAC else kind()  # waves have one channel
     drawn = svg(plot_responses({kind.name: strategy}), f'response-{kind.name}')
     words = f'Gain over frequency of {kind.name}'
@@ -109,6 +124,51 @@ def ops_beside_peers() -> str:
     columns = list(dict.fromkeys(c for row in ratios.values() for c in row))
     rows = [[f'`{case}`', *(row.get(c, DASH) for c in columns)] for case, row in ratios.items()]
     return as_markdown(('op', *columns), rows)
+
+
+def study(name: str) -> str:
+    """The report of a published study, with its pictures as part of the page."""
+    title, runs = study_runs(RESULTS / 'studies' / name)
+    page = study_page(title, runs, {key: summarize_run(run) for key, run in runs.items()})
+    parts = [as_block(block) for block in page.lead]
+    for section in page.sections:
+        parts += [f'## {section.title}', *(as_block(block) for block in section.blocks)]
+    return '\n\n'.join(parts) + '\n'
+
+
+def as_block(block: Block) -> str:
+    """A block of a report in these pages."""
+    if not isinstance(block, Picture):
+        return block_as_markdown(block)
+    words = block.alternative.replace('"', "'")
+    drawn = f'<div class="drawn" role="img" aria-label="{words}">{block.svg}</div>'
+    return f'```{{raw}} html\n{drawn}\n```\n\n{block.caption}'
+
+
+def verdict_errors() -> str:
+    """How often drawn tables held a false claim."""
+    rows = read('simulate_verdicts/simulate_verdicts.json')['false_claims']
+    cells = simulate_verdicts.false_claims_cells(rows)
+    return as_markdown(simulate_verdicts.COLUMNS, cells)
+
+
+def verdict_power() -> str:
+    """How often drawn differences were seen."""
+    rows = read('simulate_verdicts/simulate_verdicts.json')['power']
+    return as_markdown(simulate_verdicts.POWER_COLUMNS, simulate_verdicts.power_cells(rows))
+
+
+def verdict_same() -> str:
+    """How often what does not differ was called the same."""
+    rows = read('simulate_verdicts/simulate_verdicts.json')['false_claims']
+    return as_markdown(simulate_verdicts.SAME_COLUMNS, simulate_verdicts.same_cells(rows))
+
+
+def accelerator() -> str:
+    """Every op on a GPU beside torch, at the largest shape that was timed."""
+    rows = read('bench_accelerator/h100.json')
+    cells = [bench_accelerator.cells(row) for row in rows]
+    return as_markdown(bench_accelerator.COLUMNS, cells)
 
 
 def compiler() -> str:
@@ -136,6 +196,11 @@ TABLES: Mapping[str, Callable[[], str]] = {
     'aps': lambda: table.markdown(read('bench_ops/aps.json')),
     'ops_default': lambda: table.markdown(read('bench_ops/default_allocator.json')),
     'compiler': compiler,
+    'study_quick': lambda: study('quick'),
+    'verdict_errors': verdict_errors,
+    'verdict_power': verdict_power,
+    'verdict_same': verdict_same,
+    'accelerator': accelerator,
 }
 
 

@@ -3,7 +3,9 @@
 python -m experiments.bench_accelerator --json runs/bench_accelerator.json   (also writes .md)
 
 Every registered strategy, forward and forward with backward, in float32. Calls are dispatched
-without waiting, so that the device, not Python, is timed; the median of several stretches counts.
+without waiting, and maps are large, so that the device, not Python, is timed (a call costs JAX some
+30 microseconds); the median of several stretches counts. The gradient is taken twice and must be
+the same to the last bit.
 `share` is that of the memory's speed: the least bytes that any implementation must move, over what
 a copy moves in the same time. Without torch, or without a GPU for it, its columns stay empty.
 """
@@ -20,7 +22,7 @@ from typing import Any
 
 from cnn_jax.exits import exit_codes, parse_options
 
-SHAPES = ((128, 28, 28, 16), (128, 32, 32, 64), (32, 112, 112, 64))
+SHAPES = ((32, 112, 112, 64), (256, 112, 112, 64))
 COLUMNS = ('case', 'direction', 'ours, ms', 'best torch, ms', 'which', 'ours / torch', 'share')
 
 
@@ -38,6 +40,8 @@ class Options:
     """The median of so many counts."""
     milliseconds: float = 20.0
     """How long a stretch is, about."""
+    compiled: bool = True
+    """Also time torch.compile."""
 
 
 def main() -> None:
@@ -69,6 +73,7 @@ def main() -> None:
     for shape in options.shapes:
         copy = stretch_ms(ours.build('max', shape, wait=False)['copy'], jax_wait, options)
         for name in options.cases or known:
+            require_deterministic(name, shape)
             for row in time_case(name, shape, options):
                 row['share'] = row.pop('moved') / (2 * elements(shape)) * copy / row['ours_ms']
                 rows.append({'device': device, **row})
@@ -83,6 +88,19 @@ def elements(shape: tuple[int, ...]) -> int:
     return shape[0] * shape[1] * shape[2] * shape[3]
 
 
+def require_deterministic(name: str, shape: tuple[int, int, int, int]) -> None:
+    """Raises where two runs of the gradient differ in any bit."""
+    import jax
+    import numpy as np
+
+    from experiments.benchmarks import ours
+
+    call = ours.build(name, (8, *shape[1:]), wait=False)['ours forward+backward']
+    first, second = (jax.tree.leaves(jax.device_get(call())) for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=f'{name}: gradients differ between runs')
+
+
 def time_case(
     name: str, shape: tuple[int, int, int, int], options: Options
 ) -> Iterator[dict[str, Any]]:
@@ -90,7 +108,7 @@ def time_case(
     from experiments.benchmarks import ours
 
     mine = ours.build(name, shape, wait=False)
-    theirs = torch_calls(name, shape)
+    theirs = torch_calls(name, shape, options.compiled)
     for direction, moved in zip(
         ('forward', 'forward+backward'), ours.moved_elements(name, shape), strict=True
     ):
@@ -168,13 +186,15 @@ def _torch_has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def torch_calls(name: str, shape: tuple[int, int, int, int]) -> dict[str, Callable[[], Any]]:
+def torch_calls(
+    name: str, shape: tuple[int, int, int, int], compiled: bool
+) -> dict[str, Callable[[], Any]]:
     """Torch's forms of a case on its GPU, by layout and mode; none without torch or a GPU."""
     if not _torch_has_gpu():
         return {}
     from experiments.benchmarks import peers
 
-    return peers.build_on_gpu(name, shape)
+    return peers.build_on_gpu(name, shape, compiled)
 
 
 if __name__ == '__main__':

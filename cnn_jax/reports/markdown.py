@@ -17,9 +17,12 @@ def to_markdown(page: Page) -> str:
     It is \\*so\\*.
     <BLANKLINE>
     """
-    parts = [f'# {_plain(page.title)}', *(_block(block) for block in page.lead)]
+    parts = [f'# {_plain(page.title)}', *(block_as_markdown(block) for block in page.lead)]
     for section in page.sections:
-        parts += [f'## {_plain(section.title)}', *(_block(block) for block in section.blocks)]
+        parts += [
+            f'## {_plain(section.title)}',
+            *(block_as_markdown(block) for block in section.blocks),
+        ]
     return '\n\n'.join(parts) + '\n'
 
 
@@ -30,7 +33,8 @@ def _plain(text: str) -> str:
     return re.sub(r'(?<![^\W_])_|_(?![^\W_])', r'\\_', text)
 
 
-def _block(block: Block) -> str:
+def block_as_markdown(block: Block) -> str:
+    """One block of a page; a picture as a link to its file."""
     match block:
         case Paragraph(text, tone):
             return _plain(text) if tone == 'plain' else f'**{_plain(text)}**'

@@ -76,7 +76,7 @@ def _depthwise_blur(size: int, channels: int, device: torch.device) -> Op:
     )
 
 
-def build_on_gpu(case: str, shape: Shape) -> dict[str, Callable[[], torch.Tensor]]:
+def build_on_gpu(case: str, shape: Shape, compiled: bool) -> dict[str, Callable[[], None]]:
     """The calls to time on torch's GPU, without a wait: torch itself, in all layouts and modes."""
     device, (batch, height, width, channels) = torch.device('cuda'), shape
     torch._dynamo.reset()
@@ -91,7 +91,10 @@ def build_on_gpu(case: str, shape: Shape) -> dict[str, Callable[[], torch.Tensor
     layouts = {'contiguous': plain, 'channels_last': plain.to(memory_format=torch.channels_last)}
     calls = {}
     for op in found.values():
-        for mode, function in {'eager': op, 'compiled': torch.compile(op, dynamic=False)}.items():
+        modes = {'eager': op}
+        if compiled:
+            modes['compiled'] = torch.compile(op, dynamic=False)
+        for mode, function in modes.items():
             for layout, x in layouts.items():
                 name = f'{layout} {mode}'
                 try:
