@@ -2,7 +2,7 @@
 
 .venv-oracles/bin/python -m experiments.torch_twin --output runs/torch_twin
 
-convnet1 as in configs/fashion_mnist/compare.py, trained by us and by PyTorch, from PyTorch's first
+convnet1 as in configs/fashion_mnist/twin.py, trained by us and by PyTorch, from PyTorch's first
 weights and from ours, and one part of them exchanged at a time. Every network is judged on both
 sides, with its weights carried across, with the same shifts. Needs the environment of `make
 oracles`. On one core 1 to 3 minutes a network, 2 x 6 x 8 of them by default; run again, it goes on.
@@ -70,7 +70,7 @@ def main() -> None:
     from experiments.benchmarks import twin
 
     torch.set_num_threads(1)
-    comparison = load_config(Path('configs/fashion_mnist/compare.py'))
+    comparison = load_config(Path('configs/fashion_mnist/twin.py'))
     comparison = replace(comparison, seeds=options.seeds)
     dataset = load_dataset(comparison, log=lambda line: print(line, file=sys.stderr))
     cells = cells_of(comparison)

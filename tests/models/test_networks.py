@@ -20,6 +20,8 @@ from cnn_jax.strategies import Avg, Max, MaxBlur, Mixed, strategy_named
 PARAMETERS = {
     'lenet5': 61_706,
     'convnet1': 29_034,
+    'convnet1_3x3': 20_586,
+    'convnet3': 33_946,
     'quicknet': 60_074,
     'alexnet': 61_100_840,
     'vgg16': 138_357_544,

@@ -15,6 +15,7 @@ from cnn_jax.strategies import Max, MaxBlur
 EVERY_ARCHITECTURE = [
     'lenet5',
     'convnet1',
+    'convnet3',
     'quicknet',
     'alexnet',
     'nin',

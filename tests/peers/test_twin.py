@@ -27,7 +27,7 @@ def small() -> Dataset:
 
 
 def parts(strategy: str, dataset: Dataset) -> tuple[Cell, Setup]:
-    cell = cells_of(load_config(Path('configs/fashion_mnist/compare.py')))[strategy, 0]
+    cell = cells_of(load_config(Path('configs/fashion_mnist/twin.py')))[strategy, 0]
     return cell, setup_of(cell, dataset)
 
 

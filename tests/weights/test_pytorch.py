@@ -20,7 +20,8 @@ from cnn_jax.weights.names import torch_names
 from cnn_jax.weights.slots import slots
 from tests.weights.made import IMAGE, network, variables
 
-UNNAMED = ('convnet1', 'quicknet', 'nin', 'resnet20', 'resnet56', 'preact_resnet18')
+UNNAMED = ('convnet1', 'convnet1_3x3', 'convnet3', 'quicknet', 'nin')
+UNNAMED += ('resnet20', 'resnet56', 'preact_resnet18')
 NAMED = [name for name in model_names() if name not in UNNAMED]
 UNBLURRED = ('lenet5', 'googlenet', 'convnext_tiny')
 
