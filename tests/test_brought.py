@@ -291,7 +291,9 @@ def smaller(key, images): return images[:, 1:]
 def empty(key, images): return None
 def nan(predict, images, labels): return float('nan')
 def accuracy(predict, images, labels): return 1.0
-fields = dict(strategies={'max': Max()}, model=Net, data='shapes_tiny', epochs=1, batch_size=64)
+seeds = (0, 1, 2)
+fields = dict(strategies={'max': Max()}, seeds=seeds, model=Net, data='shapes_tiny', epochs=1)
+fields |= dict(batch_size=64)
 quick = dict(max_shift=1, worst_case_images=2, maps=1)
 config = Comparison(**fields | dict(CHANGES))
 """

@@ -14,8 +14,8 @@ _CLAIMS = {
     ('accuracy', 'worse'): 'less accurate',
     ('consistency', 'better'): 'more shift-consistent',
     ('consistency', 'worse'): 'less shift-consistent',
-    ('accuracy', 'same'): 'as accurate',
-    ('consistency', 'same'): 'as shift-consistent',
+    ('accuracy', 'same'): 'as accurate to within {within:g} points',
+    ('consistency', 'same'): 'as shift-consistent to within {within:g} points',
 }
 
 
@@ -154,9 +154,10 @@ def answer(summary: Mapping[str, Any]) -> str:
     verdicts: dict[str, dict[str, str]] = {}
     for row in summary['comparisons']:
         verdicts.setdefault(row['strategy'], {})[row['metric']] = row['verdict']
+    within = 100 * summary['config'].get('same_within', SAME_WITHIN)
     groups: dict[str, list[str]] = {}
     for name, found in verdicts.items():
-        claims = [_CLAIMS[pair] for pair in found.items() if pair in _CLAIMS]
+        claims = [_CLAIMS[pair].format(within=within) for pair in found.items() if pair in _CLAIMS]
         groups.setdefault(' and '.join(claims), []).append(name)
     decided = [
         f'{listing(names)} {"is" if len(names) == 1 else "are"} {claim}'
@@ -166,11 +167,8 @@ def answer(summary: Mapping[str, Any]) -> str:
     if not decided:
         return f'{start} no difference is decided, neither in accuracy nor in shift consistency.'
     undecided = any(row['verdict'] == 'undecided' for row in summary['comparisons'])
-    same = any(row['verdict'] == 'same' for row in summary['comparisons'])
-    within = summary['config'].get('same_within', SAME_WITHIN)
-    how = f' (to within {100 * within:g} points)' if same else ''
     end = '; every other difference is undecided.' if undecided else '.'
-    return f'{start} {"; ".join(decided)}{how}{end}'
+    return f'{start} {"; ".join(decided)}{end}'
 
 
 def measured(summary: Mapping[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""Five ways to downsample convnet1 on Fashion-MNIST, with Adam: what `experiments.torch_twin` trains.
+"""Five ways to downsample convnet1, with Adam: what `experiments.torch_twin` trains.
 
 python -m experiments.compare_pooling configs/fashion_mnist/twin.py --output runs/twin
 

@@ -29,7 +29,7 @@ def test_every_strategy_fits_convnet1_and_its_gradient(name):
     gradient = jax.eval_shape(jax.grad(loss), variables['params'], rest)
     chex.assert_trees_all_equal_shapes_and_dtypes(gradient, variables['params'])
     outside = {k: v for k, v in gradient.items() if not k.startswith('pool')}
-    if name != 'space_to_depth':  # which gives the layers after it more channels
+    if name not in ('space_to_depth', 'max_avg', 'none'):  # which leave more to what comes after
         assert count_parameters({'params': outside}) == 29_034
 
 
@@ -52,7 +52,7 @@ def test_check_model_names_the_layer_before_compiling():
 
 def test_unknown_model():
     with pytest.raises(BadInput, match="did you mean 'convnet1'"):
-        build_model('convnet', downsample=Max(), num_classes=10)
+        build_model('convnett1', downsample=Max(), num_classes=10)
 
 
 def test_normalisation_is_by_channel_mean_and_spread():

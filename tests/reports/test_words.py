@@ -105,8 +105,9 @@ def test_measured_names_the_highest_of_each():
 def test_answer_says_what_is_the_same():
     found = answer(summary_of({'avg': ('same', 'worse'), 'blur': ('same', 'undecided')}))
     assert found == (
-        'Compared with max over 8 paired seeds, avg is as accurate and less shift-consistent; blur '
-        'is as accurate (to within 0.5 points); every other difference is undecided.'
+        'Compared with max over 8 paired seeds, avg is as accurate to within 0.5 points and less '
+        'shift-consistent; blur is as accurate to within 0.5 points; every other difference is '
+        'undecided.'
     )
 
 

@@ -79,9 +79,11 @@ def test_the_result_holds_every_figure(straight, dataset):
     assert result['examples_per_second'] > 0
     stored = np.load(folder / 'predictions.npz', allow_pickle=False)
     assert result['accuracy'] == np.mean(stored['predictions'] == dataset.test.labels)
-    assert result['consistency'] == stored['consistent_zero'].mean()
+    assert result['consistency'] == stored['consistent'].mean()
     assert result['consistent_and_right'] == stored['consistent_and_right'].mean()
-    assert (stored['consistent_and_right'] <= stored['consistent_zero']).all()
+    assert (stored['consistent_and_right'] <= stored['consistent']).all()
+    assert stored['consistent_circular'].mean() == pytest.approx(result['consistency_circular'])
+    assert 0 <= result['ece'] <= 1
     assert result['worst_case_images'] == 20 and stored['shift_maps'].shape == (2, 3, 3)
     rows = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
     assert [row['epoch'] for row in rows] == [1, 2, 3] and rows[-1]['step'] == result['step']

@@ -32,7 +32,7 @@ CELL = Cell(strategy=Max(), seed=0)
         ({'strategies': [Max()]}, 'strategies must be a dict'),
         ({'optimizer': 'adam'}, r'optimizer must be Optimizer\(...\)'),
         ({'evaluation': None}, r'evaluation must be Evaluation\(...\)'),
-        ({'model': 'convnet2'}, "did you mean 'convnet1'"),
+        ({'model': 'convnett1'}, "did you mean 'convnet1'"),
         ({'baseline': 'avgg'}, "did you mean 'avg'"),
         ({'strategies': {}}, 'at least one name and strategy'),
         ({'validation_fraction': 1.0}, 'validation_fraction must be at least 0 and below 1'),
@@ -63,6 +63,7 @@ def test_hash_changes_with_every_field():
     others = {
         'data': 'shapes',
         'image_size': (32, 32),
+        'margin': 3,
         'validation_fraction': 0.1,
         'epochs': 4,
         'batch_size': 64,
@@ -86,7 +87,7 @@ def test_config_is_plain_json():
     values = config_to_dict(comparison)
     assert json.loads(json.dumps(values)) == values
     assert values['strategies']['b5']['filter_size'] == 5
-    assert values['seeds'] == [0, 1, 2]
+    assert values['seeds'] == list(range(8)) and values['same_within'] == 0.005
 
 
 def test_all_strategies_get_the_same_seeds():
