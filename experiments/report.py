@@ -38,9 +38,9 @@ def main() -> None:
     )
     from rich.console import Console
 
+    from cnn_jax.compact import is_study
     from cnn_jax.errors import require
     from cnn_jax.reports import export, print_table, write_report, write_study_report
-    from cnn_jax.runs.compact import is_study
 
     is_one = is_study(options.run)
     require(is_one or options.output is None, 'a comparison has its report in its own folder.')

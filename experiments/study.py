@@ -48,9 +48,9 @@ def main() -> None:
     )
     from rich.console import Console
 
+    from cnn_jax.compact import merge
     from cnn_jax.errors import require
     from cnn_jax.runs.command_line import load_study
-    from cnn_jax.runs.compact import merge
     from cnn_jax.runs.progress import Progress
     from cnn_jax.runs.study import chosen, run_study
 

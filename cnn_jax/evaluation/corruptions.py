@@ -106,7 +106,7 @@ def _pixelate(images: Images, level: int, seed: int) -> Images:
     return images[:, rows][:, :, columns]
 
 
-def warp(images: Images, *, degrees: float = 0.0, scale: float = 1.0) -> Images:
+def warp(images: Images, *, degrees: int | float = 0.0, scale: int | float = 1.0) -> Images:
     """Images turned counter-clockwise and enlarged about their centre; what moves in is black.
 
     Bilinear: the value at each pixel is that of the image at the point which comes to lie there.

@@ -48,7 +48,7 @@ class Classifier:
 
     def normalise(
         self, images: UInt8[Array, 'batch height width channels']
-    ) -> Float[Array, 'batch height width channels']:
+    ) -> Float[Array, 'batch inner_height inner_width channels']:
         """(images / 255 - mean) / std, in float32, without the margin."""
         hint = channels_first_hint(images.shape, len(self.mean))
         require(

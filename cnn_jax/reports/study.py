@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from cnn_jax.compact import TUNING_SEED, Compact, read_compact
 from cnn_jax.errors import require
 from cnn_jax.reports.measures import MEASURES
 from cnn_jax.reports.run import CellResult, Run
-from cnn_jax.runs.compact import Compact, read_compact
-from cnn_jax.runs.study import TUNING_SEED
 
 
 def study_runs(folder: Path) -> tuple[str, dict[str, Run]]:

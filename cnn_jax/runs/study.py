@@ -1,7 +1,7 @@
 """A study: several comparisons, of several nets and data sets, that share one store of cells.
 
 Its folder holds `cells/`, one folder a cell, and `comparisons/NAME/`, each as a comparison's folder
-is, and its compact form, which is all that tables and figures need: see `cnn_jax.runs.compact`.
+is, and its compact form, which is all that tables and figures need: see `cnn_jax.compact`.
 """
 
 import os
@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from cnn_jax.compact import TUNING_SEED, write_compact
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, Interrupted, require, unknown_name
-from cnn_jax.runs.compact import write_compact
 from cnn_jax.runs.comparison import make_folder, run_comparison, seeds_begun
 from cnn_jax.runs.config import Comparison, Evaluation, cells_of
 from cnn_jax.runs.folder import locked
@@ -24,8 +24,6 @@ from cnn_jax.runs.setup import load_dataset
 from cnn_jax.runs.values import config_hash
 from cnn_jax.training import Optimizer
 
-TUNING_SEED = 1_000_000
-"""Of the runs that choose learning rates: no comparison may use it."""
 _HELD_OUT = 0.1
 
 

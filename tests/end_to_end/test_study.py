@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from cnn_jax.compact import TUNING_SEED, merge, read_compact
 from cnn_jax.errors import BadInput
 from cnn_jax.reports import write_study_report
 from cnn_jax.runs import Comparison, Evaluation, Study
-from cnn_jax.runs.compact import merge, read_compact
 from cnn_jax.runs.progress import Progress
-from cnn_jax.runs.study import TUNING_SEED, chosen, run_study
+from cnn_jax.runs.study import chosen, run_study
 from cnn_jax.strategies import Avg, Max
 from cnn_jax.training import Optimizer
 

@@ -73,7 +73,8 @@ def test_flat_maps_do_not_count_and_only_flat_ones_have_none():
     waves = np.random.default_rng(2).normal(size=(1, 8, 8, 1))
     flat = np.full((1, 8, 8, 1), 3.0)
     both = np.concatenate([waves, flat], axis=-1)
-    assert energy_above_nyquist(both, stride=2) == energy_above_nyquist(waves, stride=2)
+    alone = energy_above_nyquist(waves, stride=2)
+    assert energy_above_nyquist(both, stride=2) == pytest.approx(alone)
     assert energy_above_nyquist(flat, stride=2) == 0.0
     with pytest.raises(BadInput, match='maps must be'):
         energy_above_nyquist(np.zeros((0, 4, 4, 1)), stride=2)
@@ -168,7 +169,8 @@ def test_cutout_covers_one_square_with_the_mean():
         changed = (before != after).any(-1)
         rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
         square = after[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        assert (square == np.rint(before.mean((0, 1))).astype(np.uint8)).all()
+        mean = before.reshape(-1, 3).mean(0)
+        assert (np.abs(square - mean) <= 0.5 + 1e-3).all()
         sizes.add(square.shape[:2])
     assert max(sizes) == (4, 4) and all(h <= 4 and w <= 4 for h, w in sizes)
     with pytest.raises(BadInput, match='augment.cutout must be a number of pixels'):

@@ -19,8 +19,9 @@ from typing import Any
 from cnn_jax.checksums import read_result, read_sealed, write_sealed
 from cnn_jax.errors import BadInput, Damaged, require
 from cnn_jax.files import json_bytes, parse_json, read_json, write_atomically
-from cnn_jax.runs.metrics_log import read_rows
 
+TUNING_SEED = 1_000_000
+"""Of the runs that choose learning rates: no comparison may use it."""
 STUDY, CELLS, ENVIRONMENTS = 'study.json', 'cells.jsonl', 'environments.json'
 _OF_THE_MOMENT = ('date', 'command')  # of an environment: they tell nothing of the numbers
 _OF_THE_MACHINE = ('seconds', 'examples_per_second')  # of a result: they differ between equal cells
@@ -87,7 +88,7 @@ def _finished(cell: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
     }
     result = {key: value for key, value in result.items() if key != 'version'}
     curve = [
-        {key: row[key] for key in _CURVE if key in row} for row in read_rows(cell / 'metrics.jsonl')
+        {key: row[key] for key in _CURVE if key in row} for row in _rows(cell / 'metrics.jsonl')
     ]
     line = {
         'cell': cell.name,
@@ -96,6 +97,11 @@ def _finished(cell: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
         'environment': _hash(environment),
     }
     return line, environment
+
+
+def _rows(log: Path) -> list[dict[str, Any]]:
+    lines = log.read_text(encoding='utf-8').splitlines() if log.is_file() else []
+    return [parse_json(line, str(log)) for line in lines]
 
 
 def save_compact(folder: Path, compact: Compact) -> None:

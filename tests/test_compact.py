@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from cnn_jax.errors import BadInput, Damaged
-from cnn_jax.runs.compact import (
+from cnn_jax.compact import (
     Compact,
     is_study,
     merge,
@@ -15,6 +14,7 @@ from cnn_jax.runs.compact import (
     save_compact,
     write_compact,
 )
+from cnn_jax.errors import BadInput, Damaged
 
 ENVIRONMENT = {'code': 'abc', 'python': '3.13'}
 
