@@ -18,6 +18,7 @@ from cnn_jax.reports.plots import (
 from cnn_jax.reports.protocol import environment_section, leftover_cells, protocol
 from cnn_jax.reports.run import Run
 from cnn_jax.reports.shift_maps import choose_shift_panels, plot_shift_maps
+from cnn_jax.reports.spread import spread_section
 from cnn_jax.reports.summary import METRICS, own_metrics
 from cnn_jax.reports.verdicts import ALPHA, alphas
 from cnn_jax.reports.words import (
@@ -41,10 +42,10 @@ from cnn_jax.style import png, svg
 
 GALLERY = 'gallery.html'
 MARKS = {
-    'better': '▲ better',
-    'worse': '▼ worse',
-    'same': '＝ the same',
-    'undecided': '○ undecided',
+    'better': '▲\N{NO-BREAK SPACE}better',
+    'worse': '▼\N{NO-BREAK SPACE}worse',
+    'same': '＝\N{NO-BREAK SPACE}the same',
+    'undecided': '○\N{NO-BREAK SPACE}undecided',
 }
 
 
@@ -68,7 +69,11 @@ def build_page(run: Run, summary: Mapping[str, Any]) -> Page:
         sections.insert(0, _differences_plot(summary))
     if any(row['seeds'] for row in summary['strategies'].values()):
         sections += [_trade_off(summary), _curves(run), _shift_maps(run)]
-        further = (further_measures(summary), own_section(summary, own_metrics(run)))
+        further = (
+            further_measures(summary),
+            own_section(summary, own_metrics(run)),
+            spread_section(summary['strategies']),
+        )
         sections += [section for section in further if section]
         sections += [_cost(summary), _per_seed(summary)]
     sections += [

@@ -36,18 +36,15 @@ def study_runs(folder: Path) -> tuple[str, dict[str, Run]]:
 
 def _run(folder: Path, name: str, content: Mapping[str, Any], compact: Compact) -> Run:
     cells = tuple(
-        _cell(folder, entry, compact.cells.get(entry['cell']), compact)
-        for entry in content['cells']
+        _cell(entry, compact.cells.get(entry['cell']), compact) for entry in content['cells']
     )
     config = {**content['config'], 'title': content['config'].get('title') or name}
     return Run(folder, config, tuple(content.get('class_names', ())), cells)
 
 
-def _cell(
-    folder: Path, entry: Mapping[str, Any], row: Mapping[str, Any] | None, compact: Compact
-) -> CellResult:
+def _cell(entry: Mapping[str, Any], row: Mapping[str, Any] | None, compact: Compact) -> CellResult:
     strategy, seed = entry['strategy'], entry['seed']
-    place = folder / 'cells' / entry['cell']
+    place = Path(entry['cell'])  # by name alone: what else a study's folder holds is not read
     if row is None:
         return CellResult(strategy, seed, place, 'missing', {}, {}, ())
     return CellResult(

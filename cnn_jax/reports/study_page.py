@@ -91,10 +91,12 @@ def _rates(config: Mapping[str, Any]) -> str:
 
 
 def results_table(summary: Mapping[str, Any]) -> Table:
-    """Each strategy with its figures and its differences from the baseline."""
+    """Each strategy that has finished a seed, with its differences from the baseline."""
     found = {(row['strategy'], row['metric']): row for row in summary['comparisons']}
     rows = []
     for name, row in summary['strategies'].items():
+        if not row['seeds']:
+            continue
         cells = [name, str(len(row['seeds']))]
         for metric in ('accuracy', 'consistency'):
             compared = found.get((name, metric), {})

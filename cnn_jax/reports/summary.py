@@ -8,6 +8,7 @@ from cnn_jax.brought import said
 from cnn_jax.reports.measures import MEASURES
 from cnn_jax.reports.power import seeds_to_decide, smallest_difference
 from cnn_jax.reports.run import CellResult, Run
+from cnn_jax.reports.spread import accuracy_spread
 from cnn_jax.reports.statistics import (
     mean_interval,
     share_interval,
@@ -36,7 +37,8 @@ def summarize_run(run: Run) -> dict[str, Any]:
     strategies that share a seed with the baseline, in all metrics. Of each comparison also:
     `p_sign_flip`, the exact sign-flip test; `smallest_difference`, which these seeds would have
     shown with a chance of 80%; `seeds_to_decide`, how many it would take where the verdict is
-    undecided, were the estimates the truth.
+    undecided, were the estimates the truth. `spread` of a strategy: see
+    `cnn_jax.reports.spread`.
 
     >>> from pathlib import Path
     >>> config = {'baseline': 'max', 'strategies': {}}
@@ -98,6 +100,7 @@ def _strategy(run: Run, name: str) -> dict[str, Any]:
             if measure not in METRICS
         },
         **{name: _own(_numbers(completed, name)) for name in own_metrics(run)},
+        'spread': accuracy_spread(completed),
         'seeds': [cell.seed for cell in completed],
         'missing': [c.seed for c in of_strategy if c.status in ('missing', 'failed')],
         'failed': [cell.seed for cell in run.select(name, 'failed')],

@@ -52,7 +52,7 @@ def run(arguments, monkeypatch, capsys) -> tuple[object, str]:
         (['--data', 'shapess'], 'did you mean'),
         (['--optimizer.name', 'adamm'], "did you mean 'adam'"),
         (['--optimizer.nam', 'adam'], '--optimizer.name'),
-        (['--model', 'convnet'], "did you mean 'convnet1'"),
+        (['--model', 'convnett1'], "did you mean 'convnet1'"),
         (['--workers', '0'], '--workers must be at least 1'),
         (['--evaluation.max-shift', '0'], 'max_shift must be an int of at least 1'),
         (['--augment.crop', '28'], 'augment.crop 28 must be below the image side 28'),

@@ -35,6 +35,7 @@ def test_everything_is_there(tmp_path: Path):
         'Learning curves',
         'Shift maps',
         'More measures',
+        'Where the spread comes from',
         'Cost',
         'Every seed',
         'How to read this',

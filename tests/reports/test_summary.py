@@ -37,7 +37,7 @@ def test_the_form_is_the_agreed_one(tmp_path: Path):
     summary = summarize_run(read_run(fake_run(tmp_path, ('max', 'avg'))))
     assert list(summary) == ['config', 'environment', 'strategies', 'comparisons']
     agreed = {'accuracy', 'consistency', 'examples_per_second', 'parameters', 'flops_per_example'}
-    extra = {'seeds', 'missing', 'diverged', 'near_chance', 'failed'} | MEASURES.keys()
+    extra = {'seeds', 'missing', 'diverged', 'near_chance', 'failed', 'spread'} | MEASURES.keys()
     assert set(summary['strategies']['avg']) == agreed | extra
     assert set(summary['strategies']['avg']['accuracy']) == {'mean', 'ci95', 'values'}
     keys = {'baseline', 'strategy', 'metric', 'difference', 'ci95', 'p_value', 'p_holm', 'verdict'}
