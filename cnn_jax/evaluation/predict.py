@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Num, UInt8
+from jaxtyping import Array, Float, Int, Num
 
 from cnn_jax.errors import require
 from cnn_jax.models import Classifier
@@ -20,24 +20,16 @@ Predict = Callable[[Array], Any]
 _shifted = jax.jit(shift_images, static_argnames='border')
 
 
-@partial(jax.jit, static_argnames='classifier')
+@partial(jax.jit, static_argnames=('classifier', 'floats'))
 def _logits(
-    images: UInt8[Array, 'batch height width channels'],
+    images: Num[Array, 'batch height width channels'],
     *,
     classifier: Classifier,
     variables: Mapping,
+    floats: bool,
 ) -> Float[Array, 'batch classes']:
-    return classifier.logits(variables, images)
-
-
-@partial(jax.jit, static_argnames='classifier')
-def _logits_of_floats(
-    images: Float[Array, 'batch height width channels'],
-    *,
-    classifier: Classifier,
-    variables: Mapping,
-) -> Float[Array, 'batch classes']:
-    return classifier.logits_of_floats(variables, images)
+    logits = classifier.logits_of_floats if floats else classifier.logits
+    return logits(variables, images)
 
 
 def predictor(classifier: Classifier, variables: Mapping, *, floats: bool = False) -> Predict:
@@ -53,8 +45,7 @@ def predictor(classifier: Classifier, variables: Mapping, *, floats: bool = Fals
     >>> predictor(classifier, variables)(jnp.zeros((2, 28, 28, 1), jnp.uint8)).shape
     (2, 10)
     """
-    logits = _logits_of_floats if floats else _logits
-    return partial(logits, classifier=classifier, variables=variables)
+    return partial(_logits, classifier=classifier, variables=variables, floats=floats)
 
 
 def padded_batches(*arrays: np.ndarray, batch_size: int) -> Iterator[tuple[int, list[np.ndarray]]]:
