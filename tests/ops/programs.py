@@ -90,6 +90,7 @@ PROGRAMS: dict[str, Program] = {
     'global_avg_pool': Program(ops.global_avg_pool),
     'global_max_pool': Program(ops.global_max_pool),
     'space_to_depth': Program(ops.space_to_depth),
+    'haar_bands': Program(ops.haar_bands),
     'blur_pool': Program(ops.blur_pool),
     'blur_pool, per axis': Program(partial(ops.blur_pool, filter_size=4, padding='circular')),
     'max_blur_pool': Program(ops.max_blur_pool),
@@ -157,6 +158,7 @@ PROGRAMS: dict[str, Program] = {
 }
 NOT_OF_MAPS = {
     'aps_index',  # whole numbers
+    'wavelet_filter',
     'binomial_filter',
     'binomial_logits',
     'conv_parameters',

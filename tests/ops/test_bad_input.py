@@ -38,6 +38,7 @@ GOOD: dict[str, tuple[tuple, dict]] = {
     'gem_pool': ((), WINDOW),
     'global_avg_pool': ((), {}),
     'global_max_pool': ((), {}),
+    'haar_bands': ((), {}),
     'ideal_lowpass': ((), {'cutoff': 0.5}),
     'ideal_upsample': ((), {}),
     'learned_blur_pool': ((jnp.zeros((3, 3)),), {}),
@@ -139,6 +140,7 @@ def test_every_op_is_here():
         'lps_components',
         'lps_logits',
         'lps_weights',
+        'wavelet_filter',
     }
     others |= {'tips_features', 'tips_mixing_loss', 'tips_undo_loss', 'tips_weights'}
     assert set(GOOD) == set(ops.__all__) - others
