@@ -93,11 +93,13 @@ def verdicts(
     draw: np.random.Generator, tables: int, seeds: int | str, shape: str, difference: float
 ) -> list[dict[tuple[str, int], str]]:
     """The verdicts of drawn tables in which every strategy is better by `difference`."""
-    from cnn_jax.reports.verdicts import decide
+    from cnn_jax.reports.verdicts import decide, taken_looks
     from cnn_jax.runs.until_decided import FIRST_LOOK, STEP, planned_looks
 
     number = 20 if isinstance(seeds, str) else seeds
-    looks = planned_looks(FIRST_LOOK, STEP, number) if isinstance(seeds, str) else ()
+    looks = None
+    if isinstance(seeds, str):
+        looks = taken_looks(planned_looks(FIRST_LOOK, STEP, number), range(number), ())
     keys = [(metric, other) for metric in METRICS for other in range(OTHERS)]
     same = dict.fromkeys(keys, MARGIN)
     found = []

@@ -15,7 +15,7 @@ from cnn_jax.reports.statistics import (
     sign_flip_p_value,
     standard_deviation,
 )
-from cnn_jax.reports.verdicts import ALPHA, Decision, decide
+from cnn_jax.reports.verdicts import ALPHA, Decision, decide, taken_looks
 
 NEAR_CHANCE = 3.0, 0.25, 0.5
 """Times chance; share of the way from chance to all right; share of that to the best strategy."""
@@ -154,7 +154,12 @@ def _comparisons(run: Run) -> list[dict[str, Any]]:
         for name in others
     }
     within = {key: run.same_within if key[0] in METRICS else 0.0 for key in family}
-    decisions = decide(family, same_within=within, looks=run.looks)
+    looks = None
+    if run.looks:
+        not_ended = {cell.seed for cell in run.cells if cell.status == 'missing'}
+        seeds = tuple(dict.fromkeys(cell.seed for cell in run.cells))
+        looks = taken_looks(run.looks, seeds, not_ended)
+    decisions = decide(family, same_within=within, looks=looks)
     return [
         {'baseline': run.baseline, 'strategy': name, 'metric': metric}
         | _comparison(
@@ -182,7 +187,7 @@ def _comparison(
 ) -> dict[str, Any]:
     if decision is None:
         return {**dict.fromkeys(_EMPTY), 'seeds': 0, 'verdict': 'undecided'}
-    values = list(differences.values())[: decision.seeds]
+    values = [differences[seed] for seed in decision.seeds]
     estimate = mean_interval(values)
     sd = standard_deviation(values) if len(values) > 1 else None
     alpha = (decision.alpha or ALPHA) / family  # that of the strictest step of Holm's
@@ -198,6 +203,6 @@ def _comparison(
         'seeds_to_decide': seeds_to_decide(estimate.mean, sd, alpha, within=within)
         if wanted and sd is not None
         else None,
-        'seeds': decision.seeds,
+        'seeds': len(decision.seeds),
         'verdict': decision.verdict,
     }

@@ -20,7 +20,7 @@ of the 5%, in proportion to the seeds that it adds: by Bonferroni's inequality o
 them together make false claims in at most 5% of tables. What a look decided stays decided.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -31,6 +31,8 @@ Verdict = Literal['better', 'worse', 'same', 'undecided']
 KeyT = TypeVar('KeyT', bound=Hashable)
 Differences = Mapping[int, float]
 """Seed -> strategy minus baseline."""
+Looks = Sequence[tuple[tuple[int, ...], float]]
+"""Of each look its seeds, and what p-values must be below."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Decision:
         p_holm: The same, corrected over the family.
         p_same: Of the two one-sided tests, corrected over the family.
         alpha: What p_holm and p_same had to be below.
-        seeds: How many common seeds it rests on.
+        seeds: The common seeds that it rests on.
         verdict: By the rule of this module.
     """
 
@@ -50,7 +52,7 @@ class Decision:
     p_holm: float
     p_same: float
     alpha: float
-    seeds: int
+    seeds: tuple[int, ...]
     verdict: Verdict
 
 
@@ -64,18 +66,30 @@ def alphas(looks: Sequence[int]) -> tuple[float, ...]:
     return tuple(ALPHA * (now - then) / looks[-1] for then, now in zip(before, looks, strict=False))
 
 
+def taken_looks(looks: Sequence[int], seeds: Sequence[int], open_seeds: Collection[int]) -> Looks:
+    """The looks whose seeds are all settled, each as its seeds and its share of the 5%.
+
+    `looks`: the planned numbers of seeds; `seeds`: in the order in which they are added;
+    `open_seeds`: those of which a cell has not ended.
+
+    >>> taken_looks((2, 3), (7, 8, 9), open_seeds=[9])
+    [((7, 8), 0.03333333333333333)]
+    """
+    settled = next((i for i, seed in enumerate(seeds) if seed in open_seeds), len(seeds))
+    shares = zip(looks, alphas(looks), strict=True)
+    return [(tuple(seeds[:number]), alpha) for number, alpha in shares if number <= settled]
+
+
 def decide(
     family: Mapping[KeyT, Differences],
     *,
     same_within: Mapping[KeyT, float],
-    looks: Sequence[int] = (),
+    looks: Looks | None = None,
 ) -> dict[KeyT, Decision]:
     """The decision of each comparison of a table; those without a common seed are left out.
 
-    `same_within`: the size below which a difference is called the same; 0: never.
-    `looks`: the planned numbers of seeds, where seeds were added until all was decided; the seeds
-    count in the order in which they are given. Looks whose seeds are not all there are not taken;
-    before the first one nothing is decided.
+    `same_within`: the size below which a difference is called the same; 0: never. `looks`: those of
+    `taken_looks`, where seeds are added until all is decided; before the first nothing is claimed.
 
     >>> clear = {seed: 0.05 + 0.001 * seed for seed in range(5)}
     >>> near = {seed: 0.001 * (-1) ** seed for seed in range(5)}
@@ -85,15 +99,12 @@ def decide(
     """
     family = {key: differences for key, differences in family.items() if differences}
     if not looks:
-        return _look(family, same_within, ALPHA)
-    most = max(map(len, family.values()), default=0)
-    taken = [(n, alpha) for n, alpha in zip(looks, alphas(looks), strict=True) if n <= most]
-    if not taken:  # not yet looked: nothing may be claimed
-        return _look(family, same_within, 0.0)
+        return _look(family, same_within, ALPHA if looks is None else 0.0)
     decided: dict[KeyT, Decision] = {}
-    for number, alpha in taken:
-        first = {key: dict(list(values.items())[:number]) for key, values in family.items()}
-        for key, decision in _look(first, same_within, alpha).items():
+    for seeds, alpha in looks:
+        first = {key: {s: d for s, d in v.items() if s in seeds} for key, v in family.items()}
+        there = {key: v for key, v in first.items() if v}
+        for key, decision in _look(there, same_within, alpha).items():
             if decided.get(key) is None or decided[key].verdict == 'undecided':
                 decided[key] = decision
     return decided
@@ -105,10 +116,17 @@ def _look(
     values = {key: list(differences.values()) for key, differences in family.items()}
     p_values = [paired_t_p_value(v) for v in values.values()]
     p_same = holm([equivalence_p_value(v, same_within[key]) for key, v in values.items()])
-    rows = zip(values.items(), p_values, holm(p_values), p_same, strict=True)
+    rows = zip(family.items(), p_values, holm(p_values), p_same, strict=True)
     return {
-        key: Decision(p, corrected, same, alpha, len(v), _verdict(sum(v), corrected, same, alpha))
-        for (key, v), p, corrected, same in rows
+        key: Decision(
+            p,
+            corrected,
+            same,
+            alpha,
+            tuple(differences),
+            _verdict(sum(values[key]), corrected, same, alpha),
+        )
+        for (key, differences), p, corrected, same in rows
     }
 
 

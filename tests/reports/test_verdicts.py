@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnn_jax.reports.statistics import equivalence_p_value, holm, paired_t_p_value
-from cnn_jax.reports.verdicts import ALPHA, alphas, decide
+from cnn_jax.reports.verdicts import ALPHA, alphas, decide, taken_looks
 from cnn_jax.runs.until_decided import planned_looks
 
 
@@ -65,22 +65,37 @@ def test_looks_are_planned_and_spend_five_percent():
         assert all(alpha > 0 for alpha in alphas(looks))
 
 
+LOOKS = taken_looks((5, 8, 11), range(11), ())
+
+
 def test_what_an_early_look_decided_stays_and_what_it_could_not_goes_on():
     clear = normal(0, 0.05, 0.002, 11)
     late = {**normal(5, 0.0, 0.01, 5), **{n: 0.02 + 0.001 * (n % 2) for n in range(5, 11)}}
     same = {'clear': 0.005, 'late': 0.005}
-    found = decide({'clear': clear, 'late': late}, same_within=same, looks=(5, 8, 11))
-    assert (found['clear'].verdict, found['clear'].seeds) == ('better', 5)
+    found = decide({'clear': clear, 'late': late}, same_within=same, looks=LOOKS)
+    assert (found['clear'].verdict, found['clear'].seeds) == ('better', tuple(range(5)))
     assert found['clear'].alpha == pytest.approx(ALPHA * 5 / 11)
-    assert found['late'].seeds > 5
+    assert len(found['late'].seeds) > 5
     turned = {**clear, **{n: -0.3 for n in range(5, 11)}}
-    again = decide({'clear': turned, 'late': late}, same_within=same, looks=(5, 8, 11))
+    again = decide({'clear': turned, 'late': late}, same_within=same, looks=LOOKS)
     assert again['clear'].verdict == 'better'
 
 
-def test_before_the_first_look_nothing_is_claimed_and_between_looks_nothing_new():
+def test_before_the_first_look_nothing_is_claimed():
     family = {'clear': normal(0, 0.05, 0.002, 7)}
-    same = {'clear': 0.005}
-    assert decide(family, same_within=same, looks=(8, 11))['clear'].verdict == 'undecided'
-    found = decide(family, same_within=same, looks=(5, 8))['clear']
-    assert (found.verdict, found.seeds) == ('better', 5)
+    found = decide(family, same_within={'clear': 0.005}, looks=[])['clear']
+    assert (found.verdict, found.alpha) == ('undecided', 0.0)
+
+
+def test_a_look_is_taken_once_all_its_seeds_have_ended_and_not_before():
+    seeds = (4, 9, 2, 7)
+    assert [len(s) for s, _ in taken_looks((2, 3, 4), seeds, ())] == [2, 3, 4]
+    assert [s for s, _ in taken_looks((2, 3, 4), seeds, {2})] == [(4, 9)]
+    assert taken_looks((2, 3, 4), seeds, {9, 7}) == []
+    assert [s for s, _ in taken_looks((2, 3), seeds[:2], ())] == [(4, 9)]
+
+
+def test_a_seed_that_one_strategy_lost_is_no_seed_of_another_look():
+    lost = {n: d for n, d in normal(0, 0.05, 0.002, 11).items() if n != 1}
+    found = decide({'lost': lost}, same_within={'lost': 0.005}, looks=LOOKS)['lost']
+    assert found.seeds == (0, 2, 3, 4)
