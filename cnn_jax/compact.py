@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cnn_jax.checksums import read_result, read_sealed, write_sealed
-from cnn_jax.errors import BadInput, Damaged, require
+from cnn_jax.errors import BadInput, Damaged, is_number, require
 from cnn_jax.files import json_bytes, parse_json, read_json, write_atomically
 
 TUNING_SEED = 1_000_000
@@ -132,6 +132,10 @@ def read_compact(folder: Path) -> Compact:
         row = parse_json(line, f'{folder / CELLS}, line {number},')
         if not {'cell', 'result', 'curve', 'environment'} <= row.keys():
             raise Damaged(f'{folder / CELLS}, line {number}, is damaged: a field is missing.')
+        result = row['result']
+        needed = ('accuracy', 'consistency') if _completed(result) else ()
+        if not isinstance(result, dict) or not all(is_number(result.get(k)) for k in needed):
+            raise Damaged(f'{folder / CELLS}, line {number}, is damaged: its result lacks figures.')
         cells[row['cell']] = row
     environments = read_json(folder / ENVIRONMENTS)
     for name, row in cells.items():
@@ -142,6 +146,10 @@ def read_compact(folder: Path) -> Compact:
     return Compact(str(study.get('title', '')), study['comparisons'], cells, environments)
 
 
+def _completed(result: Any) -> bool:
+    return isinstance(result, dict) and result.get('status') == 'completed'
+
+
 def merge(folders: Sequence[Path], output: Path, *, mixed_code: bool = False) -> Compact:
     """Puts the cells of several studies together and writes the compact form into `output`.
 
@@ -150,6 +158,11 @@ def merge(folders: Sequence[Path], output: Path, *, mixed_code: bool = False) ->
     numbers, and, unless `mixed_code`, where cells come from different code.
     """
     require(len(folders) > 0, 'merging needs at least one folder.')
+    require(
+        not is_study(output) or output.resolve() in [folder.resolve() for folder in folders],
+        f'{output} holds a study already: name it among the folders to merge, or give another '
+        f'--output.',
+    )
     read = {folder: read_compact(folder) for folder in folders}
     comparisons: dict[str, dict[str, Any]] = {}
     cells: dict[str, Mapping[str, Any]] = {}

@@ -31,6 +31,8 @@ class Options:
     """Stop after so many; the same command goes on."""
     workers: int | None = None
     """Cells at once; by default as many as the cores hold."""
+    skip: Path | None = None
+    """A study's folder, or its compact form, whose cells are not run again: merge both then."""
     merge: tuple[Path, ...] = ()
     """Folders of studies whose cells are put together in --output; nothing is run."""
     mixed_code: bool = False
@@ -48,9 +50,10 @@ def main() -> None:
     )
     from rich.console import Console
 
-    from cnn_jax.compact import merge
+    from cnn_jax.compact import merge, read_compact
     from cnn_jax.errors import require
     from cnn_jax.runs.command_line import load_study
+    from cnn_jax.runs.comparison import cells_failed
     from cnn_jax.runs.progress import Progress
     from cnn_jax.runs.study import chosen, run_study
 
@@ -69,14 +72,25 @@ def main() -> None:
     require(
         1 <= shard[0] <= shard[1], f'--shard must be I/N, such as 1/2 and 2/2; got {options.shard}.'
     )
-    run_study(
+    require(
+        options.workers is None or options.workers >= 1,
+        f'--workers must be at least 1; got {options.workers}.',
+    )
+    require(
+        options.minutes is None or options.minutes > 0,
+        f'--minutes must be above 0; got {options.minutes}.',
+    )
+    failed = run_study(
         chosen(load_study(options.config), options.only),
         options.output,
         progress,
         shard=shard,
         workers=options.workers,
         seconds=None if options.minutes is None else 60 * options.minutes,
+        skip=() if options.skip is None else read_compact(options.skip).cells,
     )
+    if failed:
+        raise cells_failed(failed)
     progress.line(f'finished: {options.output}')
 
 

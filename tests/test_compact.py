@@ -49,7 +49,12 @@ def made(
     rows = {
         name: {
             'cell': name,
-            'result': {'status': 'completed', 'accuracy': accuracy, 'seconds': 1.0 + accuracy},
+            'result': {
+                'status': 'completed',
+                'accuracy': accuracy,
+                'consistency': 0.5,
+                'seconds': 1.0 + accuracy,
+            },
             'curve': [],
             'environment': code,
         }
@@ -141,6 +146,20 @@ def test_damage_is_named(tmp_path: Path):
     (study / 'cells.jsonl').unlink()
     with pytest.raises(Damaged, match='cells.jsonl cannot be read'):
         read_compact(study)
+
+
+def test_figures_that_are_missing_and_a_study_in_the_way(tmp_path: Path):
+    one, two = (made(tmp_path / name, {'max0': 0.9}) for name in ('one', 'two'))
+    text = (one / 'cells.jsonl').read_text()
+    (one / 'cells.jsonl').write_text(text.replace('"consistency"', '"other"'))
+    with pytest.raises(Damaged, match='line 1, is damaged: its result lacks figures'):
+        read_compact(one)
+    (one / 'cells.jsonl').write_text(text)
+    before = contents(two)
+    with pytest.raises(BadInput, match='two holds a study already: name it among the folders'):
+        merge([one], two)
+    assert contents(two) == before
+    assert len(merge([one, two], two).cells) == 1
 
 
 def test_nothing_finished_yet(tmp_path: Path):

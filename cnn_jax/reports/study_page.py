@@ -190,7 +190,7 @@ def _claims(summaries: Summaries) -> Section:
             there = {
                 row['strategy']: row
                 for row in summary['comparisons']
-                if row['metric'] == claim.metric
+                if row['metric'] == claim.metric and row['baseline'] == 'max'
             }
             strategy = next((s for s in claim.strategies if s in there), None)
             row = there.get(strategy or '')

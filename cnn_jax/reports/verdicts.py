@@ -27,6 +27,8 @@ from typing import Literal, TypeVar
 from cnn_jax.reports.statistics import equivalence_p_value, holm, paired_t_p_value
 
 ALPHA = 0.05
+FEWEST = 3
+"""Seeds below which nothing is claimed: two accuracies of a finite test set may differ alike."""
 Verdict = Literal['better', 'worse', 'same', 'undecided']
 KeyT = TypeVar('KeyT', bound=Hashable)
 Differences = Mapping[int, float]
@@ -114,8 +116,11 @@ def _look(
     family: Mapping[KeyT, Differences], same_within: Mapping[KeyT, float], alpha: float
 ) -> dict[KeyT, Decision]:
     values = {key: list(differences.values()) for key, differences in family.items()}
-    p_values = [paired_t_p_value(v) for v in values.values()]
-    p_same = holm([equivalence_p_value(v, same_within[key]) for key, v in values.items()])
+    enough = {key: len(v) >= FEWEST for key, v in values.items()}
+    p_values = [paired_t_p_value(v) if enough[key] else 1.0 for key, v in values.items()]
+    p_same = holm(
+        [equivalence_p_value(v, same_within[k]) if enough[k] else 1.0 for k, v in values.items()]
+    )
     rows = zip(family.items(), p_values, holm(p_values), p_same, strict=True)
     return {
         key: Decision(

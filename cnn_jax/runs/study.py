@@ -7,18 +7,19 @@ is, and its compact form, which is all that tables and figures need: see `cnn_ja
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cnn_jax.compact import TUNING_SEED, write_compact
+from cnn_jax.compact import TUNING_SEED, is_study, read_compact, write_compact
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, Interrupted, require, unknown_name
 from cnn_jax.runs.comparison import make_folder, run_comparison, seeds_begun
 from cnn_jax.runs.config import Comparison, Evaluation, cells_of
 from cnn_jax.runs.folder import locked
 from cnn_jax.runs.metrics_log import read_rows
+from cnn_jax.runs.parallel import CellKey
 from cnn_jax.runs.progress import Progress
 from cnn_jax.runs.setup import load_dataset
 from cnn_jax.runs.values import config_hash
@@ -96,15 +97,21 @@ def run_study(
     shard: tuple[int, int] = (1, 1),
     workers: int | None = None,
     seconds: float | None = None,
-) -> None:
+    skip: Collection[str] = (),
+) -> dict[CellKey, str]:
     """Runs what is not finished of the study in `folder`, and writes its compact form.
+
+    Returns the cells that raised an error, with the error in a line.
 
     `shard` (i, n) runs every n-th cell only, from the i-th on, so that n machines share the work.
     After `seconds` it stops as on Ctrl-C: raises Interrupted, and the same call goes on. The
-    compact form is written after every seed of a comparison, and at a stop.
+    compact form is written after every seed of a comparison, and at a stop. Cells whose hash is in
+    `skip` are left out, as another machine has them; merge that study's compact form with this one.
     """
     make_folder(folder)
+    _require_cells(folder)
     datasets: dict[str, Dataset] = {}
+    all_failed: dict[CellKey, str] = {}
 
     def data_of(comparison: Comparison) -> Dataset:
         key = f'{comparison.data} {comparison.image_size}'
@@ -113,8 +120,11 @@ def run_study(
             datasets[key] = load_dataset(comparison, log=progress.line)
         return datasets[key]
 
+    def is_mine(name: str) -> bool:
+        return name not in skip and (int(name, 16) - shard[0] + 1) % shard[1] == 0
+
     def run(name: str, comparison: Comparison) -> None:
-        run_comparison(
+        failed = run_comparison(
             comparison,
             folder / 'comparisons' / name,
             data_of(comparison),
@@ -122,8 +132,9 @@ def run_study(
             workers=workers,
             extend=True,
             store=folder,
-            only=lambda cell: (int(config_hash(cell), 16) - shard[0] + 1) % shard[1] == 0,
+            only=lambda cell: is_mine(config_hash(cell)),
         )
+        all_failed.update({(f'{name}: {key[0]}', key[1]): said for key, said in failed.items()})
 
     with locked(folder), _deadline(seconds):
         rates = {}
@@ -146,6 +157,19 @@ def run_study(
                         write_compact(study.title, folder)
         finally:
             write_compact(study.title, folder)
+    return all_failed
+
+
+def _require_cells(folder: Path) -> None:
+    """BadInput where the folder holds a compact form of cells that are not there themselves."""
+    if not is_study(folder):
+        return
+    alone = [name for name in read_compact(folder).cells if not (folder / 'cells' / name).is_dir()]
+    require(
+        not alone,
+        f'{folder} holds {len(alone)} cells in their compact form alone, which a run would lose: '
+        f'give another --output, and --skip {folder} to leave out what it has.',
+    )
 
 
 def _learning_rates(
@@ -173,12 +197,12 @@ def _learning_rates(
         for (strategy, _), cell in cells_of(tried).items():
             rows = read_rows(folder / 'cells' / config_hash(cell) / 'metrics.jsonl')
             found = rows[-1]['accuracy'] if rows and rows[-1]['epoch'] == cell.epochs else -1.0
+            if found < 0:
+                raise BadInput(
+                    f'{name}: {strategy} at a learning rate of {rate:g} has not finished, so no '
+                    f'rate can be chosen: run the study without --shard up to there.'
+                )
             best[strategy] = max(best.get(strategy, (-1.0, rate)), (found, rate))
-    if any(found < 0 for found, _ in best.values()):
-        raise BadInput(
-            f'{name}: the runs that choose learning rates are not all there: run all shards once '
-            f'with the same --output, or merge them, and go on.'
-        )
     return {strategy: rate for strategy, (_, rate) in best.items()}
 
 

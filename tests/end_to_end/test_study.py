@@ -75,6 +75,15 @@ def test_a_finished_study_runs_nothing_and_a_grown_one_only_what_is_new(
     assert len(read_compact(folder).cells) == 6
 
 
+def test_what_another_machine_has_is_not_run_again(whole: Path, tmp_path: Path):
+    had = [name for name in read_compact(whole).cells][:3]
+    run(STUDY, tmp_path / 'rest', skip=had)
+    rest = read_compact(tmp_path / 'rest')
+    assert len(rest.cells) == 1 and not rest.cells.keys() & set(had)
+    merge([whole, tmp_path / 'rest'], tmp_path / 'merged')
+    assert (tmp_path / 'merged' / 'study.json').read_bytes() == (whole / 'study.json').read_bytes()
+
+
 def test_learning_rates_are_chosen_on_a_validation_split_and_recorded(tmp_path: Path):
     study = Study(
         title='tuned',
