@@ -205,6 +205,11 @@ def _joined(
     if one.get('data_fingerprint') != other.get('data_fingerprint'):
         raise BadInput(f'{folder}: {name} is of other data than that of the folders before it.')
     both = [dict(side['config']) for side in (one, other)]
+    require(
+        not both[0].get('looks') or both[0]['seeds'] == both[1]['seeds'],
+        f'{folder}: {name} adds seeds by planned looks, so only folders of the same seeds can be '
+        f'merged.',
+    )
     grown: dict[str, Any] = {'seeds': sorted({s for config in both for s in config['seeds']})}
     for field in ('strategies', 'learning_rates'):
         joined = {**both[0].get(field, {}), **both[1].get(field, {})}

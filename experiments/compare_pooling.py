@@ -18,6 +18,7 @@ def main() -> None:
 
     from cnn_jax.errors import Interrupted
     from cnn_jax.reports import print_table, undecided, write_report
+    from cnn_jax.runs import Comparison
     from cnn_jax.runs.command_line import parse
     from cnn_jax.runs.comparison import (
         cells_failed,
@@ -69,11 +70,16 @@ def main() -> None:
         trust_backend=options.trust_backend,
     )
     failed = {}
+
+    def run_look(part: Comparison) -> None:
+        nonlocal failed
+        failed = run(part)  # which tries again what failed before
+
     try:
         if options.until_decided:
             run_until_decided(
                 recipe,
-                lambda part: failed.update(run(part)),
+                run_look,
                 lambda: undecided(folder),
                 progress,
                 begun=seeds_begun(folder),

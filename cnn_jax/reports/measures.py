@@ -64,7 +64,8 @@ MEASURES: Mapping[str, Measure] = {
     'aliasing': Measure(
         'aliasing',
         True,
-        'energy, where maps are sampled, that is too fine for the new grid; a mean over layers',
+        'energy of what reaches a pooling layer that is too fine for the grid it leaves, before any '
+        'blur of its own; a mean over layers',
         higher_is_better=None,
     ),
     'equivariance_error': Measure(

@@ -1,7 +1,7 @@
 """Statistics over paired seeds: intervals, p-values and Holm's correction."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,28 +52,6 @@ def share_interval(values: Sequence[float]) -> Estimate:
         return estimate
     low, high = estimate.ci95
     return Estimate(estimate.mean, (max(0.0, low), min(1.0, high)))
-
-
-def paired_differences(
-    strategy: Mapping[int, float], baseline: Mapping[int, float]
-) -> tuple[float, ...]:
-    """Strategy minus baseline for each seed that both have, in the order of `strategy`.
-
-    >>> paired_differences({0: 3.0, 1: 5.0, 2: 9.0}, {1: 4.0, 0: 1.0})
-    (2.0, 1.0)
-    """
-    return tuple(value - baseline[seed] for seed, value in strategy.items() if seed in baseline)
-
-
-def paired_difference(strategy: Mapping[int, float], baseline: Mapping[int, float]) -> Estimate:
-    """The mean of strategy minus baseline with its paired 95% t-interval, over common seeds.
-
-    Both map a seed to its value. Raises `BadInput` when no seed is common to both.
-
-    >>> paired_difference({0: 3.0, 1: 5.0}, {0: 1.0, 1: 3.0})
-    Estimate(mean=2.0, ci95=(2.0, 2.0))
-    """
-    return mean_interval(paired_differences(strategy, baseline))
 
 
 def sign_flip_p_value(differences: Sequence[float], draws: int = 100_000) -> float:

@@ -66,7 +66,6 @@ def mean_ranks(summaries: Mapping[str, Mapping[str, Any]], measure: str) -> dict
     (Demsar 2006, JMLR 7, section 3.2.2) differ at 5%. None of fewer than two comparisons or three
     strategies.
 
-    >>> spread = lambda mean: {'measure': {'mean': mean}}
     >>> mean_ranks({'a': {'strategies': {}}}, 'accuracy') is None
     True
     """

@@ -25,7 +25,12 @@ from cnn_jax.style import png, svg
 
 Summaries = Mapping[str, Mapping[str, Any]]
 _RANKED = ('accuracy', 'consistency', 'consistent_and_right', 'corruption_accuracy')
-_HELD = {True: 'holds here', False: 'does not hold here'}
+_NOT_HELD = {
+    'undecided': 'undecided',
+    'same': 'no difference here',
+    'better': 'does not hold here',
+    'worse': 'does not hold here',
+}
 _MOST_NAMED = 12
 
 
@@ -196,13 +201,7 @@ def _claims(summaries: Summaries) -> Section:
             row = there.get(strategy or '')
             if row is None or row['difference'] is None:
                 continue
-            held = (
-                'undecided'
-                if row['verdict'] == 'undecided'
-                else _HELD[row['verdict'] == claim.verdict]
-            )
-            if claim.verdict == 'better' and row['verdict'] == 'same':
-                held = 'no difference here'
+            held = 'holds here' if row['verdict'] in claim.holds else _NOT_HELD[row['verdict']]
             estimate = f'{points(row["difference"])} {interval_points(row["ci95"])}'
             rows.append((claim.text, claim.source, name, strategy or '', estimate, held))
     return Section(

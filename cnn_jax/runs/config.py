@@ -88,8 +88,8 @@ class Evaluation:
             are consistent and right: 'ece' (calibration), 'circular' (consistency with a circular
             border), 'worst_case' (right under all shifts), 'half_pixel' (consistency between
             pixels), 'corruptions', 'rotation' and 'scale' (accuracy under them, a mean over five
-            severities), 'aliasing' (energy that is too fine where a map is sampled) and
-            'equivariance' (how far the poolings are from moving with the image). The first three
+            severities), 'aliasing' (energy that reaches a pooling layer too fine for its
+            grid, before its own blur) and 'equivariance' (how far pooling layers are from it). The first three
             are the default, the last three cost the least of the rest.
         hard_images: How many test images, evenly spread, are corrupted, rotated, scaled and moved
             between pixels; 0: all.

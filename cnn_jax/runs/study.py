@@ -134,6 +134,8 @@ def run_study(
             store=folder,
             only=lambda cell: is_mine(config_hash(cell)),
         )
+        for key in [key for key in all_failed if key[0].startswith(f'{name}: ')]:
+            del all_failed[key]  # tried again, and told anew where it failed again
         all_failed.update({(f'{name}: {key[0]}', key[1]): said for key, said in failed.items()})
 
     with locked(folder), _deadline(seconds):

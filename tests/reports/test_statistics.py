@@ -12,8 +12,6 @@ from cnn_jax.reports.statistics import (
     equivalence_p_value,
     holm,
     mean_interval,
-    paired_difference,
-    paired_differences,
     paired_t_p_value,
     sign_flip_p_value,
     standard_deviation,
@@ -42,25 +40,6 @@ def test_one_value_has_no_interval_and_none_no_mean():
 
 def test_equal_values_give_an_interval_without_width():
     assert mean_interval([0.25, 0.25, 0.25]).ci95 == (0.25, 0.25)
-
-
-def test_pairs_are_matched_by_seed_and_not_by_place():
-    strategy, baseline = {2: 30.0, 0: 10.0, 5: 99.0}, {0: 1.0, 1: 77.0, 2: 3.0}
-    assert paired_differences(strategy, baseline) == (27.0, 9.0)
-    assert paired_difference(strategy, baseline).mean == 18.0
-
-
-def test_paired_difference_is_scipys_paired_test():
-    random = np.random.default_rng(0)
-    first, second = random.normal(size=6).tolist(), random.normal(size=6).tolist()
-    expected = stats.ttest_rel(first, second).confidence_interval(0.95)
-    found = paired_difference(dict(enumerate(first)), dict(enumerate(second)))
-    assert found.ci95 == pytest.approx((expected.low, expected.high), rel=1e-9)
-
-
-def test_no_common_seed_is_bad_input():
-    with pytest.raises(BadInput):
-        paired_difference({0: 1.0}, {1: 1.0})
 
 
 @pytest.mark.parametrize('count', [1, 2, 3, 7, 12])
