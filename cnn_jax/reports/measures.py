@@ -64,8 +64,8 @@ MEASURES: Mapping[str, Measure] = {
     'aliasing': Measure(
         'aliasing',
         True,
-        'energy of what reaches a pooling layer that is too fine for the grid it leaves, before any '
-        'blur of its own; a mean over layers',
+        'energy of what reaches a pooling layer that is too fine for the grid it leaves, before '
+        'any blur of its own; a mean over layers',
         higher_is_better=None,
     ),
     'equivariance_error': Measure(

@@ -88,9 +88,9 @@ class Evaluation:
             are consistent and right: 'ece' (calibration), 'circular' (consistency with a circular
             border), 'worst_case' (right under all shifts), 'half_pixel' (consistency between
             pixels), 'corruptions', 'rotation' and 'scale' (accuracy under them, a mean over five
-            severities), 'aliasing' (energy that reaches a pooling layer too fine for its
-            grid, before its own blur) and 'equivariance' (how far pooling layers are from it). The first three
-            are the default, the last three cost the least of the rest.
+            severities), 'aliasing' (energy that reaches a pooling layer too fine for its grid,
+            before its own blur) and 'equivariance' (how far pooling layers are from it). The first
+            three are the default, the last three cost the least of the rest.
         hard_images: How many test images, evenly spread, are corrupted, rotated, scaled and moved
             between pixels; 0: all.
         worst_case_images: How many test images, evenly spread, are tried under all shifts; 0: all.
