@@ -90,3 +90,11 @@ def require(condition: bool, message: str) -> None:
     """Raises `BadInput(message)` unless `condition` holds."""
     if not condition:
         raise BadInput(message)
+
+
+def require_int(name: str, value: object, least: int) -> None:
+    """BadInput unless it is an int, no bool, of at least that."""
+    require(
+        isinstance(value, int) and not isinstance(value, bool) and value >= least,
+        f'{name} must be an int of at least {least}; got {value!r}.',
+    )

@@ -1,6 +1,7 @@
 """What touches the disk: configs, run folders, checkpoints, logs, worker processes."""
 
-from cnn_jax.runs.config import Cell, Comparison, Evaluation, Recipe
+from cnn_jax.runs.config import Cell, Comparison, Recipe
+from cnn_jax.runs.judging import Evaluation
 from cnn_jax.runs.study import Study
 
 __all__ = ['Cell', 'Comparison', 'Evaluation', 'Recipe', 'Study']

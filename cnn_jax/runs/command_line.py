@@ -15,7 +15,8 @@ from cnn_jax.brought import load_file
 from cnn_jax.errors import BadInput, one_line, require, unknown_name
 from cnn_jax.exits import BAD_INPUT, parse_options
 from cnn_jax.models import model_names
-from cnn_jax.runs.config import Comparison, Evaluation
+from cnn_jax.runs.config import Comparison
+from cnn_jax.runs.judging import Evaluation
 from cnn_jax.runs.study import Study
 from cnn_jax.runs.until_decided import FIRST_LOOK, STEP, planned_looks, with_looks
 from cnn_jax.runs.values import comparison_from_dict, config_to_dict

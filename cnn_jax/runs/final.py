@@ -19,7 +19,8 @@ from cnn_jax.evaluation import (
     shifted_answers,
 )
 from cnn_jax.models import Classifier
-from cnn_jax.runs.config import Cell, Evaluation
+from cnn_jax.runs.config import Cell
+from cnn_jax.runs.judging import Evaluation
 from cnn_jax.runs.measures import Judged, measured
 from cnn_jax.streams import Stream, stream_key
 from cnn_jax.training import TrainState

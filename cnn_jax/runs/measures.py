@@ -24,7 +24,7 @@ from cnn_jax.evaluation import (
 from cnn_jax.inspection.equivariance import equivariance_maps
 from cnn_jax.inspection.sites import downsampling_inputs
 from cnn_jax.models import Classifier
-from cnn_jax.runs.config import Evaluation
+from cnn_jax.runs.judging import Evaluation
 
 _LOOKED_INTO = 32  # images whose maps are looked at: these measures vary little between images
 

@@ -21,7 +21,8 @@ from cnn_jax.models import (
     for_images,
     variable_shapes,
 )
-from cnn_jax.runs.config import Cell, Evaluation, Recipe
+from cnn_jax.runs.config import Cell, Recipe
+from cnn_jax.runs.judging import Evaluation
 from cnn_jax.runs.process import usable_cores
 from cnn_jax.runs.values import config_hash
 from cnn_jax.training import (

@@ -16,8 +16,9 @@ from cnn_jax.compact import TUNING_SEED, is_study, read_compact, write_compact
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, Interrupted, require, unknown_name
 from cnn_jax.runs.comparison import make_folder, run_comparison, seeds_begun
-from cnn_jax.runs.config import Comparison, Evaluation, cells_of
+from cnn_jax.runs.config import Comparison, cells_of
 from cnn_jax.runs.folder import locked
+from cnn_jax.runs.judging import Evaluation
 from cnn_jax.runs.metrics_log import read_rows
 from cnn_jax.runs.parallel import CellKey
 from cnn_jax.runs.progress import Progress

@@ -11,7 +11,7 @@ experiments/results/studies/quick.
 from dataclasses import replace
 
 from cnn_jax.runs import Comparison, Evaluation, Study
-from cnn_jax.runs.config import ALL_MEASURES
+from cnn_jax.runs.judging import ALL_MEASURES
 from cnn_jax.strategies import (
     APS,
     DDAC,

@@ -17,7 +17,7 @@ from cnn_jax.evaluation import (
 )
 from cnn_jax.evaluation.shifts import draw_shift_pairs
 from cnn_jax.models import Classifier, ConvNet1
-from cnn_jax.runs.config import ALL_MEASURES, CHEAP
+from cnn_jax.runs.judging import ALL_MEASURES, CHEAP
 from cnn_jax.runs.measures import MEASURES
 from cnn_jax.strategies import Max
 from cnn_jax.training.augment import Augment, augment_images
