@@ -170,5 +170,5 @@ def same_cells(rows: list[dict]) -> list[tuple[str, ...]]:
 
 
 if __name__ == '__main__':
-    with exit_codes(flags=False):
+    with exit_codes():
         main()
