@@ -19,12 +19,12 @@ from typing import Any
 from cnn_jax.checksums import read_result, read_sealed, write_sealed
 from cnn_jax.errors import BadInput, Damaged, is_number, require
 from cnn_jax.files import json_bytes, parse_json, read_json, write_atomically
+from cnn_jax.measures import OF_THE_MACHINE
 
 TUNING_SEED = 1_000_000
 """Of the runs that choose learning rates: no comparison may use it."""
 STUDY, CELLS, ENVIRONMENTS = 'study.json', 'cells.jsonl', 'environments.json'
 _OF_THE_MOMENT = ('date', 'command')  # of an environment: they tell nothing of the numbers
-_OF_THE_MACHINE = ('seconds', 'examples_per_second')  # of a result: they differ between equal cells
 _CURVE = ('epoch', 'step', 'train_loss', 'train_accuracy', 'split', 'loss', 'accuracy')
 
 
@@ -240,7 +240,7 @@ def _same_numbers(
         return new
 
     def numbers(row: Mapping[str, Any]) -> dict[str, Any]:
-        return {k: v for k, v in row['result'].items() if k not in _OF_THE_MACHINE}
+        return {k: v for k, v in row['result'].items() if k not in OF_THE_MACHINE}
 
     first, second = numbers(old), numbers(new)
     differing = sorted(k for k in {**first, **second} if first.get(k) != second.get(k))

@@ -23,7 +23,8 @@ FAMILIES = {  # files of each family, and how many generated tests they hold tog
     'combined': (('test_combined',), 3),
     'polyphase': (('test_polyphase', 'test_learned_polyphase', 'test_tips'), 5),
     'frequency': (('test_frequency',), 9),
-    'torch': (('test_torch',), 4),
+    'drawn': (('test_drawn',), 3),
+    'torch': (('test_torch',), 5),
     'kornia and antialiased-cnns': (('test_blur_pools', 'test_edge_aware'), 5),
 }
 

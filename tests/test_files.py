@@ -90,9 +90,10 @@ def opens_text_in_the_encoding_of_the_locale(call: ast.Call) -> bool:
     if 'encoding' in given:
         return False
     if name in ('open', 'fdopen', 'NamedTemporaryFile', 'TemporaryFile'):
-        if isinstance(call.func, ast.Attribute) and getattr(
-            call.func.value, 'id', ''
-        ) in ('Image', 'tarfile'):
+        if isinstance(call.func, ast.Attribute) and getattr(call.func.value, 'id', '') in (
+            'Image',
+            'tarfile',
+        ):
             return False
         modes = [given['mode']] if 'mode' in given else call.args
         return not any(isinstance(m, ast.Constant) and 'b' in str(m.value) for m in modes)

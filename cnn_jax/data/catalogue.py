@@ -128,7 +128,7 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     hint = f': did you mean {near[0]!r}?' if near else '.'
     return (
         f'unknown data set {name!r}{hint} '
-        'Allowed: fashion_mnist, mnist, cifar10, shapes, shapes_tiny, a folder of images, or an '
-        'image-classification set of tensorflow-datasets. '
+        'Allowed: fashion_mnist, mnist, cifar10, shapes, shapes_tiny, a folder of images, or '
+        'a set of tensorflow-datasets with images and labels. '
         f'There is no folder {Path(name).absolute()}.'
     )

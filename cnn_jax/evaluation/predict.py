@@ -17,7 +17,7 @@ from cnn_jax.ops.shifts import shift_images
 # that NumPy can read.
 Predict = Callable[[Array], Any]
 
-_shifted = jax.jit(shift_images, static_argnames='border')
+shifted = jax.jit(shift_images, static_argnames='border')
 
 
 @partial(jax.jit, static_argnames=('classifier', 'floats'))
@@ -106,7 +106,7 @@ def predict_logits(
     out = []
     for real, (batch, move) in padded_batches(images, moves, batch_size=batch_size):
         given = jnp.asarray(batch)
-        moved = given if shifts is None else _shifted(given, jnp.asarray(move), border=border)
+        moved = given if shifts is None else shifted(given, jnp.asarray(move), border=border)
         logits = np.asarray(predict(moved))
         require(
             logits.ndim == 2

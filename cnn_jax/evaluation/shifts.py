@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int, Integer, Key, Num
 
 from cnn_jax.errors import require
 from cnn_jax.evaluation.accuracy import require_labels
-from cnn_jax.evaluation.predict import Predict, padded_batches, predict_logits
+from cnn_jax.evaluation.predict import Predict, padded_batches, predict_logits, shifted
 from cnn_jax.ops.shifts import fourier_shift
 
 
@@ -171,3 +171,27 @@ def shift_map(
     logits = predict_logits(predict, images, batch_size=len(shifts), shifts=shifts, border=border)
     side = 2 * max_shift + 1
     return np.asarray(jax.nn.softmax(logits))[:, label].reshape(side, side)
+
+
+def averaged_over_shifts(predict: Predict, *, max_shift: int = 1, border: str = 'zero') -> Predict:
+    """The log of the mean probability over all shifts of up to `max_shift` pixels each way.
+
+    Averaging at test time: a control for what a change of the network gains in consistency. It
+    costs (2 max_shift + 1)^2 forward passes.
+
+    >>> def left(images):  # whether the left half is brighter than the right
+    ...     return images.reshape(len(images), 2, 2).sum(2) * 1.0
+    >>> image = jnp.array([0, 1, 0, 0], jnp.uint8).reshape(1, 1, 4, 1)
+    >>> averaged_over_shifts(left)(image).shape
+    (1, 2)
+    """
+    require(max_shift >= 1, f'max_shift must be at least 1 pixel; got {max_shift}.')
+
+    def averaged(images: jax.Array) -> jax.Array:
+        total = 0.0
+        for shift in all_shifts(max_shift):
+            moved = shifted(images, jnp.tile(shift, (len(images), 1)), border=border)
+            total += jax.nn.softmax(jnp.asarray(np.asarray(predict(moved))))
+        return jnp.log(total / (2 * max_shift + 1) ** 2)
+
+    return averaged

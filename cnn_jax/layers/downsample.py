@@ -20,8 +20,8 @@ class Downsample(nn.Module):
 
     Give the convolution before it `strategy.conv_stride`; only 'stride' sets it above 1. `apply`
     with `train=True` wants `rngs={'downsample': key}` for the strategies that draw (stochastic,
-    lps, tips), and `mutable=['batch_stats', 'losses']` for ddac, which updates statistics, and
-    tips, whose sown losses are to be added to the loss.
+    fractional_max, s3, lps, tips), and `mutable=['batch_stats', 'losses']` for ddac, which updates
+    statistics, and tips, whose sown losses are to be added to the loss.
 
     Strategies that work on any number of axes take an image without its batch axis, (height, width,
     channels), for a batch of maps with one axis, and (batch, channels, height, width) for maps of

@@ -24,6 +24,7 @@ from cnn_jax.ops.blur import (
 from cnn_jax.ops.combined import gated_pool, mixed_pool, tree_pool
 from cnn_jax.ops.conv import conv
 from cnn_jax.ops.diffstride import diffstride_pool
+from cnn_jax.ops.drawn import fractional_max_pool, s3_pool
 from cnn_jax.ops.haar import haar_bands
 from cnn_jax.ops.importance import ada_pool, detail_preserving_pool, lip_logits, lip_pool
 from cnn_jax.ops.learned_polyphase import (
@@ -74,6 +75,7 @@ __all__ = [
     'edge_aware_blur',
     'flc_pool',
     'fourier_shift',
+    'fractional_max_pool',
     'gated_pool',
     'gaussian_pool',
     'gem_pool',
@@ -103,6 +105,7 @@ __all__ = [
     'polyphase_components',
     'rank_average_pool',
     'rank_pool',
+    's3_pool',
     'shift_images',
     'soft_pool',
     'space_to_depth',

@@ -10,8 +10,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from cnn_jax.files import write_atomically
+from cnn_jax.measures import MEASURES
 from cnn_jax.reports.curves import plot_learning_curves
-from cnn_jax.reports.measures import MEASURES
 from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost, plot_differences
 from cnn_jax.reports.run import Run, read_run
 from cnn_jax.reports.summary import METRICS, own_metrics, summarize_run

@@ -173,7 +173,7 @@ def _half_width(spread: Mapping[str, Any]) -> float | None:
 
 @plot_style
 def plot_cost(summary: Mapping[str, Any]) -> Figure:
-    """Training images a second, parameters, and FLOPs of one image's forward pass, as bars.
+    """Training images a second, parameters, and FLOPs, bytes and speed of a forward pass, as bars.
 
     What is equal for all strategies is left out.
 
@@ -188,12 +188,15 @@ def plot_cost(summary: Mapping[str, Any]) -> Figure:
         ('training images/s', 'examples_per_second', count),
         ('parameters', 'parameters', count),
         ('FLOPs per image, forward', 'flops_per_example', short),
+        ('bytes of maps per image, forward', 'activation_bytes', short),
+        ('answers/s', 'inference_per_second', count),
     )
-    shown = [c for c in columns if len({row[c[1]] for row in rows.values()}) > 1] or [columns[0]]
+    differ = [c for c in columns if len({row.get(c[1]) for row in rows.values()}) > 1]
+    shown = differ or [columns[0]]
     figure = Figure(figsize=(WIDTH, len(shown) * (0.6 + 0.24 * len(rows))))
     panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
     for axes, (title, key, words) in zip(panels, shown, strict=True):
-        values = [row[key] for row in rows.values()]
+        values = [row.get(key) for row in rows.values()]
         bars = axes.barh(
             range(len(names)),
             [value or 0 for value in values],

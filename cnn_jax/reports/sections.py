@@ -5,8 +5,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from cnn_jax.measures import HEADLINES, MEASURES
 from cnn_jax.reports.curves import OVERLAY_UP_TO, plot_learning_curves
-from cnn_jax.reports.measures import HEADLINES, MEASURES
 from cnn_jax.reports.own_metrics import own_section
 from cnn_jax.reports.page import Block, Bullets, Link, Page, Paragraph, Picture, Section, Table
 from cnn_jax.reports.plots import (

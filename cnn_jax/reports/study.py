@@ -10,7 +10,7 @@ from scipy import stats
 
 from cnn_jax.compact import TUNING_SEED, Compact, read_compact
 from cnn_jax.errors import require
-from cnn_jax.reports.measures import MEASURES
+from cnn_jax.measures import MEASURES
 from cnn_jax.reports.run import CellResult, Run
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cnn_jax.measures import MEASURES
 from cnn_jax.reports.claims import CLAIMS
-from cnn_jax.reports.measures import MEASURES
 from cnn_jax.reports.page import Block, Bullets, Page, Paragraph, Picture, Section, Table
 from cnn_jax.reports.plots import plot_accuracy_consistency
 from cnn_jax.reports.run import Run

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cnn_jax.brought import said
-from cnn_jax.reports.measures import MEASURES
+from cnn_jax.measures import MEASURES
 from cnn_jax.reports.power import seeds_to_decide, smallest_difference
 from cnn_jax.reports.run import CellResult, Run
 from cnn_jax.reports.spread import accuracy_spread
@@ -87,13 +87,14 @@ def near_chance(accuracy: float | None, all_: Iterable[float | None], classes: i
 def _strategy(run: Run, name: str) -> dict[str, Any]:
     completed, diverged = run.select(name, 'completed'), run.select(name, 'diverged')
     of_strategy = [cell for cell in run.cells if cell.strategy == name]
-    speeds = _numbers(completed, 'examples_per_second')
     return {
         'accuracy': _over_seeds(_numbers(completed, 'accuracy')),
         'consistency': _over_seeds(_numbers(completed, 'consistency')),
-        'examples_per_second': stdlib_statistics.median(speeds) if speeds else None,
+        'examples_per_second': _median(completed, 'examples_per_second'),
+        'inference_per_second': _median(completed, 'inference_per_second'),
         'parameters': _first(completed + diverged, 'parameters'),
         'flops_per_example': _first(completed + diverged, 'flops_per_example'),
+        'activation_bytes': _first(completed + diverged, 'activation_bytes'),
         **{
             measure: _over_seeds(_numbers(completed, measure))
             for measure in MEASURES
@@ -106,6 +107,11 @@ def _strategy(run: Run, name: str) -> dict[str, Any]:
         'failed': [cell.seed for cell in run.select(name, 'failed')],
         'diverged': [cell.seed for cell in diverged],
     }
+
+
+def _median(cells: Sequence[CellResult], key: str) -> float | None:
+    values = _numbers(cells, key)
+    return stdlib_statistics.median(values) if values else None
 
 
 def _numbers(cells: Sequence[CellResult], key: str) -> list[float]:

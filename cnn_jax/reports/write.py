@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cnn_jax.files import json_bytes, write_atomically, write_json
+from cnn_jax.measures import OF_THE_MACHINE
 from cnn_jax.reports.exports import exported
 from cnn_jax.reports.html import to_html
 from cnn_jax.reports.markdown import PLOTS, to_markdown
@@ -48,7 +49,7 @@ def _without_machine(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, An
         name: {
             **{key: value for key, value in summary.items() if key != 'environment'},
             'strategies': {
-                strategy: {k: v for k, v in row.items() if k != 'examples_per_second'}
+                strategy: {k: v for k, v in row.items() if k not in OF_THE_MACHINE}
                 for strategy, row in summary['strategies'].items()
             },
         }

@@ -85,6 +85,7 @@ def run_cell(
             'step': int(state.step),
             'parameters': setup.parameters,
             'flops_per_example': setup.flops,
+            'activation_bytes': setup.activation_bytes,
             **journal.speed(),
         }
         files |= journal.files()

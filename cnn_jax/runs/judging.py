@@ -7,46 +7,18 @@ from typing import Annotated, Any
 import tyro
 
 from cnn_jax.errors import require, require_int, unknown_name
+from cnn_jax.measures import CHEAP, CHOICES, MEASURES, OF_THE_MACHINE
 
 Own = Callable[..., Any]  # a function or class of the user's own
-TAKEN = (  # names in results and summaries; a metric of the user's own needs another one
-    'status',
-    'message',
-    'step',
-    'seconds',
-    'parameters',
-    'flops_per_example',
-    'examples_per_second',
-    'accuracy',
-    'loss',
-    'consistency',
-    'consistency_circular',
-    'consistency_half_pixel',
-    'consistent_and_right',
-    'worst_case_accuracy',
-    'worst_case_images',
-    'ece',
-    'corruption_accuracy',
-    'corruption_accuracies',
-    'rotation_accuracy',
-    'scale_accuracy',
-    'aliasing',
-    'aliasing_by_layer',
-    'equivariance_error',
-    'equivariance_by_layer',
-    'near_chance',
-    'missing',
-    'failed',
-    'diverged',
-    'seeds',
-    'seed',
-    'strategy',
-    'metric',
-)
-CHEAP = ('ece', 'circular', 'worst_case')
-ALL_MEASURES = (
-    *CHEAP,
-    *('half_pixel', 'corruptions', 'rotation', 'scale', 'aliasing', 'equivariance'),
+_TAKEN = frozenset(  # names in results and summaries; a metric of the user's own needs another one
+    (
+        *MEASURES,
+        *OF_THE_MACHINE,
+        *('status', 'message', 'step', 'parameters', 'flops_per_example', 'activation_bytes'),
+        *('loss', 'worst_case_images', 'corruption_accuracies', 'aliasing_by_layer'),
+        *('equivariance_by_layer', 'near_chance', 'missing', 'failed', 'diverged', 'seeds'),
+        *('seed', 'spread', 'strategy', 'metric'),
+    )
 )
 
 
@@ -61,11 +33,12 @@ class Evaluation:
             are consistent and right: 'ece' (calibration), 'circular' (consistency with a circular
             border), 'worst_case' (right under all shifts), 'half_pixel' (consistency between
             pixels), 'corruptions', 'rotation' and 'scale' (accuracy under them, a mean over five
-            severities), 'aliasing' (energy that reaches a pooling layer too fine for its grid,
-            before its own blur) and 'equivariance' (how far pooling layers are from it). The first
-            three are the default, the last three cost the least of the rest.
-        hard_images: How many test images, evenly spread, are corrupted, rotated, scaled and moved
-            between pixels; 0: all.
+            severities), 'averaged' (accuracy and consistency of the mean over nine shifts),
+            'aliasing' (energy that reaches a pooling layer too fine for its grid, before its own
+            blur), 'equivariance' (how far pooling layers are from it) and 'inference' (images a
+            second). The first three are the default, the last three cost the least of the rest.
+        hard_images: How many test images, evenly spread, are corrupted, rotated, scaled, averaged
+            over shifts and moved between pixels; 0: all.
         worst_case_images: How many test images, evenly spread, are tried under all shifts; 0: all.
         maps: How many test images get a map of probability over shifts.
         batch_size: Images in one forward pass.
@@ -95,14 +68,14 @@ class Evaluation:
             f'evaluation.measures must be a tuple of names; got {self.measures!r}.',
         )
         for measure in self.measures:
-            if measure not in ALL_MEASURES:
-                raise unknown_name('measure', str(measure), ALL_MEASURES)
+            if measure not in CHOICES:
+                raise unknown_name('measure', str(measure), CHOICES)
         require(
             isinstance(self.metrics, tuple) and all(map(callable, self.metrics)),
             f'evaluation.metrics must be a tuple of functions; got {self.metrics!r}.',
         )
         names = [getattr(metric, '__name__', repr(metric)) for metric in self.metrics]
-        taken = [name for name in names if name in TAKEN or names.count(name) > 1]
+        taken = [name for name in names if name in _TAKEN or names.count(name) > 1]
         require(
             not taken,
             f'evaluation.metrics needs functions of other names: {", ".join(taken)} is taken.',

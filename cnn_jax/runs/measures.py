@@ -13,11 +13,15 @@ from cnn_jax.data import Split
 from cnn_jax.evaluation import (
     CORRUPTIONS,
     Predict,
+    accuracy,
     accuracy_under,
+    averaged_over_shifts,
     correct_under_all_shifts,
     energy_above_nyquist,
     expected_calibration_error,
     half_pixel_consistency,
+    images_per_second,
+    predict_logits,
     predictor,
     shift_consistency,
 )
@@ -139,6 +143,31 @@ def _scale(judged: Judged) -> Found:
     return {'scale_accuracy': float(np.mean(_under(judged, 'scale')))}
 
 
+def _averaged(judged: Judged) -> Found:
+    judged_by, hard = judged.evaluation, judged.hard
+    predict = averaged_over_shifts(judged.predict, border=judged_by.border)
+    consistent = shift_consistency(
+        predict,
+        hard.images,
+        key=judged.key,
+        max_shift=judged_by.max_shift,
+        border=judged_by.border,
+        batch_size=judged_by.batch_size,
+    )
+    logits = predict_logits(predict, hard.images, batch_size=judged_by.batch_size)
+    return {
+        'averaged_accuracy': accuracy(logits, hard.labels),
+        'averaged_consistency': float(consistent.mean()),
+    }
+
+
+def _inference(judged: Judged) -> Found:
+    speed = images_per_second(
+        judged.predict, judged.test.images, batch_size=judged.evaluation.batch_size
+    )
+    return {'inference_per_second': speed}
+
+
 def _normalised(judged: Judged) -> jax.Array:
     images = spread(judged.test, _LOOKED_INTO).images
     return judged.classifier.normalise(jnp.asarray(images))
@@ -168,11 +197,13 @@ MEASURES: Mapping[str, Callable[[Judged], Found]] = {
     'circular': _circular,
     'half_pixel': _half_pixel,
     'worst_case': _worst_case,
+    'averaged': _averaged,
     'corruptions': _corruptions,
     'rotation': _rotation,
     'scale': _scale,
     'aliasing': _aliasing,
     'equivariance': _equivariance,
+    'inference': _inference,
 }
 
 

@@ -46,6 +46,7 @@ class Setup:
     schedule: optax.Schedule | None  # None where the optimiser is the user's own
     step: TrainStep
     flops: int
+    activation_bytes: int
     parameters: int
 
 
@@ -82,12 +83,14 @@ def make_setup(
     step = make_train_step(
         classifier, optimizer, augment=cell.augment, label_smoothing=cell.label_smoothing
     )
+    summary = summarize(model, seen)
     return Setup(
         classifier=classifier,
         optimizer=optimizer,
         schedule=_schedule(cell, **plan),
         step=step,
-        flops=summarize(model, seen).flops,
+        flops=summary.flops,
+        activation_bytes=summary.memory_bytes,
         parameters=count_parameters(variable_shapes(model, seen)),
     )
 

@@ -12,6 +12,7 @@ from cnn_jax.strategies.base import (
 from cnn_jax.strategies.blurred import *
 from cnn_jax.strategies.combined import *
 from cnn_jax.strategies.convolved import *
+from cnn_jax.strategies.drawn import *
 from cnn_jax.strategies.frequency import *
 from cnn_jax.strategies.plain import *
 from cnn_jax.strategies.polyphase import *

@@ -9,6 +9,7 @@ from cnn_jax.strategies.base import Strategy
 from cnn_jax.strategies.blurred import BLURRED
 from cnn_jax.strategies.combined import COMBINED
 from cnn_jax.strategies.convolved import CONVOLVED
+from cnn_jax.strategies.drawn import DRAWN
 from cnn_jax.strategies.frequency import FREQUENCY
 from cnn_jax.strategies.plain import PLAIN
 from cnn_jax.strategies.polyphase import POLYPHASE
@@ -22,6 +23,7 @@ FAMILIES: Mapping[str, tuple[type[Strategy], ...]] = {
     'polyphase': POLYPHASE,
     'frequency': FREQUENCY,
     'convolved': CONVOLVED,
+    'drawn': DRAWN,
 }
 STRATEGIES = tuple(strategy for family in FAMILIES.values() for strategy in family)
 

@@ -10,8 +10,8 @@ experiments/results/studies/quick.
 
 from dataclasses import replace
 
+from cnn_jax.measures import CHOICES
 from cnn_jax.runs import Comparison, Evaluation, Study
-from cnn_jax.runs.judging import ALL_MEASURES
 from cnn_jax.strategies import (
     APS,
     DDAC,
@@ -33,7 +33,7 @@ from cnn_jax.training import Optimizer
 from cnn_jax.training.augment import Augment
 
 _EVALUATION = Evaluation(
-    measures=ALL_MEASURES, hard_images=500, worst_case_images=200, maps=0, batch_size=250
+    measures=CHOICES, hard_images=500, worst_case_images=200, maps=0, batch_size=250
 )
 _MUON = Optimizer(
     name='muon',

@@ -155,7 +155,8 @@ def test_the_command_prepares_what_is_read(tmp_path: Path):
 def test_an_unknown_name_gets_the_nearest(name: str, near: str, tmp_path: Path):
     with pytest.raises(BadInput, match=f'unknown data set .*did you mean {near!r}') as error:
         load(name, [tmp_path])
-    assert '\n' not in str(error.value) and len(str(error.value)) < 250
+    said = str(error.value).replace(str(Path.cwd()), '')  # the checkout may lie deep
+    assert '\n' not in said and len(said) < 250
 
 
 def test_a_name_like_no_other(tmp_path: Path):

@@ -1,24 +1,32 @@
 """Calibration, half-pixel consistency, aliasing, margin: against slow loops and constants."""
 
 import math
+import time
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cnn_jax.data import Split
 from cnn_jax.errors import BadInput
 from cnn_jax.evaluation import (
+    averaged_over_shifts,
     energy_above_nyquist,
     expected_calibration_error,
     half_pixel_consistency,
+    images_per_second,
+    predict_logits,
     predictor,
     shift_consistency,
+    shifted_answers,
 )
-from cnn_jax.evaluation.shifts import draw_shift_pairs
+from cnn_jax.evaluation.shifts import all_shifts, draw_shift_pairs
+from cnn_jax.measures import CHEAP, CHOICES
+from cnn_jax.measures import MEASURES as NAMED
 from cnn_jax.models import Classifier, ConvNet1
-from cnn_jax.runs.judging import ALL_MEASURES, CHEAP
-from cnn_jax.runs.measures import MEASURES
+from cnn_jax.runs import Evaluation
+from cnn_jax.runs.measures import MEASURES, Judged
 from cnn_jax.strategies import Max
 from cnn_jax.training.augment import Augment, augment_images
 
@@ -157,7 +165,80 @@ def test_floats_and_whole_numbers_get_the_same_logits():
 
 
 def test_the_config_names_every_measure():
-    assert set(ALL_MEASURES) == set(MEASURES) and set(CHEAP) < set(ALL_MEASURES)
+    assert set(CHOICES) == set(MEASURES) and set(CHEAP) < set(CHOICES)
+
+
+def test_a_measure_finds_what_it_is_said_to_find():
+    classifier = Classifier(ConvNet1(Max(), 10), mean=(0.5,), std=(0.25,))
+    variables = classifier.init(jax.random.key(0), (28, 28, 1))
+    draw = np.random.default_rng(0)
+    test = Split(
+        draw.integers(0, 256, (12, 28, 28, 1), np.uint8), np.arange(12, dtype=np.int32) % 10
+    )
+    evaluation = Evaluation(measures=CHOICES, batch_size=12, max_shift=1)
+    logits = predict_logits(predictor(classifier, variables), test.images, batch_size=12)
+    judged = Judged(classifier, variables, evaluation, test, logits, jax.random.key(1))
+    for choice in CHOICES:
+        found = MEASURES[choice](judged)
+        named = {name for name, measure in NAMED.items() if measure.chosen_as == choice}
+        assert named <= set(found), choice
+    assert MEASURES['inference'](judged)['inference_per_second'] > 0
+
+
+@pytest.mark.parametrize('border', ['zero', 'circular'])
+def test_averaging_over_shifts_by_loops(border):
+    images = np.random.default_rng(0).integers(0, 256, (5, 6, 7, 1), np.uint8)
+    weights = np.random.default_rng(1).normal(size=(6 * 7, 3)).astype(np.float32) / 99
+    found = averaged_over_shifts(
+        lambda x: x.reshape(len(x), -1).astype(jnp.float32) @ weights, border=border
+    )(jnp.asarray(images))
+    for image, row in zip(images, np.asarray(found), strict=True):
+        total = np.zeros(3)
+        for dy, dx in all_shifts(1):
+            moved = np.roll(image, (dy, dx), (0, 1)).astype(np.float64)
+            if border == 'zero':
+                moved[: dy if dy > 0 else 0] = 0
+                moved[6 + dy if dy < 0 else 6 :] = 0
+                moved[:, : dx if dx > 0 else 0] = 0
+                moved[:, 7 + dx if dx < 0 else 7 :] = 0
+            p = np.exp(moved.ravel() @ weights)
+            total += p / p.sum() / 9
+        np.testing.assert_allclose(row, np.log(total), atol=1e-5)
+
+
+def test_a_constant_predictor_is_consistent_and_as_right_as_accurate():
+    images = np.random.default_rng(0).integers(0, 256, (10, 4, 4, 1), np.uint8)
+    labels = np.arange(10) % 2
+    answers = shifted_answers(
+        lambda x: jnp.tile(jnp.array([0.0, 1.0]), (len(x), 1)),
+        images,
+        draw_shift_pairs(jax.random.key(0), 10, max_shift=2),
+    )
+    assert (answers[:, 0] == answers[:, 1]).all()
+    assert (answers == labels[:, None]).all(1).mean() == (labels == 1).mean()
+
+
+def test_a_function_that_no_circular_shift_moves_is_consistent():
+    def predict(x):  # sums of whole numbers: the same to the bit, wherever the image lies
+        values = x.astype(jnp.int32)
+        return jnp.stack([values.sum((1, 2, 3)), (values**2).sum((1, 2, 3))], 1) * 1.0
+
+    images = np.random.default_rng(0).integers(0, 3, (50, 6, 5, 1), np.uint8)
+    found = shift_consistency(predict, images, key=jax.random.key(0), border='circular')
+    assert found.mean() == 1
+
+
+def test_speed_counts_images_and_not_the_compilation():
+    calls = []
+
+    def predict(x):
+        calls.append(len(x))
+        time.sleep(0.2 if len(calls) == 1 else 0.01)
+        return np.zeros((len(x), 2), np.float32)
+
+    images = np.zeros((3, 2, 2, 1), np.uint8)
+    speed = images_per_second(predict, images, batch_size=4, batches=5)
+    assert calls == [4] * 6 and 4 / 0.2 < speed < 4 / 0.01
 
 
 def test_cutout_covers_one_square_with_the_mean():

@@ -56,6 +56,13 @@ def drawn(x):
     return ops.stochastic_pool(jnp.abs(x), window=2, train=True, key=KEY)
 
 
+def fractional_max(x):
+    samples = (jnp.arange(x.shape[0] * CHANNELS * 2, dtype=jnp.float32) * 0.37 % 1).reshape(
+        -1, CHANNELS, 2
+    )
+    return ops.fractional_max_pool(x, samples, size=(5, 3))
+
+
 def normalised(x, scale, bias):
     y, mean, variance = ops.batch_norm(x, scale, bias)
     return y * (mean + variance).astype(x.dtype)
@@ -82,6 +89,9 @@ PROGRAMS: dict[str, Program] = {
     'avg_pool': Program(partial(ops.avg_pool, **OVERLAP)),
     'sum_pool': Program(partial(ops.sum_pool, window=2, ceil_mode=True)),
     'gaussian_pool': Program(partial(ops.gaussian_pool, **OVERLAP, fill='reflect')),
+    'fractional_max_pool': Program(fractional_max),
+    's3_pool': Program(partial(ops.s3_pool, train=False)),
+    's3_pool, training': Program(partial(ops.s3_pool, train=True, key=KEY)),
     'subsample': Program(partial(ops.subsample, stride=2)),
     'lp_pool': Program(partial(ops.lp_pool, **OVERLAP, p=3.0)),
     'median_pool': Program(partial(ops.median_pool, window=3, stride=1)),

@@ -33,6 +33,7 @@ GOOD: dict[str, tuple[tuple, dict]] = {
     'diffstride_pool': ((jnp.full(2, 2.0),), {}),
     'edge_aware_blur': ((), {}),
     'flc_pool': ((), {}),
+    'fractional_max_pool': ((jnp.full((2, 3, 2), 0.5),), {'size': 4}),
     'gated_pool': ((jnp.ones(4),), WINDOW),
     'gaussian_pool': ((), WINDOW),
     'gem_pool': ((), WINDOW),
@@ -63,6 +64,7 @@ GOOD: dict[str, tuple[tuple, dict]] = {
     'spectral_pool': ((), {}),
     'stochastic_pool': ((), {**WINDOW, 'train': False}),
     'subsample': ((), {'stride': 2}),
+    's3_pool': ((), {'train': False}),
     'sum_pool': ((), WINDOW),
     'tips_pool': ((jnp.ones((3, 3, 3)), CHANNELS), {}),
     'tree_pool': ((jnp.ones((2, 4)), jnp.ones((1, 4))), WINDOW),
@@ -101,10 +103,12 @@ WRONG_VALUES: dict[str, tuple] = {
     'factor': (0, -1, 1.5),
     'smoothness': (0, -1.0, float('nan')),
     'size': (0, -1, 1.5, (3, 3, 3)),
+    'grid': (0, -4, 3, 2.0, (4, 4, 4)),
 }
 WRONG_VALUES_OF: dict[tuple[str, str], tuple] = {
     ('rank_pool', 'normalise'): (),
     ('lip_logits', 'bias'): (),
+    ('fractional_max_pool', 'size'): (0, -1, 1.5, (3, 3, 3), 8),
     ('diffstride_pool', 'size'): (0, -1, 1.5, (3, 3, 3), 9),
 }
 WEIGHTS = ((), (1.0, -1.0), (0.0,), (float('nan'), 1.0), ('a',))
@@ -167,7 +171,8 @@ def test_wrong_values(name, unchecked):
     for argument in inspect.signature(getattr(ops, name)).parameters:
         wrong = WRONG_VALUES_OF.get((name, argument), WRONG_VALUES.get(argument, ()))
         if argument == 'window':
-            wrong = [w for w in wrong if w != 9 or options.get('padding') != 'same']
+            same = name == 's3_pool' or options.get('padding') == 'same'
+            wrong = [w for w in wrong if w != 9 or not same]
         if argument == 'filter_size' and name in TAKES_WEIGHTS:
             wrong = (*wrong, *WEIGHTS)
         if argument == 'padding':
@@ -193,6 +198,7 @@ def test_circular_filters_larger_than_the_map(name, unchecked):
 
 def test_a_stochastic_op_in_training_needs_a_key(unchecked):
     assert 'key' in refused('stochastic_pool', X, window=2, train=True)
+    assert 'key' in refused('s3_pool', X, train=True)
 
 
 TAKES_ARRAYS = [n for n, (arguments, _) in GOOD.items() if arguments]

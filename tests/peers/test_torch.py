@@ -128,3 +128,19 @@ def test_gradients_with_ties(op, torch_op, window, stride):
     g = jnp.asarray(g)
     (dx,) = jax.vjp(lambda x: op(x, window=window, stride=stride), jnp.asarray(x))[1](g)
     np.testing.assert_allclose(dx, channels_last(leaf.grad), atol=1e-5)
+
+
+@generated(torch_cases(), st.integers(0, 2**16))
+def test_fractional_max_pool(case, seed):
+    x = np.resize(case.x, (2, 9, 7, 2))
+    window = [1 + k % 3 for k in (*case.window, 1)][:2]
+    most = [n - k + 1 for n, k in zip(x.shape[1:3], window, strict=True)]
+    size = [1 + seed % most[0], 1 + seed // 7 % most[1]]
+    samples = np.random.default_rng(seed).random((2, 2, 2), np.float32)
+    across = torch.from_numpy(samples[..., ::-1].copy())  # torch has the columns first
+    theirs = functional.fractional_max_pool2d(
+        channels_first(x), window, output_size=size, _random_samples=across
+    )
+    places = {'samples': jnp.asarray(samples), 'window': window, 'size': size}
+    ours = compiled(ops.fractional_max_pool, x, **places)
+    np.testing.assert_array_equal(ours, channels_last(theirs))

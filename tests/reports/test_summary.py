@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from cnn_jax.reports.measures import MEASURES
+from cnn_jax.measures import MEASURES
 from cnn_jax.reports.run import CellResult, Run, read_run
 from cnn_jax.reports.statistics import sign_flip_p_value
 from cnn_jax.reports.summary import summarize_run
@@ -37,6 +37,7 @@ def test_the_form_is_the_agreed_one(tmp_path: Path):
     summary = summarize_run(read_run(fake_run(tmp_path, ('max', 'avg'))))
     assert list(summary) == ['config', 'environment', 'strategies', 'comparisons']
     agreed = {'accuracy', 'consistency', 'examples_per_second', 'parameters', 'flops_per_example'}
+    agreed |= {'activation_bytes', 'inference_per_second'}
     extra = {'seeds', 'missing', 'diverged', 'near_chance', 'failed', 'spread'} | MEASURES.keys()
     assert set(summary['strategies']['avg']) == agreed | extra
     assert set(summary['strategies']['avg']['accuracy']) == {'mean', 'ci95', 'values'}

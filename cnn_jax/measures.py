@@ -1,4 +1,4 @@
-"""The measures of a cell, in words: one place for their names, units and definitions."""
+"""The measures of a trained network, in words: one place for names, units and definitions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,14 @@ class Measure:
         percent: Whether it is a share, shown in percent.
         meaning: What it is, for the reader of a report.
         higher_is_better: None where neither end is.
+        chosen_as: The name in `Evaluation.measures` that asks for it; None: every cell has it.
     """
 
     label: str
     percent: bool
     meaning: str
     higher_is_better: bool | None = True
+    chosen_as: str | None = None
 
 
 MEASURES: Mapping[str, Measure] = {
@@ -29,37 +31,62 @@ MEASURES: Mapping[str, Measure] = {
     'consistent_and_right': Measure(
         'consistent and right', True, 'share that gets its own class under both shifts'
     ),
+    'ece': Measure(
+        'calibration error',
+        True,
+        'mean distance between confidence and accuracy, over 15 bins of confidence',
+        higher_is_better=False,
+        chosen_as='ece',
+    ),
     'consistency_circular': Measure(
         'circular consistency',
         True,
         'consistency where what leaves at one side enters at the other',
+        chosen_as='circular',
+    ),
+    'worst_case_accuracy': Measure(
+        'worst-shift accuracy',
+        True,
+        'share classified right under every one of the shifts',
+        chosen_as='worst_case',
     ),
     'consistency_half_pixel': Measure(
         'half-pixel consistency',
         True,
         'consistency under circular shifts by whole and half pixels, exact for what the pixels '
         'can hold',
+        chosen_as='half_pixel',
     ),
-    'worst_case_accuracy': Measure(
-        'worst-shift accuracy', True, 'share classified right under every one of the shifts'
-    ),
-    'ece': Measure(
-        'calibration error',
+    'averaged_accuracy': Measure(
+        'averaged accuracy',
         True,
-        'mean distance between confidence and accuracy, over 15 bins of confidence',
-        higher_is_better=False,
+        'accuracy of the mean probability over nine shifts, by up to one pixel each way',
+        chosen_as='averaged',
+    ),
+    'averaged_consistency': Measure(
+        'averaged consistency',
+        True,
+        'consistency of the mean probability over nine shifts, by up to one pixel each way',
+        chosen_as='averaged',
     ),
     'corruption_accuracy': Measure(
         'corruption accuracy',
         True,
         'accuracy under eight corruptions (noise, blur, light, pixelation), a mean over five '
         'severities',
+        chosen_as='corruptions',
     ),
     'rotation_accuracy': Measure(
-        'rotation accuracy', True, 'accuracy on images turned by 6 to 30 degrees'
+        'rotation accuracy',
+        True,
+        'accuracy on images turned by 6 to 30 degrees',
+        chosen_as='rotation',
     ),
     'scale_accuracy': Measure(
-        'scale accuracy', True, 'accuracy on images enlarged or shrunk by 6 to 30%'
+        'scale accuracy',
+        True,
+        'accuracy on images enlarged or shrunk by 6 to 30%',
+        chosen_as='scale',
     ),
     'aliasing': Measure(
         'aliasing',
@@ -67,6 +94,7 @@ MEASURES: Mapping[str, Measure] = {
         'energy of what reaches a pooling layer that is too fine for the grid it leaves, before '
         'any blur of its own; a mean over layers',
         higher_is_better=None,
+        chosen_as='aliasing',
     ),
     'equivariance_error': Measure(
         'equivariance error',
@@ -74,7 +102,16 @@ MEASURES: Mapping[str, Measure] = {
         'distance between shifting then pooling and pooling then shifting, by one pixel, over the '
         "map's norm; a mean over pooling layers",
         higher_is_better=False,
+        chosen_as='equivariance',
     ),
 }
-HEADLINES = ('accuracy', 'consistency', 'consistent_and_right')
+HEADLINES = tuple(name for name, measure in MEASURES.items() if measure.chosen_as is None)
 """What every cell has."""
+CHOICES = (
+    *dict.fromkeys(m.chosen_as for m in MEASURES.values() if m.chosen_as is not None),
+    'inference',  # images answered in a second, which is no share
+)
+"""What `Evaluation.measures` may name."""
+CHEAP = ('ece', 'circular', 'worst_case')
+OF_THE_MACHINE = ('seconds', 'examples_per_second', 'inference_per_second')
+"""In results and summaries, what differs between equal cells."""
