@@ -44,14 +44,13 @@ def drawn(classifier, optimizer):
 
 
 @pytest.mark.parametrize('strategy', [*EXACT, *INEXACT], ids=repr)
-def test_circular_consistency_of_resnet18_untrained_and_trained(strategy):
+def test_circular_consistency_of_a_resnet_untrained_and_trained(strategy):
     """The logits for every image, under shifts of every parity: equal, or clearly not.
 
     Where they are not, the untrained network is enough.
     """
-    model = build_model(
-        'resnet18', downsample=strategy, num_classes=4, small_images=True, fill='circular'
-    )
+    shape = {'small_images': True, 'depths': (1, 1, 1, 1), 'num_classes': 4}
+    model = build_model('resnet18', downsample=strategy, fill='circular', **shape)
     classifier = Classifier(model, mean=(0.2,) * 3, std=(0.3,) * 3)
     optimizer = make_optimizer(
         Optimizer(name='adam', learning_rate=1e-3), epochs=1, steps_per_epoch=STEPS

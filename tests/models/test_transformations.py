@@ -29,6 +29,15 @@ EVERY_ARCHITECTURE = [
     'convnext_tiny',
     'densenet121',
 ]
+# Every kind of block and of change between stages; more blocks repeat the same code.
+SHALLOW = {
+    'resnet18': {'depths': (1, 2, 1, 1)},
+    'resnext50_32x4d': {'depths': (1, 2, 1, 1)},
+    'resnet20': {'blocks': 2},
+    'preact_resnet18': {'depths': (1, 2, 1, 1)},
+    'convnext_tiny': {'depths': (1, 2, 1, 1)},
+    'densenet121': {'depths': (2, 2, 1, 1)},
+}
 SIDES = {'alexnet': 67, 'lenet5': 32, 'convnet1': 28, 'quicknet': 28}
 
 
@@ -40,6 +49,7 @@ def network(name: str, downsample=MAX_BLUR, **options):
     side = SIDES.get(name, 32)
     channels = 1 if side == 28 or name == 'lenet5' else 3
     shape = (2, side, side, channels)
+    options |= SHALLOW.get(name, {})
     model = build_model(name, downsample=downsample, num_classes=10, **options)
     model = for_images(model, shape[1:])
     x = jax.ShapeDtypeStruct(shape, jnp.float32)
