@@ -27,6 +27,23 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def sealed(value: Mapping) -> dict:
+    """The object with its own digest under 'sha256': a line of a file, say.
+
+    >>> unsealed(sealed({'seed': 3}), 'line 1')
+    {'seed': 3}
+    """
+    return {**value, _SEAL: _digest_of(value)}
+
+
+def unsealed(value: Mapping, where: str) -> dict:
+    """The object without its digest; raises Damaged, naming `where`, if that is not of it."""
+    content = {name: held for name, held in value.items() if name != _SEAL}
+    if value.get(_SEAL) != _digest_of(content):
+        raise Damaged(f'{where} is damaged: it does not match its own SHA-256.')
+    return content
+
+
 def write_sealed(path: Path, value: Mapping) -> None:
     """Writes a JSON object with the package's version and its own digest, atomically.
 
@@ -37,7 +54,7 @@ def write_sealed(path: Path, value: Mapping) -> None:
     3
     """
     content = {_VERSION: package_version(), **value}
-    write_json(path, {**content, _SEAL: _digest_of(content)})
+    write_json(path, sealed(content))
 
 
 def read_sealed(path: Path) -> dict:

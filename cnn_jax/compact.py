@@ -2,8 +2,8 @@
 
 - `study.json`, sealed: the title and, for each comparison, its config, classes, the fingerprint of
   its data and which cell is which.
-- `cells.jsonl`: a line for each finished cell: the hash of its config, its measures, its learning
-  curve, and which environment it ran in.
+- `cells.jsonl`: a line for each finished cell, sealed: the hash of its config, its measures, its
+  learning curve, and which environment it ran in.
 - `environments.json`: the environments by hash.
 
 They are small enough to be committed, and the same cells give the same bytes.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnn_jax.checksums import read_result, read_sealed, write_sealed
+from cnn_jax.checksums import read_result, read_sealed, sealed, unsealed, write_sealed
 from cnn_jax.errors import BadInput, Damaged, is_number, require
 from cnn_jax.files import json_bytes, parse_json, read_json, write_atomically
 from cnn_jax.measures import OF_THE_MACHINE
@@ -94,7 +94,7 @@ def _finished(cell: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
         'cell': cell.name,
         'result': result,
         'curve': curve,
-        'environment': _hash(environment),
+        'environment': environment_hash(environment),
     }
     return line, environment
 
@@ -106,7 +106,8 @@ def _rows(log: Path) -> list[dict[str, Any]]:
 
 def save_compact(folder: Path, compact: Compact) -> None:
     """Writes the three files; `study.json` last, so that a kill leaves the old form or the new."""
-    lines = [json.dumps(compact.cells[name], sort_keys=True) for name in sorted(compact.cells)]
+    rows = (sealed(compact.cells[name]) for name in sorted(compact.cells))
+    lines = [json.dumps(row, sort_keys=True) for row in rows]
     write_atomically(folder / CELLS, ''.join(f'{line}\n' for line in lines).encode())
     environments = {name: compact.environments[name] for name in sorted(compact.environments)}
     write_atomically(folder / ENVIRONMENTS, json_bytes(environments))
@@ -129,15 +130,21 @@ def read_compact(folder: Path) -> Compact:
         raise Damaged(f'{folder / CELLS} cannot be read ({error}).') from None
     cells = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        row = parse_json(line, f'{folder / CELLS}, line {number},')
+        where = f'{folder / CELLS}, line {number},'
+        row = unsealed(parse_json(line, where), where)
         if not {'cell', 'result', 'curve', 'environment'} <= row.keys():
-            raise Damaged(f'{folder / CELLS}, line {number}, is damaged: a field is missing.')
+            raise Damaged(f'{where} is damaged: a field is missing.')
         result = row['result']
         needed = ('accuracy', 'consistency') if _completed(result) else ()
         if not isinstance(result, dict) or not all(is_number(result.get(k)) for k in needed):
-            raise Damaged(f'{folder / CELLS}, line {number}, is damaged: its result lacks figures.')
+            raise Damaged(f'{where} is damaged: its result lacks figures.')
         cells[row['cell']] = row
     environments = read_json(folder / ENVIRONMENTS)
+    for name, environment in environments.items():
+        if not isinstance(environment, dict) or environment_hash(environment) != name:
+            raise Damaged(
+                f'{folder / ENVIRONMENTS} is damaged: {name} is not the hash of what it names.'
+            )
     for name, row in cells.items():
         require(
             row['environment'] in environments,
@@ -249,9 +256,14 @@ def _same_numbers(
         f'{folder}: cell {name} is there with other numbers already ({", ".join(differing)}): '
         f'one of the two is wrong, or ran on another kind of machine.',
     )
-    return old
+    return min(old, new, key=lambda row: json.dumps(row, sort_keys=True))  # whatever their order
 
 
-def _hash(value: Mapping) -> str:
-    text = json.dumps(value, sort_keys=True)
+def environment_hash(environment: Mapping) -> str:
+    """What `environments.json` and the cells call an environment.
+
+    >>> environment_hash({'python': '3.13'})
+    '8ae6fed37fc7'
+    """
+    text = json.dumps(environment, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

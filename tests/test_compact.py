@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from cnn_jax.checksums import sealed, unsealed
 from cnn_jax.compact import (
     Compact,
+    environment_hash,
     is_study,
     merge,
     read_compact,
@@ -15,8 +17,6 @@ from cnn_jax.compact import (
     write_compact,
 )
 from cnn_jax.errors import BadInput, Damaged
-
-ENVIRONMENT = {'code': 'abc', 'python': '3.13'}
 
 
 def made(
@@ -46,6 +46,7 @@ def made(
             for name in strategies
         ],
     }
+    environment = {'code': code, 'python': '3.13'}
     rows = {
         name: {
             'cell': name,
@@ -56,13 +57,24 @@ def made(
                 'seconds': 1.0 + accuracy,
             },
             'curve': [],
-            'environment': code,
+            'environment': environment_hash(environment),
         }
         for name, accuracy in cells.items()
     }
     folder.mkdir(parents=True, exist_ok=True)
-    save_compact(folder, Compact('t', {'main': index}, rows, {code: {**ENVIRONMENT, 'code': code}}))
+    environments = {environment_hash(environment): environment}
+    save_compact(folder, Compact('t', {'main': index}, rows, environments))
     return folder
+
+
+def resealed(folder: Path, **result: Any) -> None:
+    """Every line with these figures in its result; None takes one out."""
+    lines = []
+    for line in (folder / 'cells.jsonl').read_text().splitlines():
+        row = unsealed(json.loads(line), line)
+        row['result'] = {k: v for k, v in {**row['result'], **result}.items() if v is not None}
+        lines.append(json.dumps(sealed(row), sort_keys=True))
+    (folder / 'cells.jsonl').write_text('\n'.join(lines) + '\n')
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -90,9 +102,10 @@ def test_seeds_and_strategies_are_joined_in_order(tmp_path: Path):
 def test_the_time_a_cell_took_may_differ_and_its_numbers_may_not(tmp_path: Path):
     one = made(tmp_path / 'one', {'max0': 0.9})
     two = made(tmp_path / 'two', {'max0': 0.9})
-    text = (two / 'cells.jsonl').read_text().replace('1.9', '7.5')
-    (two / 'cells.jsonl').write_text(text)
+    resealed(two, seconds=7.5)
     assert len(merge([one, two], tmp_path / 'merged').cells) == 1
+    merge([two, one], tmp_path / 'turned')
+    assert contents(tmp_path / 'merged') == contents(tmp_path / 'turned')
     three = made(tmp_path / 'three', {'max0': 0.91})
     with pytest.raises(BadInput, match=r'three: cell max0 is there with other numbers .*accuracy'):
         merge([one, three], tmp_path / 'refused')
@@ -135,7 +148,15 @@ def test_damage_is_named(tmp_path: Path):
     with pytest.raises(Damaged, match=r'cells.jsonl, line 2, is damaged'):
         read_compact(study)
     restore()
-    (study / 'cells.jsonl').write_text(json.dumps({'cell': 'max0'}) + '\n')
+    (study / 'cells.jsonl').write_bytes(whole['cells.jsonl'].replace(b'0.9', b'0.8', 1))
+    with pytest.raises(Damaged, match=r'line 2, is damaged: it does not match its own SHA-256'):
+        read_compact(study)
+    restore()
+    (study / 'environments.json').write_bytes(whole['environments.json'].replace(b'3.13', b'3.12'))
+    with pytest.raises(Damaged, match=r'environments.json is damaged: .* is not the hash'):
+        read_compact(study)
+    restore()
+    (study / 'cells.jsonl').write_text(json.dumps(sealed({'cell': 'max0'})) + '\n')
     with pytest.raises(Damaged, match='line 1, is damaged: a field is missing'):
         read_compact(study)
     restore()
@@ -150,11 +171,10 @@ def test_damage_is_named(tmp_path: Path):
 
 def test_figures_that_are_missing_and_a_study_in_the_way(tmp_path: Path):
     one, two = (made(tmp_path / name, {'max0': 0.9}) for name in ('one', 'two'))
-    text = (one / 'cells.jsonl').read_text()
-    (one / 'cells.jsonl').write_text(text.replace('"consistency"', '"other"'))
+    resealed(one, consistency=None)
     with pytest.raises(Damaged, match='line 1, is damaged: its result lacks figures'):
         read_compact(one)
-    (one / 'cells.jsonl').write_text(text)
+    resealed(one, consistency=0.5)
     before = contents(two)
     with pytest.raises(BadInput, match='two holds a study already: name it among the folders'):
         merge([one], two)

@@ -236,7 +236,9 @@ What is undecided would take about 30 paired seeds.
             ranges.append(f'{low if low == high else f"{low} to {high}"} points on in {metric}')
     if not ranges:
         return None
-    undecided = [row for row in summary['comparisons'] if row['verdict'] == 'undecided']
+    undecided = [
+        row for row in summary['comparisons'] if row['verdict'] == 'undecided' and row['seeds'] > 1
+    ]
     text = f'These seeds show a difference, with a chance of 80%, from {" and ".join(ranges)}.'
     if not undecided:
         return text

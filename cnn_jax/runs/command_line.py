@@ -18,7 +18,7 @@ from cnn_jax.models import model_names
 from cnn_jax.runs.config import Comparison
 from cnn_jax.runs.judging import Evaluation
 from cnn_jax.runs.study import Study
-from cnn_jax.runs.until_decided import FIRST_LOOK, STEP, planned_looks, with_looks
+from cnn_jax.runs.until_decided import FIRST_LOOK, MOST_SEEDS, STEP, planned_looks, with_looks
 from cnn_jax.runs.values import comparison_from_dict, config_to_dict
 from cnn_jax.strategies import strategy_named, strategy_names
 from cnn_jax.training import Optimizer
@@ -169,7 +169,7 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
         profile: Path | None = None,
         trust_backend: bool = False,
         until_decided: bool = False,
-        max_seeds: int = 20,
+        max_seeds: int | None = None,
         minutes: float | None = None,
     ) -> Options:
         """Options.
@@ -186,7 +186,7 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
             profile: Write a trace of a few steps of each strategy to this folder; run nothing.
             until_decided: Add seeds, from 5 on and 3 at a time, until every comparison is decided:
                 the looks are planned, and share the 5% of false claims among them.
-            max_seeds: With --until-decided, the seeds of the last look.
+            max_seeds: With --until-decided, the seeds of the last look; by default 20.
             minutes: With --until-decided, begin no look that would end later than this.
             trust_backend: Go on although check_backend finds wrong numbers; recorded in
                 environment.json.
@@ -196,9 +196,11 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
         require(output is not None or only_looks, 'give --output DIR, the folder of the run.')
         chosen = choose_strategies(comparison, strategies)
         if until_decided:
-            require(max_seeds >= 2, f'--max-seeds must be at least 2; got {max_seeds}.')
-            chosen = with_looks(chosen, planned_looks(FIRST_LOOK, STEP, max_seeds))
+            most = MOST_SEEDS if max_seeds is None else max_seeds
+            require(most >= 2, f'--max-seeds must be at least 2; got {most}.')
+            chosen = with_looks(chosen, planned_looks(FIRST_LOOK, STEP, most))
         else:
+            require(max_seeds is None, '--max-seeds needs --until-decided.')
             require(minutes is None, '--minutes needs --until-decided.')
         return Options(
             comparison=chosen,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cnn_jax.compact import TUNING_SEED, is_study, read_compact, write_compact
 from cnn_jax.data import Dataset
-from cnn_jax.errors import BadInput, Interrupted, require, unknown_name
+from cnn_jax.errors import BadInput, Interrupted, is_number, require, unknown_name
 from cnn_jax.runs.comparison import make_folder, run_comparison, seeds_begun
 from cnn_jax.runs.config import Comparison, cells_of
 from cnn_jax.runs.folder import locked
@@ -46,6 +46,7 @@ class Study:
     tune: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self):
+        require(isinstance(self.title, str), f'title must be a string; got {self.title!r}.')
         require(
             isinstance(self.comparisons, Mapping) and len(self.comparisons) > 0,
             'comparisons must be a dict of at least one name and Comparison.',
@@ -66,8 +67,16 @@ class Study:
         for name, factors in self.tune.items():
             if name not in self.comparisons:
                 raise unknown_name('comparison in tune', name, self.comparisons)
+            taken = [other for other in self.comparisons if other.startswith(f'{name}_rate_')]
             require(
-                isinstance(factors, tuple) and len(factors) > 0 and all(f > 0 for f in factors),
+                not taken,
+                f'{taken[:1]} is what the runs that choose the learning rates of {name} may be '
+                f'called: give it another name.',
+            )
+            require(
+                isinstance(factors, tuple)
+                and len(factors) > 0
+                and all(is_number(f) and f > 0 for f in factors),
                 f'tune must hold tuples of factors above 0; got {name}: {factors!r}.',
             )
             require(
@@ -139,6 +148,13 @@ def run_study(
             del all_failed[key]  # tried again, and told anew where it failed again
         all_failed.update({(f'{name}: {key[0]}', key[1]): said for key, said in failed.items()})
 
+    begun = {n: seeds_begun(folder / 'comparisons' / n) for n in study.comparisons}
+    for name, comparison in study.comparisons.items():
+        require(
+            begun[name] <= len(comparison.seeds),
+            f'{name} was begun with {begun[name]} seeds in {folder} and the config has '
+            f'{len(comparison.seeds)}: add seeds to it, or give another --output.',
+        )
     with locked(folder), _deadline(seconds):
         rates = {}
         try:
@@ -151,7 +167,6 @@ def run_study(
                 for name, comparison in study.comparisons.items()
             }
             most = max(len(comparison.seeds) for comparison in tuned.values())
-            begun = {name: seeds_begun(folder / 'comparisons' / name) for name in tuned}
             for number in range(1, most + 1):
                 for name, comparison in tuned.items():
                     if begun[name] <= number <= len(comparison.seeds):

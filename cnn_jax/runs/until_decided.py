@@ -9,7 +9,7 @@ from cnn_jax.errors import require
 from cnn_jax.runs.config import Comparison
 from cnn_jax.runs.progress import Progress
 
-FIRST_LOOK, STEP = 5, 3
+FIRST_LOOK, STEP, MOST_SEEDS = 5, 3, 20
 
 
 def planned_looks(first: int, step: int, most: int) -> tuple[int, ...]:

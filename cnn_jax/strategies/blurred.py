@@ -112,6 +112,55 @@ class MaxBlur(AfterWindow):
 
 
 @dataclass(frozen=True)
+class PyramidBlur(AfterWindow):
+    """`MaxBlur` whose filter is the longer the larger the map: a filter size for each site.
+
+    `filters` holds pairs (least side of the map, filter size), the largest first; maps smaller than
+    all of them take `filter_size`.
+
+    Authors: filters of 7, 5, 3 and 2 taps by depth (Moshtaf, "Pyramidal BlurPool"). Here: by the
+    map's shorter side, so that it fits any network and image size.
+    """
+
+    name: ClassVar[str] = 'pyramid_blur'
+    filter_size: FilterSize = 2
+    filters: tuple[tuple[int, int], ...] = field(default=((32, 7), (16, 5), (8, 3)), kw_only=True)
+
+    def __post_init__(self):
+        super().__post_init__()
+        pairs = self.filters if isinstance(self.filters, tuple) else ()
+        fits = all(
+            isinstance(pair, tuple)
+            and len(pair) == 2
+            and all(type(value) is int for value in pair)
+            and pair[0] >= 1
+            and 1 <= pair[1] <= 7
+            for pair in pairs
+        )
+        sides = [pair[0] for pair in pairs] if fits else []
+        require(
+            len(sides) > 0 and sides == sorted(set(sides), reverse=True),
+            'PyramidBlur: filters must be pairs (least side of the map, filter size from 1 to 7), '
+            f'the largest side first; got {self.filters!r}.',
+        )
+
+    def filter_for(self, size: Sequence[int]) -> int:
+        """The filter size on maps of that size.
+
+        >>> [PyramidBlur().filter_for((n, n)) for n in (28, 14, 7)]
+        [5, 3, 2]
+        """
+        return next((k for side, k in self.filters if min(size) >= side), self.filter_size)
+
+    def filter_reach(self, size: Sequence[int]) -> Pairs:
+        return window_reach(self.filter_for(size), 'same', size)
+
+    def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        options = {**self._options, 'filter_size': self.filter_for(x.shape[1:-1])}
+        return ops.max_blur_pool(x, **options)
+
+
+@dataclass(frozen=True)
 class AvgBlur(AfterWindow):
     """Average pooling at stride 1, then binomial blur and subsampling.
 
@@ -240,7 +289,7 @@ class Wavelet(Strategy):
         return ops.blur_pool(x, filter_size=weights, stride=self.stride, padding=self.padding)
 
 
-BLURRED = (Blur, MaxBlur, AvgBlur, EdgeAware, LearnedBlur, DDAC, Wavelet)
+BLURRED = (Blur, MaxBlur, PyramidBlur, AvgBlur, EdgeAware, LearnedBlur, DDAC, Wavelet)
 __all__ = [
     'AvgBlur',
     'Blur',
@@ -248,5 +297,6 @@ __all__ = [
     'EdgeAware',
     'LearnedBlur',
     'MaxBlur',
+    'PyramidBlur',
     'Wavelet',
 ]

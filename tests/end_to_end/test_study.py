@@ -75,6 +75,12 @@ def test_a_finished_study_runs_nothing_and_a_grown_one_only_what_is_new(
     assert len(read_compact(folder).cells) == 6
 
 
+def test_fewer_seeds_than_were_begun_are_refused(whole: Path):
+    fewer = {'main': replace(COMPARISON, seeds=(0,))}
+    with pytest.raises(BadInput, match='main was begun with 2 seeds .* the config has 1'):
+        run(replace(STUDY, comparisons=fewer), whole)
+
+
 def test_what_another_machine_has_is_not_run_again(whole: Path, tmp_path: Path):
     had = [name for name in read_compact(whole).cells][:3]
     run(STUDY, tmp_path / 'rest', skip=had)
@@ -116,6 +122,13 @@ def test_what_a_study_refuses():
         replace(STUDY, tune={'mian': (1.0,)})
     with pytest.raises(BadInput, match='factors above 0'):
         replace(STUDY, tune={'main': (0.0,)})
+    with pytest.raises(BadInput, match='factors above 0'):
+        replace(STUDY, tune={'main': (float('inf'),)})
+    with pytest.raises(BadInput, match='title must be a string'):
+        replace(STUDY, title=None)
+    with pytest.raises(BadInput, match='main_rate_1.* give it another name'):
+        two = {'main': COMPARISON, 'main_rate_1': COMPARISON}
+        Study(title='t', comparisons=two, tune={'main': (1.0,)})
     with pytest.raises(BadInput, match="unknown comparison 'mian': did you mean 'main'"):
         chosen(STUDY, ('mian',))
     assert chosen(STUDY, None) is STUDY

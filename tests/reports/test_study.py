@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from cnn_jax.reports.study import mean_ranks, pareto_front
+from cnn_jax.reports.study_page import one_of_each_data_set
 
 
 def summary(**accuracies: float) -> dict:
@@ -52,3 +53,11 @@ def test_the_front_per_flop():
     rows['strategies']['waste'] = {'accuracy': {'mean': 0.5}, 'flops_per_example': 9e6}
     rows['strategies']['missing'] = {'accuracy': {'mean': None}, 'flops_per_example': None}
     assert pareto_front(rows, 'accuracy', 'flops_per_example') == ['large', 'small']
+
+
+def test_comparisons_of_the_same_images_rank_once():
+    tables = {
+        name: {**summary(max=0.9, avg=0.8, sum=0.7), 'config': {'data': data}}
+        for name, data in (('a', 'mnist'), ('b', 'cifar10'), ('c', 'cifar10'))
+    }
+    assert list(one_of_each_data_set(tables)) == ['a', 'b']

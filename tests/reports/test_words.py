@@ -33,6 +33,7 @@ def summary_of(
             'strategy': name,
             'metric': metric,
             'verdict': found[index],
+            'seeds': 8,
             'smallest_difference': 0.01 * (1 + index),
             'seeds_to_decide': 20 if found[index] == 'undecided' else None,
         }
@@ -121,6 +122,8 @@ def test_power_note_says_what_could_have_been_shown_and_what_it_would_take():
     assert 'from 0.40 to 1.00 points on in accuracy' in str(power_note(two))
     two['comparisons'][1]['seeds_to_decide'] = None
     assert str(power_note(two)).endswith('would take more than 10,000 paired seeds.')
+    two['comparisons'][1]['seeds'] = 1  # of one seed nothing can be said
+    assert str(power_note(two)).endswith('would take about 20 paired seeds.')
     decided = summary_of({'a': ('better', 'same')})
     assert str(power_note(decided)).endswith('in consistency.')
 

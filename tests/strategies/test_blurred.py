@@ -1,5 +1,6 @@
 """Strategies of the learned, content-adaptive and edge-aware blurs."""
 
+import json
 from dataclasses import replace
 
 import jax
@@ -21,6 +22,10 @@ from cnn_jax.strategies import (
     STRIDED_CONV,
     EdgeAware,
     LearnedBlur,
+    MaxBlur,
+    PyramidBlur,
+    strategy_from_dict,
+    strategy_to_dict,
 )
 from tests.oracles import adaptive_blur as oracles
 from tests.oracles.plain import conv, pad
@@ -191,3 +196,28 @@ def test_every_parameter_learns(strategy):
 def test_bad_fields(make, said, unchecked):
     with pytest.raises(BadInput, match=said):
         make()
+
+
+@pytest.mark.parametrize(
+    'shape, filter_size', [((32, 40), 7), ((31, 40), 5), ((16, 16), 5), ((9, 15), 3), ((7, 30), 2)]
+)
+def test_a_pyramid_takes_the_filter_of_the_maps_shorter_side(shape, filter_size):
+    x = jax.random.normal(KEY, (1, *shape, 2))
+    found = Downsample(PyramidBlur()).apply({}, x, train=False)
+    expected = Downsample(MaxBlur(filter_size=filter_size)).apply({}, x, train=False)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_pyramid_of_ones_own_survives_a_file():
+    strategy = PyramidBlur(filter_size=1, filters=((20, 4),))
+    back = strategy_from_dict(json.loads(json.dumps(strategy_to_dict(strategy))))
+    assert back == strategy and back.filter_for((30, 20)) == 4 and back.filter_for((19, 99)) == 1
+
+
+@pytest.mark.parametrize(
+    'filters',
+    [(), 5, ((8, 3), (16, 5)), ((8, 8),), ((0, 3),), ((8, 3), (8, 2)), ((8.0, 3),), (8, 3)],
+)
+def test_a_pyramid_that_is_none(filters, unchecked):
+    with pytest.raises(BadInput, match='filters must be pairs'):
+        PyramidBlur(filters=filters)
