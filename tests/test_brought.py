@@ -7,11 +7,14 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import pytest
+from rich.console import Console
 
 from cnn_jax.brought import found, load_file, record_of, source_hash
 from cnn_jax.errors import BadInput
 from cnn_jax.exits import exit_codes
 from cnn_jax.layers import Downsample
+from cnn_jax.reports import print_table
+from cnn_jax.reports.exports import export
 from cnn_jax.runs import Comparison
 from cnn_jax.runs.comparison import _folders
 from cnn_jax.runs.config import cells_of
@@ -259,6 +262,10 @@ def test_a_config_that_brings_everything_runs_and_goes_on(tmp_path, monkeypatch,
     assert len(summary['strategies']['max']['worst_class']['values']) == 2
     assert 'worst_class' in {row['metric'] for row in summary['comparisons']}
     assert 'Metrics of your own' in (run / 'report.md').read_text()
+    (table,) = export(run, 'latex')
+    assert r'worst\_class & difference' in table.read_text()
+    print_table(summary, Console())
+    assert 'worst_class: mean over seeds, and difference from' in capsys.readouterr().out
 
 
 BROKEN = """

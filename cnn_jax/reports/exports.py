@@ -43,9 +43,9 @@ def export(folder: Path, form: str) -> list[Path]:
 def exported(run: Run, summary: Mapping[str, Any], form: str) -> dict[str, bytes]:
     """The files of a run as 'csv', 'latex', 'svg' or 'pdf', by name."""
     if form == 'csv':
-        return {'results.csv': to_csv(summary, own_metrics(run)).encode()}
+        return {'results.csv': to_csv(summary, own_metrics(run.config)).encode()}
     if form == 'latex':
-        return {'results.tex': to_latex(summary).encode()}
+        return {'results.tex': to_latex(summary, own_metrics(run.config)).encode()}
     drawn = {name: draw(summary) for name, draw in FIGURES.items() if _has(name, summary)}
     drawn['learning_curves'] = plot_learning_curves(run)
     return {f'plots/{name}.{form}': _saved(figure, form) for name, figure in drawn.items()}
@@ -89,8 +89,10 @@ def to_csv(summary: Mapping[str, Any], own: tuple[str, ...] = ()) -> str:
     return text.getvalue()
 
 
-def to_latex(summary: Mapping[str, Any]) -> str:
+def to_latex(summary: Mapping[str, Any], own: tuple[str, ...] = ()) -> str:
     """A tabular for booktabs: means with half of their intervals, and paired differences.
+
+    Shares are in percent, metrics of one's own (`own`) in their own units.
 
     >>> spread = {'mean': 0.9, 'ci95': [0.88, 0.92], 'values': [0.89, 0.91]}
     >>> row = {'accuracy': spread, 'consistency': spread, 'seeds': [0, 1]}
@@ -103,9 +105,17 @@ def to_latex(summary: Mapping[str, Any]) -> str:
         cells = [name.translate(_LATEX)]
         for metric in METRICS:
             cells += [_mean(row[metric]), _difference(found.get((name, metric)))]
+        for metric in own:
+            cells += [_own_mean(row[metric]), _own_difference(found.get((name, metric)))]
         lines.append(' & '.join(cells) + r' \\')
-    head = ' & '.join(('strategy', *(f'{m} \\% & difference' for m in METRICS)))
-    rules = [r'\begin{tabular}{lrrrr}', r'\toprule', head + r' \\', r'\midrule']
+    measured = [f'{m} \\%' for m in METRICS] + [metric.translate(_LATEX) for metric in own]
+    head = ' & '.join(('strategy', *(f'{name} & difference' for name in measured)))
+    rules = [
+        rf'\begin{{tabular}}{{l{"rr" * len(measured)}}}',
+        r'\toprule',
+        head + r' \\',
+        r'\midrule',
+    ]
     return '\n'.join([*rules, *lines, r'\bottomrule', r'\end{tabular}']) + '\n'
 
 
@@ -124,3 +134,19 @@ def _difference(row: Mapping[str, Any] | None) -> str:
         return '--'
     star = '' if row['verdict'] == 'undecided' else '^{*}'
     return f'${100 * row["difference"]:+.2f}{star}$'
+
+
+def _own_mean(spread: Mapping[str, Any]) -> str:
+    if spread['mean'] is None:
+        return '--'
+    if spread['ci95'] is None:
+        return f'${spread["mean"]:.4g}$'
+    low, high = spread['ci95']
+    return f'${spread["mean"]:.4g} \\pm {(high - low) / 2:.2g}$'
+
+
+def _own_difference(row: Mapping[str, Any] | None) -> str:
+    if row is None or row['difference'] is None:
+        return '--'
+    star = '' if row['verdict'] == 'undecided' else '^{*}'
+    return f'${row["difference"]:+.4g}{star}$'

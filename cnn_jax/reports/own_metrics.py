@@ -24,9 +24,9 @@ def own_section(summary: Mapping[str, Any], names: tuple[str, ...]) -> Section |
                     name,
                     strategy,
                     number(measured[name]['mean']),
-                    _interval(measured[name]['ci95']),
+                    interval(measured[name]['ci95']),
                     number(row.get('difference'), signed=True),
-                    _interval(row.get('ci95')),
+                    interval(row.get('ci95')),
                     probability(row.get('p_holm')),
                     row.get('verdict', NONE),
                 )
@@ -49,5 +49,10 @@ def number(value: float | None, *, signed: bool = False) -> str:
     return NONE if value is None else f'{value:+.4g}' if signed else f'{value:.4g}'
 
 
-def _interval(ends: list[float] | None) -> str:
+def interval(ends: list[float] | None) -> str:
+    """Both ends in brackets, or a dash for None.
+
+    >>> interval([0.5, 2.0]), interval(None)
+    ('[0.5, 2]', '–')
+    """
     return NONE if ends is None else f'[{number(ends[0])}, {number(ends[1])}]'

@@ -71,7 +71,7 @@ def build_page(run: Run, summary: Mapping[str, Any]) -> Page:
         sections += [_trade_off(summary), _curves(run), _shift_maps(run)]
         further = (
             further_measures(summary),
-            own_section(summary, own_metrics(run)),
+            own_section(summary, own_metrics(run.config)),
             spread_section(summary['strategies']),
         )
         sections += [section for section in further if section]

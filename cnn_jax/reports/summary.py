@@ -100,7 +100,7 @@ def _strategy(run: Run, name: str) -> dict[str, Any]:
             for measure in MEASURES
             if measure not in METRICS
         },
-        **{name: _own(_numbers(completed, name)) for name in own_metrics(run)},
+        **{name: _own(_numbers(completed, name)) for name in own_metrics(run.config)},
         'spread': accuracy_spread(completed),
         'seeds': [cell.seed for cell in completed],
         'missing': [c.seed for c in of_strategy if c.status in ('missing', 'failed')],
@@ -131,9 +131,13 @@ def _over_seeds(values: list[float]) -> dict[str, Any]:
     return {'mean': estimate.mean, 'ci95': _ends(estimate.ci95), 'values': values}
 
 
-def own_metrics(run: Run) -> tuple[str, ...]:
-    """The names of the metrics that the config brought."""
-    metrics = run.config.get('evaluation', {}).get('metrics', ())
+def own_metrics(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the metrics that the config brought.
+
+    >>> own_metrics({})
+    ()
+    """
+    metrics = config.get('evaluation', {}).get('metrics', ())
     return tuple(said(metric) for metric in metrics)
 
 
@@ -156,7 +160,7 @@ def _comparisons(run: Run) -> list[dict[str, Any]]:
     others = [name for name in run.strategies if name != run.baseline]
     family = {
         (metric, name): _differences(run, name, metric)
-        for metric in (*METRICS, *own_metrics(run))
+        for metric in (*METRICS, *own_metrics(run.config))
         for name in others
     }
     within = {key: run.same_within if key[0] in METRICS else 0.0 for key in family}

@@ -8,8 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cnn_jax.reports.summary import METRICS
+from cnn_jax.reports.own_metrics import interval, number
+from cnn_jax.reports.summary import METRICS, own_metrics
 from cnn_jax.reports.words import (
+    NONE,
     answer,
     cells_note,
     chance_note,
@@ -51,6 +53,8 @@ def print_table(summary: Mapping[str, Any], console: Console) -> None:
     if pair_counts(summary):
         for metric in METRICS:
             console.print(fitting(_differences(summary, metric, printer), console.width))
+    for metric in own_metrics(summary['config']):
+        console.print(fitting(_own(summary, metric, printer), console.width))
     for say in (answer, measured, chance_note, power_note, cells_note):
         sentence = say(summary)
         if sentence:
@@ -132,4 +136,25 @@ def _differences(summary: Mapping[str, Any], metric: str, printer: _Printer) -> 
             )
             mark = printer.text(row['verdict'], _COLOURS[row['verdict']])
             table.add_row(*(printer.text(cell) for cell in cells), mark)
+    return table
+
+
+def _own(summary: Mapping[str, Any], metric: str, printer: _Printer) -> Table:
+    """A metric that the config brought, in its own units."""
+    head = {'strategy': False, 'mean': True, '95% interval': True, 'difference': True}
+    head |= {'p (Holm)': True, 'verdict': False}
+    table = _table(f'{metric}: mean over seeds, and difference from the baseline', head, printer)
+    found = {row['strategy']: row for row in summary['comparisons'] if row['metric'] == metric}
+    for name, means in summary['strategies'].items():
+        row = found.get(name, {})
+        cells = (
+            name,
+            number(means[metric]['mean']),
+            interval(means[metric]['ci95']),
+            number(row.get('difference'), signed=True),
+            probability(row.get('p_holm')),
+        )
+        verdict = row.get('verdict', NONE)
+        mark = printer.text(verdict, _COLOURS.get(verdict, ''))
+        table.add_row(*(printer.text(cell) for cell in cells), mark)
     return table

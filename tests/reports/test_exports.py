@@ -45,6 +45,21 @@ def test_what_was_not_measured_is_a_dash(tmp_path: Path):
     assert r'avg & -- & -- & -- & -- \\' in text
 
 
+def test_a_metric_of_ones_own_has_its_columns():
+    share = {'mean': 0.9, 'ci95': [0.88, 0.92], 'values': [0.9, 0.9]}
+    row = {'accuracy': share, 'consistency': share, 'nats_100%': {'mean': 3.25, 'ci95': [3.0, 3.5]}}
+    found = {'strategy': 'avg', 'metric': 'nats_100%', 'difference': -0.125, 'verdict': 'worse'}
+    summary = {'strategies': {'avg': row}, 'comparisons': [found]}
+    lines = to_latex(summary, ('nats_100%',)).splitlines()
+    assert lines[0] == r'\begin{tabular}{lrrrrrr}'
+    assert lines[2].endswith(r'& nats\_100\% & difference \\')
+    assert lines[4].endswith(r'& $3.25 \pm 0.25$ & $-0.125^{*}$ \\')
+    none = {**row, 'nats_100%': {'mean': None, 'ci95': None}}
+    assert (
+        to_latex({'strategies': {'avg': none}, 'comparisons': []}, ('nats_100%',)).count('--') == 4
+    )
+
+
 @pytest.mark.parametrize('form, start', [('svg', b'<?xml'), ('pdf', b'%PDF')])
 def test_figures_are_files_of_that_kind_and_always_the_same(tmp_path: Path, form, start):
     fake_run(tmp_path, ('max', 'avg'), (0, 1))
