@@ -15,9 +15,11 @@ from matplotlib.typing import ColorType, LineStyleType
 
 _COLOURS = ('#0072B2', '#D55E00', '#009E73', '#B14B8E', '#B07A00', '#3A9AD0', '#7A7A7A')
 _LINES: tuple[LineStyleType, ...] = ('-', '--', '-.', ':')
-_FIRST = {  # those that stand in one figure most often differ in colour
+_CHOSEN = {  # those that stand in one figure most often differ in colour
     **{'max': 0, 'avg': 1, 'stride': 2, 'max_blur': 3, 'max_blur3': 3, 'max_blur5': 4, 'blur': 5},
     **{'aps': 6, 'lps': 8, 'gem': 10, 'soft': 12, 'lip': 11, 'spectral': 9, 'flc': 13},
+    # By the hash of their names these would look like another.
+    **{'lp': 15, 'median': 17, 'wavelet': 18, 'fractional_max': 20},
 }
 _MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', '<', '>', 'h', '*')
 
@@ -76,7 +78,7 @@ def style_of(name: str) -> StrategyStyle:
     >>> style_of('mine') == style_of('mine'), style_of('mine') == style_of('other')
     (True, False)
     """
-    known = _FIRST.get(name)
+    known = _CHOSEN.get(name)
     index = zlib.crc32(name.encode()) if known is None else known
     return StrategyStyle(
         colour=_COLOURS[index % len(_COLOURS)],
