@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import tyro
 
@@ -134,6 +134,8 @@ class Options:
     trust_backend: bool
     until_decided: bool
     minutes: float | None
+    engine: str
+    cell: str | None
     given: str
     """What was given after the config, but for the folder: for a command to copy."""
 
@@ -171,6 +173,8 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
         until_decided: bool = False,
         max_seeds: int | None = None,
         minutes: float | None = None,
+        engine: Literal['local', 'print'] = 'local',
+        cell: str | None = None,
     ) -> Options:
         """Options.
 
@@ -188,6 +192,9 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
                 the looks are planned, and share the 5% of false claims among them.
             max_seeds: With --until-decided, the seeds of the last look; by default 20.
             minutes: With --until-decided, begin no look that would end later than this.
+            engine: 'local' runs the cells here; 'print' runs nothing and prints a command for each
+                that is not finished, for a scheduler.
+            cell: Of run_cell: which one, as STRATEGY:SEED.
             trust_backend: Go on although check_backend finds wrong numbers; recorded in
                 environment.json.
         """
@@ -202,6 +209,10 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
         else:
             require(max_seeds is None, '--max-seeds needs --until-decided.')
             require(minutes is None, '--minutes needs --until-decided.')
+        require(
+            engine == 'local' or not until_decided,
+            '--until-decided looks between seeds, so it runs the cells itself: leave out --engine.',
+        )
         return Options(
             comparison=chosen,
             output=output,
@@ -213,6 +224,8 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
             trust_backend=trust_backend,
             until_decided=until_decided,
             minutes=minutes,
+            engine=engine,
+            cell=cell,
             given=_given(arguments[1:]),
         )
 

@@ -56,33 +56,14 @@ def run_comparison(
     `cnn_jax.backend.check_backend` finds wrong numbers. The cells lie in `store`, by default the
     same folder; `only` chooses those that are run.
     """
-    progress, cells, store = progress or Progress(), cells_of(comparison), store or folder
-    for key, cell in cells.items():
-        _check(key, cell, dataset, raise_all=False)
-    make_folder(folder)
+    progress, store = progress or Progress(), store or folder
+    make_ready(comparison, folder, dataset)
     with locked(folder):
-        check_folder(comparison, folder, extend=extend)
         for place in (folder, *folder.glob('*/'), *store.glob('cells/*/')):
             remove_leftovers(place)
-        folders = _folders(cells, store)
-        _check_data(folder / INDEX, dataset)
-        todo = {
-            key: cell
-            for key, cell in cells.items()
-            if only(cell) and _is_open(key, folders[key], last_step(cell, dataset), progress)
-        }
-        for key in cells.keys() - todo.keys():  # those that are not to be run may not be there
-            _check_data(folders[key] / ENVIRONMENT, dataset)
-        index = {
-            'config': config_to_dict(comparison),
-            'class_names': list(dataset.class_names),
-            'data_fingerprint': dataset.fingerprint,
-            'cells': [
-                {'strategy': name, 'seed': seed, 'folder': os.path.relpath(path, folder)}
-                for (name, seed), path in folders.items()
-            ],
-        }
-        write_sealed(folder / INDEX, index)
+        todo, folders = begin(
+            comparison, folder, dataset, progress, extend=extend, store=store, only=only
+        )
         if not todo:
             return {}
         steps = sum(last_step(cell, dataset) for cell in todo.values())
@@ -96,6 +77,51 @@ def run_comparison(
                 trust_backend=trust_backend,
             )
     return {key: r['message'] for key, r in results.items() if r['status'] == 'failed'}
+
+
+def make_ready(comparison: Comparison, folder: Path, dataset: Dataset) -> None:
+    """The folder, once every cell has been checked."""
+    for key, cell in cells_of(comparison).items():
+        _check(key, cell, dataset, raise_all=False)
+    make_folder(folder)
+
+
+def begin(
+    comparison: Comparison,
+    folder: Path,
+    dataset: Dataset,
+    progress: Progress,
+    *,
+    extend: bool,
+    store: Path,
+    only: Callable[[Cell], bool] = lambda cell: True,
+) -> tuple[dict[CellKey, Cell], dict[CellKey, Path]]:
+    """Writes the index; the cells that are to be run, and the folder of every cell.
+
+    Raises BadInput as `run_comparison` does. The caller holds the folder's lock.
+    """
+    cells = cells_of(comparison)
+    check_folder(comparison, folder, extend=extend)
+    folders = _folders(cells, store)
+    _check_data(folder / INDEX, dataset)
+    todo = {
+        key: cell
+        for key, cell in cells.items()
+        if only(cell) and _is_open(key, folders[key], last_step(cell, dataset), progress)
+    }
+    for key in cells.keys() - todo.keys():  # those that are not to be run may not be there
+        _check_data(folders[key] / ENVIRONMENT, dataset)
+    index = {
+        'config': config_to_dict(comparison),
+        'class_names': list(dataset.class_names),
+        'data_fingerprint': dataset.fingerprint,
+        'cells': [
+            {'strategy': name, 'seed': seed, 'folder': os.path.relpath(path, folder)}
+            for (name, seed), path in folders.items()
+        ],
+    }
+    write_sealed(folder / INDEX, index)
+    return todo, folders
 
 
 def check_cells(comparison: Comparison, dataset: Dataset) -> None:

@@ -1,0 +1,106 @@
+"""One cell by itself, for schedulers: its result does not depend on who runs it."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from cnn_jax.data import Dataset
+from cnn_jax.errors import BadInput, require, unknown_name
+from cnn_jax.files import remove_leftovers
+from cnn_jax.runs.comparison import begin, make_ready
+from cnn_jax.runs.config import Comparison, cells_of
+from cnn_jax.runs.folder import locked
+from cnn_jax.runs.parallel import CellKey, run_cells
+from cnn_jax.runs.progress import Progress
+from cnn_jax.runs.setup import last_step
+
+_WAIT = 120.0  # seconds for the index, which many cells that start at once write in turn
+
+
+def cell_named(text: str, comparison: Comparison) -> CellKey:
+    """The cell that 'STRATEGY:SEED' names; BadInput where the comparison has none of that name.
+
+    >>> from cnn_jax.strategies import Max
+    >>> cell_named('max:3', Comparison(strategies={'max': Max()}, seeds=(3,)))
+    ('max', 3)
+    """
+    strategy, _, seed = text.rpartition(':')
+    require(
+        bool(strategy) and seed.removeprefix('-').isdecimal(),
+        f"--cell must be STRATEGY:SEED, such as 'max:0'; got {text!r}.",
+    )
+    if strategy not in comparison.strategies:
+        raise unknown_name('strategy', strategy, comparison.strategies)
+    require(
+        int(seed) in comparison.seeds,
+        f'seed {seed} is none of the comparison: it has {", ".join(map(str, comparison.seeds))}.',
+    )
+    return strategy, int(seed)
+
+
+def commands(
+    config: str,
+    comparison: Comparison,
+    folder: Path,
+    dataset: Dataset,
+    progress: Progress,
+    *,
+    given: Sequence[str] = (),
+    extend: bool = False,
+) -> list[str]:
+    """Begins a comparison in `folder` and returns a command for each cell that is not finished.
+
+    `config` and `given` are the words of the command line that each repeats.
+    """
+    make_ready(comparison, folder, dataset)
+    with locked(folder):
+        todo, _ = begin(comparison, folder, dataset, progress, extend=extend, store=folder)
+    start = ['python', '-m', 'experiments.run_cell', config, '--output', str(folder), *given]
+    return [shlex.join([*start, '--cell', f'{name}:{seed}']) for name, seed in todo]
+
+
+def run_cell_alone(
+    key: CellKey,
+    comparison: Comparison,
+    folder: Path,
+    dataset: Dataset,
+    progress: Progress,
+    *,
+    extend: bool = False,
+    trust_backend: bool = False,
+) -> str | None:
+    """Runs one cell of a comparison, in a process of its own; None, or why it failed.
+
+    Others may run in the same folder at the same time, on this machine or another one: each cell
+    has a lock, and the index is written under the folder's. Raises Interrupted when asked to stop,
+    and BadInput as `run_comparison` does.
+    """
+    cell = cells_of(comparison)[key]
+    make_ready(comparison, folder, dataset)
+    with locked(folder, wait_seconds=_WAIT):
+        todo, folders = begin(
+            comparison,
+            folder,
+            dataset,
+            progress,
+            extend=extend,
+            store=folder,
+            only=lambda other: other is cell or other == cell,
+        )
+    if key not in todo:
+        return None
+    if folders[key].is_dir():
+        remove_leftovers(folders[key])
+    with progress.running(total_steps=last_step(cell, dataset), cells=1):
+        results = run_cells(
+            {key: cell},
+            {key: folders[key]},
+            dataset,
+            progress.events(),
+            workers=1,
+            trust_backend=trust_backend,
+        )
+    if key not in results:
+        raise BadInput(f'{key[0]}, seed {key[1]} gave no result: run the same command again.')
+    result = results[key]
+    return result['message'] if result['status'] == 'failed' else None
