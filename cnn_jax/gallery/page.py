@@ -9,7 +9,7 @@ from cnn_jax.gallery.layers import fields, filters, maps, responses
 from cnn_jax.gallery.moving import sliding
 from cnn_jax.gallery.networks import ShownNetwork
 from cnn_jax.gallery.preferred import dreams, preferred_images
-from cnn_jax.gallery.shifts import answers, equivariance
+from cnn_jax.gallery.shifts import answers, equivariance, in_short
 from cnn_jax.reports.page import Page, Paragraph, Section
 
 
@@ -46,5 +46,6 @@ def gallery_page(
         pictures = tuple(draw())
         if pictures:  # images may be too small for some
             drawn.append(Section(heading, pictures))
-    lead = (Paragraph(note),)
+    progress('the answers')
+    lead = (Paragraph(in_short(networks, images, labels), 'answer'), Paragraph(note))
     return Page(title, lead, tuple(drawn))

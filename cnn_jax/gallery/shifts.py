@@ -1,11 +1,12 @@
-"""What a shift of the image does to the layers and to the answer."""
+"""What a shift of the image does to the layers and to the answer, in pictures and in words."""
 
 from collections.abc import Mapping, Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnn_jax.evaluation import predictor, shift_map
+from cnn_jax.evaluation import predict_logits, predictor, shift_consistency, shift_map
 from cnn_jax.gallery.networks import ShownNetwork
 from cnn_jax.inspection import equivariance_maps, plot_equivariance
 from cnn_jax.reports.page import Picture
@@ -13,6 +14,45 @@ from cnn_jax.reports.shift_maps import ShiftPanels, plot_shift_maps
 from cnn_jax.style import png
 
 _SHIFTS = 7  # of the equivariance maps
+_SHIFT = 3  # pixels each way, of the answers
+
+
+def in_short(
+    networks: Mapping[str, ShownNetwork], images: np.ndarray, labels: Sequence[int]
+) -> str:
+    """How often the networks are right on the gallery's images, and answer shifted ones alike."""
+    reach = min(_SHIFT, images.shape[1] - 1, images.shape[2] - 1)
+    said, alike = [], {}
+    for which, network in networks.items():
+        predict = predictor(network.classifier, network.variables)
+        logits = predict_logits(predict, images, batch_size=len(images))
+        right = (logits.argmax(1) == np.asarray(labels)).mean()
+        consistent = shift_consistency(
+            predict, images, key=jax.random.key(0), max_shift=reach, batch_size=len(images)
+        )
+        alike[which] = consistent.mean()
+        said.append(f'{which} is right on {right:.0%} and answers alike for {alike[which]:.0%}')
+    best = max(alike, key=lambda which: alike[which])
+    end = f' Of these, {best} is the least moved by shifts.' if len(alike) > 1 else ''
+    return (
+        f'Of these {len(images)} test images, each moved by two random shifts of up to {reach} '
+        f'pixels, {"; ".join(said)}.{end} What of that is luck is for the report to say.'
+    )
+
+
+def _furthest(maps: Mapping[str, Mapping[str, np.ndarray]]) -> str:
+    """Which pooling layer is furthest from moving along, in each network."""
+    said = []
+    for which, layers in maps.items():
+        pools = {
+            name: float(found.ravel()[1:].mean())
+            for name, found in layers.items()
+            if 'pool' in name and found.size > 1
+        }
+        if pools:
+            worst = max(pools, key=lambda name: pools[name])
+            said.append(f'{worst} in {which} ({pools[worst]:.2f})')
+    return f' Furthest from moving along, of the pooling layers: {", ".join(said)}.' if said else ''
 
 
 def equivariance(networks: Mapping[str, ShownNetwork], images: np.ndarray) -> list[Picture]:
@@ -35,7 +75,7 @@ def equivariance(networks: Mapping[str, ShownNetwork], images: np.ndarray) -> li
             f'with a circular border; a mean over {len(images)} test images. 0 (dark): the layer '
             f'moves with the image. Zeros padded around a map do not move along, so a convolution '
             f'is not at 0. 1: as far as a flat map is; a dense layer should not change at all. '
-            f'What conv1 shows is the border alone.',
+            f'What conv1 shows is the border alone.{_furthest(maps)}',
         )
     ]
 
@@ -54,7 +94,7 @@ def answers(
                     predictor(network.classifier, network.variables),
                     images[i],
                     int(labels[i]),
-                    max_shift=min(3, images.shape[1] - 1, images.shape[2] - 1),
+                    max_shift=min(_SHIFT, images.shape[1] - 1, images.shape[2] - 1),
                     border='zero',
                 )
                 for i in some
