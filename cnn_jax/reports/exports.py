@@ -106,7 +106,7 @@ def to_latex(summary: Mapping[str, Any], own: tuple[str, ...] = ()) -> str:
         for metric in METRICS:
             cells += [_mean(row[metric]), _difference(found.get((name, metric)))]
         for metric in own:
-            cells += [_own_mean(row[metric]), _own_difference(found.get((name, metric)))]
+            cells += [_mean(row[metric], _OWN), _difference(found.get((name, metric)), _OWN)]
         lines.append(' & '.join(cells) + r' \\')
     measured = [f'{m} \\%' for m in METRICS] + [metric.translate(_LATEX) for metric in own]
     head = ' & '.join(('strategy', *(f'{name} & difference' for name in measured)))
@@ -119,34 +119,24 @@ def to_latex(summary: Mapping[str, Any], own: tuple[str, ...] = ()) -> str:
     return '\n'.join([*rules, *lines, r'\bottomrule', r'\end{tabular}']) + '\n'
 
 
-def _mean(spread: Mapping[str, Any]) -> str:
+_SHARE, _OWN = (100, '.2f', '.2f'), (1, '.4g', '.2g')  # factor; forms of values and half-widths
+
+
+def _mean(spread: Mapping[str, Any], kind: tuple[int, str, str] = _SHARE) -> str:
+    scale, form, of_half = kind
     if spread['mean'] is None:
         return '--'
+    mean = f'{scale * spread["mean"]:{form}}'
     if spread['ci95'] is None:
-        return f'${100 * spread["mean"]:.2f}$'
+        return f'${mean}$'
     low, high = spread['ci95']
-    return f'${100 * spread["mean"]:.2f} \\pm {50 * (high - low):.2f}$'
+    return f'${mean} \\pm {scale * (high - low) / 2:{of_half}}$'
 
 
-def _difference(row: Mapping[str, Any] | None) -> str:
-    """In points, with a star where it is decided."""
+def _difference(row: Mapping[str, Any] | None, kind: tuple[int, str, str] = _SHARE) -> str:
+    """With a star where it is decided."""
+    scale, form, _ = kind
     if row is None or row['difference'] is None:
         return '--'
     star = '' if row['verdict'] == 'undecided' else '^{*}'
-    return f'${100 * row["difference"]:+.2f}{star}$'
-
-
-def _own_mean(spread: Mapping[str, Any]) -> str:
-    if spread['mean'] is None:
-        return '--'
-    if spread['ci95'] is None:
-        return f'${spread["mean"]:.4g}$'
-    low, high = spread['ci95']
-    return f'${spread["mean"]:.4g} \\pm {(high - low) / 2:.2g}$'
-
-
-def _own_difference(row: Mapping[str, Any] | None) -> str:
-    if row is None or row['difference'] is None:
-        return '--'
-    star = '' if row['verdict'] == 'undecided' else '^{*}'
-    return f'${row["difference"]:+.4g}{star}$'
+    return f'${scale * row["difference"]:+{form}}{star}$'
