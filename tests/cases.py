@@ -4,7 +4,10 @@ The environment variable CNN_JAX_CASES says how many cases are drawn for each fa
 `make test`, 200 in `make oracles`, 2,000 in its long form. The tests of a family share them.
 """
 
+import functools
 import os
+import re
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -16,17 +19,25 @@ from hypothesis import strategies as st
 from cnn_jax.ops.windows import FILLS
 
 CASES = int(os.environ.get('CNN_JAX_CASES', '30'))
-FAMILIES = {  # files of each family, and how many generated tests they hold together
-    'plain': (('test_pooling', 'test_norms', 'test_adaptive'), 12),
-    'blurred': (('test_blur', 'test_adaptive_blur'), 6),
-    'weighted': (('test_weighted',), 11),
-    'combined': (('test_combined',), 3),
-    'polyphase': (('test_polyphase', 'test_learned_polyphase', 'test_tips'), 5),
-    'frequency': (('test_frequency',), 9),
-    'drawn': (('test_drawn',), 3),
-    'torch': (('test_torch',), 5),
-    'kornia and antialiased-cnns': (('test_blur_pools', 'test_edge_aware'), 5),
+FAMILIES = {  # files of each family, whose generated tests share its cases
+    'plain': ('test_pooling', 'test_norms', 'test_adaptive'),
+    'blurred': ('test_blur', 'test_adaptive_blur'),
+    'weighted': ('test_weighted',),
+    'combined': ('test_combined',),
+    'polyphase': ('test_polyphase', 'test_learned_polyphase', 'test_tips'),
+    'frequency': ('test_frequency',),
+    'drawn': ('test_drawn',),
+    'torch': ('test_torch',),
+    'kornia and antialiased-cnns': ('test_blur_pools', 'test_edge_aware'),
 }
+
+
+@functools.cache
+def generated_tests(files: tuple[str, ...]) -> int:
+    """How many generated tests these files hold together."""
+    paths = [path for name in files for path in Path(__file__).parent.glob(f'*/{name}.py')]
+    assert len(paths) == len(files), files
+    return sum(len(re.findall(r'^@generated', p.read_text(), re.M)) for p in paths)
 
 
 def generated(*strategies):
@@ -34,8 +45,9 @@ def generated(*strategies):
 
     def decorate(test):
         file = test.__module__.rpartition('.')[2]
-        (tests,) = (count for files, count in FAMILIES.values() if file in files)
-        drawn = settings(max_examples=-(-CASES // tests), deadline=None)(given(*strategies)(test))
+        (family,) = (files for files in FAMILIES.values() if file in files)
+        share = -(-CASES // generated_tests(family))
+        drawn = settings(max_examples=share, deadline=None)(given(*strategies)(test))
         return pytest.mark.generated(drawn)
 
     return decorate

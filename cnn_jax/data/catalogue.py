@@ -31,7 +31,7 @@ def load_from_tfds(
     that prepares it, or, for a name that TFDS does not know, with the nearest name among `ours`
     and TFDS' own. Otherwise as `read_prepared`.
     """
-    require(_NAME.fullmatch(name) is not None, _unknown(name, [*ours, *_tfds_names()]))
+    require(_NAME.fullmatch(name) is not None, _unknown(name, ours, _tfds_names()))
     base = name.partition('/')[0]
     command = prepare_command(name, folders[0])
     for folder in folders:
@@ -43,7 +43,7 @@ def load_from_tfds(
             log(f'{name}: reading {builder.data_dir}')
             return read_prepared(builder, name=name, remedy=remedy, size=size, log=log)
     known = _tfds_names()
-    require(base in known, _unknown(name, [*ours, *known]))
+    require(base in known, _unknown(name, ours, known))
     places = ' or '.join(str(folder) for folder in folders)
     raise BadInput(
         f'data set {name!r} is not prepared in {places}. Prepare it once, where there is a '
@@ -123,12 +123,12 @@ def _tfds_names() -> list[str]:
     return tfds.list_builders(with_community_datasets=False)
 
 
-def _unknown(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+def _unknown(name: str, ours: Sequence[str], known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, [*ours, *known], n=1, cutoff=0.4)
     hint = f': did you mean {near[0]!r}?' if near else '.'
     return (
         f'unknown data set {name!r}{hint} '
-        'Allowed: fashion_mnist, mnist, cifar10, shapes, shapes_tiny, a folder of images, or '
-        'a set of tensorflow-datasets with images and labels. '
+        f'Allowed: {", ".join(ours)}, a folder of images, or a set of tensorflow-datasets with '
+        'images and labels. '
         f'There is no folder {Path(name).absolute()}.'
     )
