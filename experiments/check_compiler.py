@@ -4,8 +4,8 @@ python -m experiments.check_compiler --json runs/check_compiler.json   (the tabl
 
 Every strategy, every training step of configs/fashion_mnist and every model is compiled in float32
 with the fusions that `cnn_jax.xla_flags` switches off, and without them, as the tests run; every
-strategy, and what differs by more than rounding mostly does, also in float64 without them, which
-counts as right. A figure is the largest relative error of an array of outputs, gradients or
+strategy, and whatever differs by more than rounding usually does, also in float64 without them,
+which counts as right. A figure is the largest relative error of an array of outputs, gradients or
 statistics. 110 programs, an hour or two on two cores; run again, it goes on. The first program is
 the known fault: it shows that the fusions were on.
 """

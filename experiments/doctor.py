@@ -1,9 +1,9 @@
-"""Is everything here that experiments need, does it work, and what is to be mended?
+"""Is everything that experiments need here, does it work, and what needs fixing?
 
 python -m experiments.doctor
 
 Versions, flags, devices, known answers computed on them, allocator, cores, data, cache and disk.
-Ends with 0 where all is well and with 2 where something is not; each line then says what to do.
+Exits with 0 if all is well and with 2 if something is not; each line then says what to do.
 """
 
 import sys

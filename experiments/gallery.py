@@ -27,7 +27,7 @@ class Options:
     seed: int | None = None
     """Of the networks; by default the first that finished."""
     image: int = 0
-    """Number of the test image that is looked at."""
+    """Index of the test image to look at."""
     images: int = 100
     """Test images to average over."""
 

@@ -1,4 +1,4 @@
-"""The report of a comparison or a study, also of one that was stopped: what has finished is in it.
+"""The report of a comparison or a study, even one that was stopped: it covers what has finished.
 
 python -m experiments.report runs/compare
 python -m experiments.report runs/compare --format latex

@@ -1,12 +1,12 @@
-"""How often does the rule of the verdicts claim what is not, and how often does it see what is?
+"""How often does the verdict rule make false claims, and how often does it see what is true?
 
 python -m experiments.simulate_verdicts --json runs/simulate_verdicts.json   (the table goes to .md)
 
 Tables of five strategies and two metrics are drawn, with the spread over seeds that small nets have
 (0.3 points of accuracy, 1.2 of consistency), and judged by the rule itself
-(`cnn_jax.reports.verdicts.decide`). Differences share the baseline's luck, as real ones do. False
+(`cnn_jax.reports.verdicts.decide`). Differences share the baseline's noise, as real ones do. False
 claims are counted where nothing differs (of a difference) and where everything differs by just the
-margin (of sameness); the shape of the luck is normal, heavy-tailed (t with 3 degrees of freedom)
+margin (of sameness); the shape of the noise is normal, heavy-tailed (t with 3 degrees of freedom)
 or skewed (exponential).
 """
 

@@ -1,4 +1,4 @@
-"""How long from the start of a process to a trained network and its accuracy on the test split?
+"""How long does a new process take to train a network and measure its test accuracy?
 
 python -m experiments.speedrun configs/fashion_mnist/speedrun.py --json runs/speedrun.json
 

@@ -31,7 +31,7 @@ class Options:
     num_classes: int | None = None
     """Default: 1000, or 10 for images of up to 64 pixels."""
     small_images: bool = False
-    """The model's form for small images, which those of up to 64 pixels get without asking."""
+    """The model's form for small images, which images of up to 64 pixels get by default."""
     downsample_first: bool = False
     """Whether the first convolution's stride is a site of the strategy."""
     json: Path | None = None

@@ -2,8 +2,8 @@
 
 .venv-oracles/bin/python -m experiments.torch_twin --output runs/torch_twin
 
-convnet1 as in configs/fashion_mnist/twin.py, trained by us and by PyTorch, from PyTorch's first
-weights and from ours, and one part of them exchanged at a time. Every network is judged on both
+convnet1 as in configs/fashion_mnist/twin.py, trained by us and by PyTorch, from PyTorch's initial
+weights, from ours, and with one part of them exchanged at a time. Every network is judged on both
 sides, with its weights carried across, with the same shifts. Needs the environment of `make
 oracles`. On one core 1 to 3 minutes a network, 2 x 6 x 8 of them by default; run again, it goes on.
 `--json FILE` writes what is finished so far, in a table of means and standard errors.

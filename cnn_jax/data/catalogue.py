@@ -79,7 +79,7 @@ def prepare_command(name: str, folder: Path) -> str:
 def _elsewhere(name: str, found: Path, preferred: Path) -> str:
     """What to do about a set in the data folder `found` that cannot be read as it is.
 
-    It never asks to delete the set: it may be the only one, and of a form that others read.
+    It never asks to delete the set: it may be the only copy, in a form that other programs read.
     """
     same = found.absolute() == preferred.absolute()
     folder = preferred.with_name(f'{preferred.name}_array_record') if same else preferred

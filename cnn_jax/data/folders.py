@@ -7,7 +7,7 @@ from cnn_jax.errors import BadInput
 
 
 def cache_folder() -> Path:
-    """Where what can be made again is kept: `$XDG_CACHE_HOME/cnn_jax`, else `~/.cache/cnn_jax`.
+    """The folder for what can be regenerated: `$XDG_CACHE_HOME/cnn_jax`, else `~/.cache/cnn_jax`.
 
     >>> cache_folder().name
     'cnn_jax'

@@ -23,9 +23,9 @@ def from_hugging_face(
 ) -> Dataset:
     """The splits 'train' and `test` of a `datasets.DatasetDict`, in memory.
 
-    `image` and `label` are the columns: of Pillow images and of whole numbers. Class names are
+    `image` and `label` name the columns of Pillow images and whole numbers. Class names are
     those of the label's feature, where it has any. `image_size` (height, width) is what every image
-    is scaled and cut to, needed where they differ. Raises BadInput for what is not there.
+    is scaled and cut to, needed where they differ. Raises BadInput for whatever is missing.
 
     >>> pictures = [Image.new('L', (4, 4), 60 * i) for i in range(4)]
     >>> rows = [{'image': picture, 'label': i % 2} for i, picture in enumerate(pictures)]

@@ -1,4 +1,4 @@
-"""Images of the user's own: a folder with one folder of images a class."""
+"""The user's own images: a folder with one folder of images per class."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,7 +1,7 @@
 """Whether the files of a prepared TFDS set are whole, and which of them is not.
 
-The records carry checksums of their own. The small files beside them do not, and TFDS takes
-altered or missing class names without a word; so the first reading that succeeds writes the SHA-256
+The records carry checksums of their own. The small files beside them do not, and TFDS silently
+accepts altered or missing class names; so the first reading that succeeds writes the SHA-256
 of these files into the set's folder, and every later one compares. What was altered before, by hand
 or by a bad copy, is noticed only where it cannot be read or contradicts the rest.
 """

@@ -50,8 +50,8 @@ def load(
     'imagenette/160px-v2'... data_dir: the data folder, by default `cnn_jax.data.data_dir()`; sets
     of tensorflow-datasets are also looked for in its own default folder. image_size: (height,
     width) that every image is scaled and cut to, needed where a set's images differ in size. log:
-    gets lines of progress. Raises `BadInput` for a name or a size that cannot be had, saying what
-    to do.
+    gets lines of progress. Raises `BadInput` for a name or a size that is not available, saying
+    what to do.
 
     >>> load('shapes_tiny').train.images.shape
     (256, 28, 28, 1)

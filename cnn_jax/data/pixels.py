@@ -17,12 +17,12 @@ def decode_picture(data: bytes, channels: int) -> UInt8[np.ndarray, 'height widt
     """The pixels of a PNG, JPEG, GIF, BMP, TIFF, WebP or PPM file, decoded by Pillow.
 
     channels: 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA), whatever the file itself holds. The
-    colours of a palette are looked up and CMYK becomes RGB. Alpha is dropped, not blended, where
-    it is not asked for, and of 16 bits the upper 8 are kept: both as libpng and TensorFlow do.
+    colours of a palette are looked up and CMYK becomes RGB. Alpha is dropped, not blended,
+    unless it is asked for, and the upper 8 of 16 bits are kept, as in libpng and TensorFlow.
     Colour becomes grey by .299 R + .587 G + .114 B (ITU-R 601). Of an animation this is the first
     frame; the orientation in EXIF and colour profiles are not applied.
 
-    Raises `BadInput` for what is no whole picture, and for kinds without a range to scale from:
+    Raises `BadInput` for anything but a whole picture, and for kinds without a range to scale from:
     32-bit integers, floats, L*a*b*.
 
     >>> from PIL import Image

@@ -1,4 +1,4 @@
-"""Keeps TFDS' own messages off the terminal: we report in lines of our own."""
+"""Keeps TFDS' messages off the terminal: we report progress ourselves."""
 
 import contextlib
 import io

@@ -13,8 +13,8 @@ def energy_above_nyquist(
 
     After the aliasing score of Chen et al., ICLR 2024 ("When semantic segmentation meets frequency
     aliasing"): of the squared magnitudes of the 2-D Fourier transform, without the mean, those
-    above 1 / (2 stride) cycles a pixel along either axis. What lies there cannot be told, after the
-    sampling, from lower frequencies. A mean over images and channels that are not flat.
+    above 1 / (2 stride) cycles a pixel along either axis. After the sampling, they cannot be told
+    apart from lower frequencies. A mean over images and channels that are not flat.
 
     >>> row = np.cos(np.pi * np.arange(8)).reshape(1, 1, 8, 1) * np.ones((1, 8, 1, 1))
     >>> energy_above_nyquist(row, stride=2)

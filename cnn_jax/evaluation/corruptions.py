@@ -40,7 +40,7 @@ def _uint8(values: np.ndarray) -> Images:
 
 
 def _draws(seed: int, images: int, of: tuple[int, ...], kind: str) -> np.ndarray:
-    """Gaussian or uniform numbers (images, *of), each image from a stream of its own."""
+    """Gaussian or uniform numbers (images, *of), each image from its own stream."""
     out = np.empty((images, *of), np.float32)
     for index in range(images):
         stream = np.random.Generator(np.random.Philox(key=[seed, index]))

@@ -108,8 +108,8 @@ def half_pixel_consistency(
     """For each image 1 where two random shifts, whole or half pixels, get the same answer, else 0.
 
     As `shift_consistency`, with a circular border, the shifts from all multiples of half a pixel up
-    to `max_shift`: between pixels the image is what its frequencies say (`fourier_shift`), so it
-    may pass its range. Michaeli et al., CVPR 2023, section 5, look at such shifts, because a
+    to `max_shift`: between pixels the image is Fourier-interpolated (`fourier_shift`) and may
+    leave its range. Michaeli et al., CVPR 2023, section 5, look at such shifts, because a
     network can be consistent under whole circular ones and not between them. `predict` gets
     floating images in the units of `images`: `predictor(classifier, variables, floats=True)`.
 

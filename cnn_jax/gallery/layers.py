@@ -85,7 +85,7 @@ def maps(networks: Mapping[str, ShownNetwork], image: np.ndarray, name: str) -> 
                 f'maps_{which}',
                 png(plot_maps(maps[layer][0], title=f'{label(which)}: {layer}')),
                 f'The maps of {layer} in {which}.',
-                f'{which}: what {layer} puts out for {name}, a panel a channel, all on one scale.',
+                f'{which}: output of {layer} for {name}, one panel per channel, all on one scale.',
             ),
             Picture(
                 f'heat_{which}',

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 
 class MapLayerNorm(nn.Module):
-    """Less the mean over channels at each position, over one deviation for the whole map.
+    """Subtracts each position's mean over channels, divides by one deviation for the whole map.
 
     The norm that Michaeli et al. (CVPR 2023) call CHW2: y = (x - m) / sqrt(v + epsilon) * scale +
     bias, with m the mean over channels and v that of (x - m)^2 over positions and channels, for

@@ -1,4 +1,4 @@
-"""What papers claim of strategies beside max pooling, for a study to hold against its own runs."""
+"""What papers claim of strategies against max pooling, for a study to check with its own runs."""
 
 from typing import NamedTuple
 

@@ -59,7 +59,7 @@ Block = Paragraph | Link | Bullets | Table | Picture
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it."""
+    """A heading and its content."""
 
     title: str
     blocks: tuple[Block, ...]

@@ -89,7 +89,7 @@ def environment_differences(run: Run) -> str:
 
 
 def leftover_cells(run: Run) -> Section:
-    """The cells that are in no mean: not finished, failed, or stopped on a loss not finite.
+    """The cells left out of every mean: unfinished, failed, or stopped by a non-finite loss.
 
     >>> from pathlib import Path
     >>> leftover_cells(Run(Path(), {}, (), ())).blocks[0].text

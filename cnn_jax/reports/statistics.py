@@ -97,8 +97,8 @@ def paired_t_p_value(differences: Sequence[float]) -> float:
 def equivalence_p_value(differences: Sequence[float], within: float) -> float:
     """The p-value of two one-sided t-tests (TOST) that the mean lies outside (-within, within).
 
-    Schuirmann 1987: the larger of the p-values against -within and against within. Small means
-    that the two are the same but for less than `within`, in the unit of the differences.
+    Schuirmann 1987: the larger of the p-values against -within and against within. A small one
+    says that the two differ by less than `within`, in the unit of the differences.
 
     >>> round(equivalence_p_value([0.1, 0.2, 0.3], within=0.5), 4)
     0.0175

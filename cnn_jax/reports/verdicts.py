@@ -5,9 +5,9 @@ comparisons of a table are one family.
 
 - better, worse: the two-sided paired t-test's p-value, corrected by Holm (1979) over the family, is
   below 0.05. So at most 5% of tables in which nothing differs claim a difference.
-- same: not so, and two one-sided t-tests (TOST), corrected by Holm over the family likewise, show
-  the difference to be smaller than `same_within`. At most 5% of tables claim a sameness that is
-  none.
+- same: neither, and two one-sided t-tests (TOST), likewise corrected by Holm over the family, show
+  the difference to be smaller than `same_within`. At most 5% of tables falsely
+  claim a sameness.
 - undecided: these seeds cannot tell.
 
 Why the t-test: an exact sign-flip test of n pairs cannot give a p-value below 2 / 2^n, so eight

@@ -44,7 +44,7 @@ def write_study_report(folder: Path, output: Path, form: str = 'html') -> list[P
 
 
 def _without_machine(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The summaries without what differs between machines of equal results."""
+    """The summaries without what differs between machines even where results are equal."""
     return {
         name: {
             **{key: value for key, value in summary.items() if key != 'environment'},

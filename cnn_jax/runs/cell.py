@@ -55,10 +55,10 @@ def run_cell(
     tick: Callable[[int], None] = lambda steps: None,
     log: Callable[[str], None] = lambda line: None,
 ) -> dict | None:
-    """Runs, or goes on with, the cell in `folder`; its result, or None when `stop()` ended it.
+    """Runs or resumes the cell in `folder`; returns its result, or None if `stop()` ended it.
 
-    `tick(steps)` reports progress, steps done before a resume included. `trust_backend` is only
-    recorded: that the backend's numbers were not checked.
+    `tick(steps)` reports progress, including steps done before a resume. `trust_backend` is only
+    recorded: it says that the backend's numbers were not checked.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, wait_seconds=_ORPHAN_SECONDS):
@@ -121,7 +121,7 @@ def trained(
 
 
 def _check_start(setup: Setup, cell: Cell, dataset: Dataset, state: TrainState) -> None:
-    """BadInput where a model or strategy of the user's own gives numbers that are not finite."""
+    """Raises BadInput if the user's own model or strategy gives non-finite numbers."""
     own = [part for part in (cell.model, type(cell.strategy)) if callable(part)]
     names = [part.__name__ for part in own if not part.__module__.startswith('cnn_jax.')]
     if not names:

@@ -128,9 +128,9 @@ def _arrays(path: Path, like: Tree) -> Tree:
 def _tried(call: Callable[[], T]) -> tuple[T | None, str | None]:
     """What `call` returns, or in a line why it failed.
 
-    Orbax gives errors of the disk as ValueError and others, and its threads print theirs: of those
-    a user is spared, and of what the collector says of coroutines and tasks that nobody awaited.
-    After a failure this holds for good: the threads go on for a while, and meet a closed loop.
+    Orbax reports disk errors as ValueError and others, and its threads print theirs: these messages
+    are hidden, and so are the collector's about coroutines and tasks that nobody awaited. After a
+    failure they stay hidden: the threads go on for a while, and meet a closed loop.
     """
     loggers = [logging.getLogger(name) for name in ('absl', 'asyncio')]
     levels, hook = [logger.level for logger in loggers], sys.unraisablehook

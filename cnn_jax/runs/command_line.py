@@ -103,7 +103,7 @@ def _unknown_field(path: Path, error: TypeError) -> BadInput:
 
 
 def choose_strategies(comparison: Comparison, names: Sequence[str] | None) -> Comparison:
-    """The comparison with only these strategies: names of its own, or registered ones.
+    """The comparison with only these strategies: names in the config, or registered ones.
 
     The baseline stays if it is among them; otherwise the first of them becomes it.
     """
@@ -137,7 +137,7 @@ class Options:
     engine: str
     cell: str | None
     given: str
-    """What was given after the config, but for the folder: for a command to copy."""
+    """The options given after the config, except the folder: for a command to copy."""
 
 
 def _given(words: Sequence[str]) -> str:
@@ -179,8 +179,8 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
         """Options.
 
         Args:
-            output: The folder of the run: made if missing, gone on with if there. Only a look
-                (--dry-run, --explain, --profile) needs none.
+            output: The folder of the run: created if missing, resumed if there. Not needed with
+                --dry-run, --explain or --profile.
             comparison: The config.
             strategies: Run only these: names in the config, or registered strategies.
             workers: Cells that run at once; as many as the cores hold if not given.
@@ -194,8 +194,8 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
             minutes: With --until-decided, begin no look that would end later than this.
             engine: 'local' runs the cells here; 'print' runs nothing and prints a command for each
                 that is not finished, for a scheduler.
-            cell: Of run_cell: which one, as STRATEGY:SEED.
-            trust_backend: Go on although check_backend finds wrong numbers; recorded in
+            cell: For run_cell: which cell to run, as STRATEGY:SEED.
+            trust_backend: Continue even if check_backend finds wrong numbers; recorded in
                 environment.json.
         """
         require(workers is None or workers >= 1, f'--workers must be at least 1; got {workers}.')

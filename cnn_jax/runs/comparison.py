@@ -273,7 +273,7 @@ def _looks_in_words(looks: Sequence[int]) -> str:
 
 
 def _without_source(strategy: Mapping | None) -> dict | None:
-    """A strategy's values but for the hash of its definition: a changed one runs anew."""
+    """A strategy's values except the hash of its definition: a changed one runs anew."""
     if strategy is None:
         return None
     plain = without_places(strategy)
@@ -281,7 +281,7 @@ def _without_source(strategy: Mapping | None) -> dict | None:
 
 
 def _old_config(path: Path) -> dict:
-    """The config of a run's index in all fields of this version, absent ones by their default."""
+    """The config of a run's index with all fields of this version, absent ones at their default."""
     try:
         index = read_sealed(path)
         if not isinstance(index.get('config'), dict):

@@ -1,6 +1,6 @@
 """What a run is: frozen dataclasses. Every default of an experiment lives here.
 
-Values are plain, but for the classes and functions of the user's own, which are recorded by their
+Values are plain, except for the user's own classes and functions, which are recorded by their
 file and source (`cnn_jax.brought`).
 """
 
@@ -39,15 +39,15 @@ class Recipe:
     """All that the cells of a comparison share: model, data, training and evaluation.
 
     Attributes:
-        model: The architecture; in its form for small images where they have up to 64 pixels. Or a
-            class or function of one's own: `model(downsample=..., num_classes=...)` is the Flax
+        model: The architecture, in its form for small images if they have up to 64 pixels. Or your
+            own class or function: `model(downsample=..., num_classes=...)` is the Flax
             module, called with images and `train=`.
         data: The data set: 'fashion_mnist', 'shapes', a TFDS one that is prepared on disk, or a
             folder with one folder of images a class. Or a function that returns a `Dataset`.
         image_size: (height, width) to which every image is scaled and cut; None leaves them as
             they are, which needs a set whose images are all of one size.
-        margin: Pixels at each side of an image that the network does not see, so that a shift of at
-            most so many brings in real content in place of a border; with 0 it sees all. At least
+        margin: Pixels at each side of an image that the network does not see, so that a shift of up
+            to that many brings in real content, not a border; with 0 it sees everything. At least
             evaluation.max_shift, so that no border is ever seen.
         validation_fraction: The share of the training split kept out of training, drawn by seed,
             on which the learning curve is then measured; 0 trains on all of it and measures the
@@ -142,7 +142,7 @@ class Comparison(Recipe):
         baseline: The strategy that the others are compared with.
         learning_rates: Strategy -> its own learning rate, in place of the optimiser's.
         seeds: One training run each, per strategy.
-        same_within: Smaller differences, as shares, are called the same where the seeds show it.
+        same_within: Differences below this share are called the same where the seeds show it.
         looks: The planned numbers of seeds after which to look, where seeds are added until all is
             decided: see `cnn_jax.reports.verdicts`. Empty: one look, at the end.
     """

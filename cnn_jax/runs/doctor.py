@@ -107,7 +107,7 @@ def cores_check() -> Check:
 
 
 def data_check() -> Check:
-    """The data folder, and which sets are in it. That none is there is no fault."""
+    """The data folder, and which sets are in it. Having none is not a fault."""
     name = 'data folder'
     try:
         folder = data_dir()

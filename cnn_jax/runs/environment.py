@@ -63,7 +63,7 @@ def _cpu_name() -> str:
 
 
 def _command() -> str:
-    """The command line, as one would type it; of a worker process that of its parent."""
+    """The command line, as one would type it; in a worker process, that of its parent."""
     program = Path(sys.argv[0])
     known = program.parent.name == 'experiments'
     start = ['python', '-m', f'experiments.{program.stem}'] if known else [program.name]

@@ -36,7 +36,7 @@ def finished_result(
 
 
 def failure(folder: Path) -> str | None:
-    """What the cell failed of when it was last tried, or None."""
+    """Why the cell failed when it was last tried, or None."""
     result = read_result(folder)
     if result is None or result.get('status') != 'failed':
         return None

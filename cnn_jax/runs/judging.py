@@ -42,8 +42,8 @@ class Evaluation:
         worst_case_images: How many test images, evenly spread, are tried under all shifts; 0: all.
         maps: How many test images get a map of probability over shifts.
         batch_size: Images in one forward pass.
-        metrics: Functions of one's own, `metric(predict, images, labels) -> float`, of which
-            `predict` takes uint8 images and gives logits; each is reported under its own name.
+        metrics: Your own functions, `metric(predict, images, labels) -> float`, where `predict`
+            maps uint8 images to logits; each is reported under its own name.
     """
 
     max_shift: int = 3

@@ -1,4 +1,4 @@
-"""The measures that a config may choose, beside those that every cell has."""
+"""The measures that a config may choose, besides those that every cell has."""
 
 import functools
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Runs cells in worker processes, each on cores of its own, and reports what they do.
+"""Runs cells in worker processes, each on its own cores, and reports what they do.
 
 Separate processes because two cells on one core each finish sooner than one after the other on two,
 and because a cell's figures must not depend on what ran before it. Each worker has a pipe of its
@@ -73,7 +73,7 @@ def run_cells(
     """Runs every cell in its folder; their results, those of failed cells among them.
 
     Raises Interrupted after SIGINT, SIGTERM or a dead worker, and BadInput, after the others have
-    saved, for what no cell can help: a full disk, changed data, a backend that computes wrong
+    saved, for what would stop every cell: a full disk, changed data, a backend that computes wrong
     numbers (unless `trust_backend`). The first signal lets each worker finish its step and save;
     the second ends them at once.
     """

@@ -1,4 +1,4 @@
-"""Settings of a worker process that must be made before it computes: allocator and cores."""
+"""Settings of a worker process, needed before it computes anything: allocator and cores."""
 
 import contextlib
 import hashlib
@@ -68,7 +68,7 @@ def compute_on(cores: Sequence[int]) -> None:
 
 @contextlib.contextmanager
 def reserved_cores(workers: int, each: int) -> Iterator[list[list[int]]]:
-    """`each` cores for every worker, while it lasts not those of another comparison's workers.
+    """`each` cores for every worker, not shared with another comparison's workers meanwhile.
 
     Cores are shared where there are not enough: a cell always computes on as many as its recipe
     says. A core is held by a socket of its name (Linux), which the system frees when the process

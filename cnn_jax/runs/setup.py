@@ -178,7 +178,7 @@ def _schedule(cell: Cell, *, epochs: int, steps_per_epoch: int) -> optax.Schedul
 
 
 def _check_own_model(name: str, model: nn.Module, seen: tuple[int, int, int], classes: int) -> None:
-    """BadInput where a model of the user's own makes no logits of the images; traces shapes."""
+    """Raises BadInput if the user's own model does not map images to logits; traces shapes."""
     images = jax.ShapeDtypeStruct((2, *seen), jnp.float32)
 
     def both(x):
@@ -196,7 +196,7 @@ def _check_own_model(name: str, model: nn.Module, seen: tuple[int, int, int], cl
 
 
 def _check_own_training(cell: Cell, dataset: Dataset) -> None:
-    """BadInput where an optimiser or augmentation of the user's own does not do its part."""
+    """Raises BadInput if the user's own optimiser or augmentation does not do its part."""
     if callable(cell.optimizer):
         make_optimizer(cell.optimizer, epochs=cell.epochs, steps_per_epoch=1)
     if callable(cell.augment):

@@ -31,7 +31,7 @@ _HELD_OUT = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """Comparisons by name, run seed by seed so that a stop at any time leaves a table that stands.
+    """Comparisons by name, run seed by seed, so that a stop at any time leaves a valid table.
 
     Attributes:
         title: The headline of the report.

@@ -1,4 +1,4 @@
-"""Configs as plain values that JSON holds, and back; by these a cell's folder is named.
+"""Configs to plain JSON values and back; a cell's folder is named by these values.
 
 What the user brought is recorded by file and source: see `cnn_jax.brought`.
 """

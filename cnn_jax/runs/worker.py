@@ -38,7 +38,7 @@ class Task:
 
 
 def work(pipe: Connection, stop: Flag, cores: list[int], dataset: Dataset) -> None:
-    """Does the tasks that come through the pipe, on that data, until it ends.
+    """Runs the tasks that arrive through the pipe, on that data, until the pipe closes.
 
     Sends ('tick', steps) and ('log', line) meanwhile, and for each task one of ('done', result or
     None where it was stopped) and ('refused', why no cell can be run).
@@ -100,7 +100,7 @@ def _outcome(
 
 @functools.lru_cache(maxsize=2)
 def _require_right_backend(trust: bool) -> None:
-    """Raises WrongBackend where this process computes wrong numbers; looks once a process."""
+    """Raises WrongBackend where this process computes wrong numbers; checks once per process."""
     if not trust:
         from cnn_jax.backend import check_backend
 

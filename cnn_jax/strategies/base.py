@@ -77,8 +77,8 @@ SITES = (MAX_POOL, AVG_POOL, STRIDED_CONV, SHORTCUT)
 class Strategy(abc.ABC):
     """A way to downsample: a frozen dataclass with a name, a stride and its hyperparameters.
 
-    Fields are checked by their annotations (`cnn_jax.fields`). One of one's own needs no more than
-    a name, a stride and a call:
+    Fields are checked by their annotations (`cnn_jax.fields`). Your own needs only a name, a stride
+    and a call:
 
     >>> import jax, jax.numpy as jnp
     >>> from cnn_jax.layers import Downsample
@@ -117,7 +117,7 @@ class Strategy(abc.ABC):
         return False
 
     def at(self, site: Site) -> 'Strategy':
-        """The strategy that stands at `site` of a network built with this one."""
+        """The strategy used at `site` of a network built with this one."""
         return self
 
     def reach(self, size: Sequence[int]) -> Pairs | None:
@@ -187,7 +187,7 @@ def window_reach(window: int | None, padding: WindowPadding | None, size: Sequen
 
 
 def added_reach(*reaches: Pairs) -> Pairs:
-    """The reach of one thing after another, the first at stride 1.
+    """The reach of two operations in sequence, the first at stride 1.
 
     >>> added_reach(((0, 1),), ((1, 1),))
     ((1, 2),)

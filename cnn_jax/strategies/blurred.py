@@ -113,7 +113,7 @@ class MaxBlur(AfterWindow):
 
 @dataclass(frozen=True)
 class PyramidBlur(AfterWindow):
-    """`MaxBlur` whose filter is the longer the larger the map: a filter size for each site.
+    """`MaxBlur` with longer filters on larger maps: a filter size for each site.
 
     `filters` holds pairs (least side of the map, filter size), the largest first; maps smaller than
     all of them take `filter_size`.

@@ -77,7 +77,7 @@ class Mixed(Combined):
 
 @dataclass(frozen=True)
 class Gated(Combined):
-    """Max and average pooling in a share that answers to the window (Lee et al. 2016, 3.1).
+    """Max and average pooling in a share that depends on the window (Lee et al. 2016, 3.1).
 
     The gating 'mask' starts at 0: the mean of max and average pooling.
 
@@ -98,7 +98,7 @@ class Tree(Combined):
     """A binary tree of `depth` levels of gated linear filters (Lee et al. 2016, section 3.2).
 
     The 2^(depth - 1) leaves, 'filters', start as averages, each weight off by a normal tenth of
-    itself so that they can part; 'gates' start at 0, so at even shares. (Lee et al. 2016 leave the
+    itself to break the symmetry; 'gates' start at 0, so at even shares. (Lee et al. 2016 leave the
     start open.)
 
     Authors: at the first pool or two (Lee 2016); not said. Here: leaves near the average, gates at

@@ -58,7 +58,7 @@ class HWD(Strategy):
 
     "Haar wavelet downsampling", Pattern Recognition 143. The bands are an orthogonal map of what
     space to depth holds, so that with a 1x1 convolution after it the two are one class of
-    functions; they start elsewhere and learn at other speeds.
+    functions; they start at different points and learn at different speeds.
 
     Authors: in place of max pools and strided convolutions of segmentation networks, the
     convolution to the next stage's features. Here: back to the channels of the input.

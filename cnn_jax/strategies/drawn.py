@@ -1,4 +1,4 @@
-"""Max pooling whose places are drawn in training."""
+"""Max pooling at positions drawn at random in training."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from cnn_jax.strategies.base import Factor, Strategy, Window, added_reach, windo
 
 @dataclass(frozen=True)
 class FractionalMax(Strategy):
-    """The maximum of windows whose distances are drawn (Graham 2014); floor(n / ratio).
+    """The maximum of windows with random spacing (Graham 2014); floor(n / ratio).
 
     After training u is 1/2 everywhere, so that a network answers alike each time; Graham repeats
     the draw and averages the answers.

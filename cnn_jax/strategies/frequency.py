@@ -70,7 +70,7 @@ class ASAP(Frequency):
 class AFC(Frequency):
     """Ideal low-pass filter and subsampling, the downsampling of alias-free convolutional networks.
 
-    A network's logits stay the same under circular shifts, also by parts of a pixel, only if all
+    A network's logits stay the same under circular shifts, fractional ones too, only if all
     of it is free of aliasing (Michaeli et al. 2023): activation='quadratic', a norm that is linear
     at evaluation or divides by one number a map (norm='batch' or 'map_layer'; not 'layer', which
     ConvNeXt has by default), fill='circular', no stride at the start that the strategy does not

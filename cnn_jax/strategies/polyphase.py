@@ -122,7 +122,7 @@ class LPS(FilteredPolyphase):
     to 0.01 on ImageNet).
 
     With a filter and `select_on='blurred'`, the authors' default, components can tie exactly (see
-    `ops.lps_logits`), and a circular network is then not exactly indifferent to shifts; 'input' is.
+    `ops.lps_logits`), so a circular network is not exactly shift-invariant; with 'input' it is.
 
     Authors: as APS (Rojas-Gomez 2022); torch's default kernels; hidden features 8, 16, 32, 64 or
     the channels; temperature falls, to .01 on ImageNet.

@@ -87,7 +87,7 @@ class GeM(Pool):
 
 @dataclass(frozen=True)
 class Stochastic(Pool):
-    """An element drawn by its size in training, the expected one after it (Zeiler 2013).
+    """In training an element drawn by its size, afterwards the expected one (Zeiler 2013).
 
     Authors: at the pools, after a ReLU (Zeiler & Fergus 2013). Here: negative elements count as 0.
     """

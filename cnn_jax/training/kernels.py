@@ -1,7 +1,7 @@
 """Which parameters are kernels of the network, and which belong to a downsampling strategy.
 
-Decided by the path of a parameter, never by how many axes it has: that of a strategy depends on
-what shares it.
+Decided by the path of a parameter, never by how many axes it has: a strategy's number of axes
+depends on what shares it.
 """
 
 from collections.abc import Collection

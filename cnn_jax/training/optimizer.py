@@ -28,13 +28,13 @@ class Optimizer:
         learning_rate: The constant, or the largest, learning rate.
         momentum: Used by 'momentum', 'nesterov' and 'muon'.
         weight_decay: Decoupled for 'adamw' and 'muon', added to the gradient (L2) for the others.
-            It is for the kernels of the network's convolutions and dense layers; biases, the scales
+            It applies to the network's convolution and dense kernels; biases, the scales
             of norms and the parameters of a strategy do not decay, whatever their shape.
         schedule: 'constant'; 'step' multiplies by step_factor after each of step_epochs;
             'warmup_cosine' rises linearly over warmup_epochs, then falls to 0 along half a cosine.
-        warmup_epochs: Of 'warmup_cosine'.
-        step_epochs: Of 'step'.
-        step_factor: Of 'step'.
+        warmup_epochs: Used by 'warmup_cosine'.
+        step_epochs: Used by 'step'.
+        step_factor: Used by 'step'.
         decay_strategies: Whether every parameter of a strategy decays too.
     """
 
