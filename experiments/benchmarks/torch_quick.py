@@ -86,7 +86,8 @@ def train(strategy: str, seed: int, dataset: Dataset) -> nn.Sequential:
     adam = torch.optim.AdamW(
         [{'params': [dense], 'weight_decay': DECAY}, {'params': others, 'weight_decay': 0.0}]
     )
-    images, labels = inputs(dataset.train.images, dataset), torch.tensor(dataset.train.labels)
+    images = inputs(dataset.train.images, scale_of(dataset))
+    labels = torch.tensor(dataset.train.labels)
     number = len(labels) // BATCH
     for epoch in range(EPOCHS):
         order = torch.randperm(len(labels))[: number * BATCH].reshape(number, BATCH)
@@ -117,25 +118,36 @@ def _muon(weights: list, moments: list, now: float, count: int) -> None:
         weight.mul_(1 - now * DECAY).sub_(now * update.reshape(weight.shape))
 
 
-def inputs(images: np.ndarray, dataset: Dataset) -> torch.Tensor:
-    """Normalised by the training set's mean and standard deviation of each channel."""
+Scale = tuple[torch.Tensor, torch.Tensor]
+
+
+def scale_of(dataset: Dataset) -> Scale:
+    """The training set's mean and standard deviation of each channel, of values from 0 to 1."""
     pixels = dataset.train.images.reshape(-1, 3)
-    mean, std = pixels.mean(0) / 255, pixels.std(0) / 255
-    x = (torch.tensor(images).float() / 255 - torch.tensor(mean)) / torch.tensor(std)
-    return x.float().permute(0, 3, 1, 2)  # channels last in memory
+    square = np.square(pixels, dtype=np.float32).mean(0, dtype=np.float64)
+    mean = pixels.mean(0)
+    std = np.sqrt(square - mean**2)
+    return torch.tensor(mean / 255).float(), torch.tensor(std / 255).float()
+
+
+def inputs(images: np.ndarray, scale: Scale) -> torch.Tensor:
+    """Normalised; (batch, channels, height, width), the channels last in memory."""
+    mean, std = scale
+    return ((torch.tensor(images).float() / 255 - mean) / std).permute(0, 3, 1, 2)
 
 
 @torch.no_grad()
 def judged(net: nn.Module, seed: int, dataset: Dataset) -> dict[str, float]:
     """Accuracy, and the share of the test images with one answer under two random shifts."""
     draw, test = np.random.default_rng(1000 + seed), dataset.test
+    scale = scale_of(dataset)
     places = np.array([(y, x) for y in range(-3, 4) for x in range(-3, 4)])
     first = draw.integers(0, len(places), len(test))
     second = (first + draw.integers(1, len(places), len(test))) % len(places)
 
     def answers(images: np.ndarray) -> np.ndarray:
         parts = np.array_split(images, 20)
-        return np.concatenate([net(inputs(part, dataset)).argmax(1).numpy() for part in parts])
+        return np.concatenate([net(inputs(part, scale)).argmax(1).numpy() for part in parts])
 
     def moved(which: np.ndarray) -> np.ndarray:
         pad = MAX_SHIFT
