@@ -105,6 +105,16 @@ def test_tables_are_made_for_what_was_measured_and_what_was_not(tmp_path, monkey
             assert name in tables.TABLES
 
 
+def test_the_table_of_pytorch_is_that_of_its_run():
+    path = ROOT / 'experiments' / 'results' / 'torch_quick' / 'torch_quick.json'
+    text = (ROOT / 'docs' / 'study.md').read_text()
+    for row in json.loads(path.read_text())['table']:
+        figures = (f'{100 * row[side]:.2f}' for side in ('ours', 'torch'))
+        apart = f'{100 * row["difference"]:+.2f}', f'{row["standard_errors"]:+.2f}'
+        assert f'| {" | ".join([row["strategy"], row["measure"], *figures, *apart])} |' in text
+        assert abs(row['standard_errors']) < 2 and row['networks'] == [3, 3]
+
+
 def test_the_table_of_convolutions_is_that_of_its_run():
     path = ROOT / 'experiments' / 'results' / 'bench_conv' / 'all.json'
     assert bench_conv.markdown(json.loads(path.read_text())) in (conv_forms.__doc__ or '')
