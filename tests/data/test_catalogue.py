@@ -161,7 +161,7 @@ def test_an_unknown_name_gets_the_nearest(name: str, near: str, tmp_path: Path):
 
 def test_a_name_like_no_other(tmp_path: Path):
     with pytest.raises(
-        BadInput, match="unknown data set 'zzzzzzzzzz'. Allowed: fashion_mnist, mnist, c"
+        BadInput, match="unknown data set 'zzzzzzzzzz'. Allowed: fashion_mnist, shapes, a fol"
     ):
         load('zzzzzzzzzz', [tmp_path])
 

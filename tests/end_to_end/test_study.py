@@ -111,7 +111,7 @@ def test_learning_rates_are_chosen_on_a_validation_split_and_recorded(tmp_path: 
     assert 'Learning rates chosen' in report(tmp_path, tmp_path / 'r')['report.md'].decode()
 
 
-def test_what_a_study_refuses():
+def test_what_a_study_refuses(unchecked):
     with pytest.raises(BadInput, match='at least one name and Comparison'):
         Study(title='', comparisons={})
     with pytest.raises(BadInput, match='letters, digits'):
