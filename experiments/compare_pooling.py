@@ -78,6 +78,7 @@ def main() -> None:
         dataset=dataset,
         progress=progress,
         workers=options.workers,
+        together=options.together,
         extend=extend,
         trust_backend=options.trust_backend,
     )

@@ -31,6 +31,8 @@ class Options:
     """Stop after so many; the same command goes on."""
     workers: int | None = None
     """Cells at once; by default as many as the cores hold."""
+    together: int | None = None
+    """Seeds at a time, trained by one program; by default 1 on a CPU, up to 16 on a GPU or TPU."""
     skip: Path | None = None
     """A study's folder, or its compact form, whose cells are not run again: merge both then."""
     merge: tuple[Path, ...] = ()
@@ -77,6 +79,10 @@ def main() -> None:
         f'--workers must be at least 1; got {options.workers}.',
     )
     require(
+        options.together is None or options.together >= 1,
+        f'--together must be at least 1; got {options.together}.',
+    )
+    require(
         options.minutes is None or options.minutes > 0,
         f'--minutes must be above 0; got {options.minutes}.',
     )
@@ -86,6 +92,7 @@ def main() -> None:
         progress,
         shard=shard,
         workers=options.workers,
+        together=options.together,
         seconds=None if options.minutes is None else 60 * options.minutes,
         skip=() if options.skip is None else read_compact(options.skip).cells,
     )

@@ -127,6 +127,7 @@ class Options:
     comparison: Comparison
     output: Path | None
     workers: int | None
+    together: int | None
     extend: bool
     dry_run: bool
     explain: bool
@@ -165,6 +166,7 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
         comparison: Annotated[Comparison, tyro.conf.arg(name='')] = config,
         strategies: tuple[str, ...] | None = None,
         workers: int | None = None,
+        together: int | None = None,
         extend: bool = False,
         dry_run: bool = False,
         explain: bool = False,
@@ -184,6 +186,8 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
             comparison: The config.
             strategies: Run only these: names in the config, or registered strategies.
             workers: Cells that run at once; as many as the cores hold if not given.
+            together: Seeds of a strategy that one program trains; if not given, 1 on a CPU and up
+                to 16 on a GPU or TPU.
             extend: Allow more seeds and strategies than the folder was begun with.
             dry_run: Check everything, print the resolved config and run nothing.
             explain: Time a training step of each strategy, beside a lower bound; run nothing.
@@ -199,6 +203,9 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
                 environment.json.
         """
         require(workers is None or workers >= 1, f'--workers must be at least 1; got {workers}.')
+        require(
+            together is None or together >= 1, f'--together must be at least 1; got {together}.'
+        )
         only_looks = dry_run or explain or profile is not None
         require(output is not None or only_looks, 'give --output DIR, the folder of the run.')
         chosen = choose_strategies(comparison, strategies)
@@ -217,6 +224,7 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
             comparison=chosen,
             output=output,
             workers=workers,
+            together=together,
             extend=extend,
             dry_run=dry_run,
             explain=explain,

@@ -10,14 +10,15 @@ from cnn_jax.checksums import read_sealed, write_sealed
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, CellsFailed, Damaged, one_line, require
 from cnn_jax.files import read_json, remove_leftovers
-from cnn_jax.runs.cell import CONFIG
-from cnn_jax.runs.config import Cell, Comparison, cells_of
+from cnn_jax.runs.begin import CONFIG
+from cnn_jax.runs.config import Cell, CellKey, Comparison, cells_of
 from cnn_jax.runs.finished import failure, finished_result
 from cnn_jax.runs.folder import locked
 from cnn_jax.runs.journal import ENVIRONMENT
-from cnn_jax.runs.parallel import CellKey, run_cells, worker_count
+from cnn_jax.runs.parallel import run_cells, worker_count
 from cnn_jax.runs.progress import Progress
 from cnn_jax.runs.setup import check_cell, last_step
+from cnn_jax.runs.together import seeds_together
 from cnn_jax.runs.values import (
     cell_from_dict,
     comparison_from_dict,
@@ -41,6 +42,7 @@ def run_comparison(
     progress: Progress | None = None,
     *,
     workers: int | None = None,
+    together: int | None = None,
     extend: bool = False,
     trust_backend: bool = False,
     store: Path | None = None,
@@ -54,7 +56,8 @@ def run_comparison(
     comparison (`extend` allows more seeds and strategies in it) or a damaged result that cannot be
     made again. Raises Interrupted when asked to stop. `trust_backend` goes on where
     `cnn_jax.backend.check_backend` finds wrong numbers. The cells lie in `store`, by default the
-    same folder; `only` chooses those that are run.
+    same folder; `only` chooses those that are run. `together` seeds of a strategy are trained by
+    one program: see `cnn_jax.runs.together`.
     """
     progress, store = progress or Progress(), store or folder
     make_ready(comparison, folder, dataset)
@@ -74,6 +77,7 @@ def run_comparison(
                 dataset,
                 progress.events(),
                 workers=workers or worker_count(todo),
+                together=together or seeds_together(),
                 trust_backend=trust_backend,
             )
     return {key: r['message'] for key, r in results.items() if r['status'] == 'failed'}

@@ -18,6 +18,7 @@ from cnn_jax.strategies import Strategy
 from cnn_jax.training import Optimizer
 from cnn_jax.training.augment import Augment
 
+CellKey = tuple[str, int]  # strategy name, seed
 T = TypeVar('T')
 
 # The command line chooses strategies by name (`--strategies`), which this field must not shadow.
@@ -236,7 +237,7 @@ def _check_strategy(name: str, strategy: object) -> None:
     )
 
 
-def cells_of(comparison: Comparison) -> dict[tuple[str, int], Cell]:
+def cells_of(comparison: Comparison) -> dict[CellKey, Cell]:
     """The cells of the grid by (strategy name, seed), seed by seed.
 
     >>> from cnn_jax.strategies import Avg, Max

@@ -8,9 +8,9 @@ from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, require, unknown_name
 from cnn_jax.files import remove_leftovers
 from cnn_jax.runs.comparison import begin, make_ready
-from cnn_jax.runs.config import Comparison, cells_of
+from cnn_jax.runs.config import CellKey, Comparison, cells_of
 from cnn_jax.runs.folder import locked
-from cnn_jax.runs.parallel import CellKey, run_cells
+from cnn_jax.runs.parallel import run_cells
 from cnn_jax.runs.progress import Progress
 from cnn_jax.runs.setup import last_step
 

@@ -23,15 +23,16 @@ from typing import Any
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, Interrupted, one_line
 from cnn_jax.exits import TRY_AGAIN
-from cnn_jax.runs.config import Cell
+from cnn_jax.runs.config import Cell, CellKey
 from cnn_jax.runs.process import (
     has_accelerator,
     preload_variables,
     reserved_cores,
     usable_cores,
 )
+from cnn_jax.runs.together import groups
 from cnn_jax.runs.values import config_to_dict
-from cnn_jax.runs.worker import STOP_SIGNALS, CellKey, Flag, Task, work
+from cnn_jax.runs.worker import STOP_SIGNALS, Flag, Task, work
 
 _LAST_WORDS = 30.0  # seconds that workers get to save, once another one has died
 
@@ -49,8 +50,7 @@ class Events:
 class _Worker:
     process: BaseProcess
     pipe: Connection
-    key: CellKey | None = None
-    """The cell that it works on."""
+    busy: bool = False
 
 
 def worker_count(cells: Mapping[CellKey, Cell]) -> int:
@@ -68,9 +68,12 @@ def run_cells(
     events: Events,
     *,
     workers: int,
+    together: int = 1,
     trust_backend: bool = False,
 ) -> dict[CellKey, dict]:
     """Runs every cell in its folder; their results, those of failed cells among them.
+
+    Up to `together` cells that differ in their seed alone are trained by one program.
 
     Raises Interrupted after SIGINT, SIGTERM or a dead worker, and BadInput, after the others have
     saved, for what would stop every cell: a full disk, changed data, a backend that computes wrong
@@ -80,8 +83,10 @@ def run_cells(
     context = multiprocessing.get_context('spawn')
     stop = context.RawValue(ctypes.c_bool, False)  # no lock, so signal handlers may set it
     each = max(cell.cores for cell in cells.values())
+    plain = {key: _sendable(key, cell) for key, cell in cells.items()}
     tasks = [
-        Task(key, _sendable(key, cell), folders[key], trust_backend) for key, cell in cells.items()
+        Task(tuple((key, plain[key], folders[key]) for key in keys), trust_backend)
+        for keys in groups(cells, together)
     ]
     with (
         process_variables(preload_variables()),
@@ -117,30 +122,31 @@ def _serve(
     died_at: float | None = None
     for worker in crew:
         _give(worker, waiting)
-    while any(worker.key for worker in crew):
+    while any(worker.busy for worker in crew):
         if died_at is not None and time.monotonic() > died_at + _LAST_WORDS:
             break
-        by_pipe = {worker.pipe: worker for worker in crew if worker.key}
+        by_pipe = {worker.pipe: worker for worker in crew if worker.busy}
         for pipe in wait_for_any(list(by_pipe), timeout=0.2):
             worker = by_pipe[pipe]  # pyright: ignore[reportArgumentType]
             try:
                 kind, value = worker.pipe.recv()
             except (EOFError, OSError):
-                worker.key, stop.value = None, True
+                worker.busy, stop.value = False, True
                 died_at = time.monotonic() if died_at is None else died_at
                 continue
-            assert worker.key is not None
             if kind == 'tick':
-                events.tick(worker.key, value)
+                events.tick(*value)
             elif kind == 'log':
                 events.log(value)
             elif kind == 'refused':
-                refused, stop.value, worker.key = refused or value, True, None
+                refused, stop.value = refused or value, True
+            elif kind == 'done':
+                key, result = value
+                if result is not None:
+                    results[key] = result
+                    events.finished(key, result)
             else:
-                if value is not None:
-                    results[worker.key] = value
-                    events.finished(worker.key, value)
-                worker.key = None
+                worker.busy = False
                 if not stop.value:
                     _give(worker, waiting)
     if refused is not None:
@@ -155,10 +161,9 @@ def _serve(
 def _give(worker: _Worker, waiting: list[Task]) -> None:
     if not waiting:
         return
-    task = waiting.pop()
-    worker.key = task.key
+    worker.busy = True
     with suppress(OSError):  # where it has died, its pipe will say so
-        worker.pipe.send(task)
+        worker.pipe.send(waiting.pop())
 
 
 def _sendable(key: CellKey, cell: Cell) -> dict:
@@ -175,7 +180,7 @@ def _dismiss(crew: list[_Worker]) -> None:
     for worker in crew:
         worker.pipe.close()
     for worker in crew:
-        if worker.key is None:
+        if not worker.busy:
             worker.process.join(timeout=5)
         worker.process.kill()
         worker.process.join()

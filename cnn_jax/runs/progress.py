@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from rich import progress as rich_progress
 from rich.console import Console
 
-from cnn_jax.runs.parallel import CellKey, Events
+from cnn_jax.runs.config import CellKey
+from cnn_jax.runs.parallel import Events
 
 _EVERY = 60.0  # seconds between lines where there is no bar
 

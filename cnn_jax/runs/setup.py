@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +46,7 @@ class Setup:
     optimizer: optax.GradientTransformation
     schedule: optax.Schedule | None  # None where the optimiser is the user's own
     step: TrainStep
+    step_together: TrainStep  # of several seeds
     flops: int
     activation_bytes: int
     parameters: int
@@ -80,15 +82,20 @@ def make_setup(
     plan = {'epochs': cell.epochs, 'steps_per_epoch': steps_per_epoch}
     paths = strategy_paths(model, seen)
     optimizer = make_optimizer(cell.optimizer, **plan, strategies=paths)
-    step = make_train_step(
-        classifier, optimizer, augment=cell.augment, label_smoothing=cell.label_smoothing
+    step = partial(
+        make_train_step,
+        classifier,
+        optimizer,
+        augment=cell.augment,
+        label_smoothing=cell.label_smoothing,
     )
     summary = summarize(model, seen)
     return Setup(
         classifier=classifier,
         optimizer=optimizer,
         schedule=_schedule(cell, **plan),
-        step=step,
+        step=step(),
+        step_together=step(together=True),
         flops=summary.flops,
         activation_bytes=summary.memory_bytes,
         parameters=count_parameters(variable_shapes(model, seen)),

@@ -16,13 +16,13 @@ from cnn_jax.compact import TUNING_SEED, is_study, read_compact, write_compact
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, Interrupted, is_number, require, unknown_name
 from cnn_jax.runs.comparison import make_folder, run_comparison, seeds_begun
-from cnn_jax.runs.config import Comparison, cells_of
+from cnn_jax.runs.config import CellKey, Comparison, cells_of
 from cnn_jax.runs.folder import locked
 from cnn_jax.runs.judging import Evaluation
 from cnn_jax.runs.metrics_log import read_rows
-from cnn_jax.runs.parallel import CellKey
 from cnn_jax.runs.progress import Progress
 from cnn_jax.runs.setup import load_dataset
+from cnn_jax.runs.together import seeds_together
 from cnn_jax.runs.values import config_hash
 from cnn_jax.training import Optimizer
 
@@ -106,6 +106,7 @@ def run_study(
     *,
     shard: tuple[int, int] = (1, 1),
     workers: int | None = None,
+    together: int | None = None,
     seconds: float | None = None,
     skip: Collection[str] = (),
 ) -> dict[CellKey, str]:
@@ -115,7 +116,8 @@ def run_study(
 
     `shard` (i, n) runs every n-th cell only, from the i-th on, so that n machines share the work.
     After `seconds` it stops as on Ctrl-C: raises Interrupted, and the same call goes on. The
-    compact form is written after every seed of a comparison, and at a stop. Cells whose hash is in
+    compact form is written after every seed of a comparison, and at a stop. `together` seeds are
+    run at a time, trained by one program: see `cnn_jax.runs.together`. Cells whose hash is in
     `skip` are left out, as another machine has them; merge that study's compact form with this one.
     """
     make_folder(folder)
@@ -140,6 +142,7 @@ def run_study(
             data_of(comparison),
             progress,
             workers=workers,
+            together=together,
             extend=True,
             store=folder,
             only=lambda cell: is_mine(config_hash(cell)),
@@ -167,11 +170,13 @@ def run_study(
                 for name, comparison in study.comparisons.items()
             }
             most = max(len(comparison.seeds) for comparison in tuned.values())
-            for number in range(1, most + 1):
+            each = together or seeds_together()
+            for number in range(each, most + each, each):
                 for name, comparison in tuned.items():
-                    if begun[name] <= number <= len(comparison.seeds):
-                        progress.line(f'{name}: seed {number} of {len(comparison.seeds)}')
-                        run(name, replace(comparison, seeds=comparison.seeds[:number]))
+                    seeds = comparison.seeds[:number]
+                    if len(seeds) > number - each and begun[name] <= len(seeds):
+                        progress.line(f'{name}: {len(seeds)} of {len(comparison.seeds)} seeds')
+                        run(name, replace(comparison, seeds=seeds))
                         write_compact(study.title, folder)
         finally:
             write_compact(study.title, folder)

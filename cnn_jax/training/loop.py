@@ -27,8 +27,8 @@ def train_epoch(
     *,
     images: UInt8[Array, 'examples height width channels'],
     labels: Int[Array, 'examples'],
-    order: Int[Array, 'steps batch'],
-    key: Key[Array, ''],
+    order: Int[Array, '*runs steps batch'],
+    key: Key[Array, '*runs'],
     stop: Callable[[], bool] = lambda: False,
     tick: Callable[[int], None] = lambda steps: None,
     compiled_loop: bool | None = None,
@@ -39,18 +39,21 @@ def train_epoch(
     `stop()` true ends it 'stopped', with a state from which the rest of the epoch can go on; a
     loss that was not finite ends it 'diverged'. `compiled_loop` says whether the steps between two
     looks are one program; by default they are wherever the device is not a CPU.
+
+    Trains several runs as one where the step is made for them (`make_train_step`, `together`): all
+    are at the same step, and one that is 'diverged' ends the others' epoch, too.
     """
     if compiled_loop is None:
         compiled_loop = jax.default_backend() != 'cpu'
     several = _compiled_steps(step) if compiled_loop else _dispatched_steps(step)
     data = images, labels, order, key
-    steps = order.shape[0]
-    done = int(state.step) % steps
+    steps = order.shape[-2]
+    done = int(state.step.ravel()[0]) % steps
     while done < steps:
         count = min(_LOOK_EVERY - done % _LOOK_EVERY, steps - done)
         state, sums = several(count, state, sums, *data)
         done += count
-        if int(sums.first_bad_step) >= 0:
+        if bool((sums.first_bad_step >= 0).any()):
             return state, sums, 'diverged'
         tick(count)
         if done < steps and stop():

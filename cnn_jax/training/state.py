@@ -1,6 +1,7 @@
 """What training carries from step to step: arrays only, so that it vmaps and checkpoints."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ from cnn_jax.streams import Stream, stream_key
 
 # A scalar array; any other leaf where JAX or Orbax maps over the tree (shapes, save arguments).
 Leaf = Any
+Tree = TypeVar('Tree')
 
 
 @struct.dataclass
@@ -66,3 +68,22 @@ def create_state(
         batch_stats=variables['batch_stats'],
         opt_state=jax.jit(optimizer.init)(variables['params']),
     )
+
+
+def stacked(trees: Sequence[Tree]) -> Tree:
+    """One tree of several of equal form, each leaf with an axis of runs in front.
+
+    >>> stacked([zero_sums(), zero_sums()]).count.shape
+    (2,)
+    """
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
+def unstacked(tree: Tree, runs: int) -> list[Tree]:
+    """What `stacked` put together.
+
+    >>> [int(sums.count) for sums in unstacked(stacked([zero_sums(), zero_sums()]), 2)]
+    [0, 0]
+    """
+    leaves, form = jax.tree.flatten(tree)
+    return [form.unflatten(leaf[run] for leaf in leaves) for run in range(runs)]

@@ -31,6 +31,7 @@ def make_train_step(
     *,
     augment: Augment | OwnAugment,
     label_smoothing: float = 0.0,
+    together: bool = False,
 ) -> TrainStep:
     """A compiled `step(state, sums, images, labels, order, key) -> (state, sums)`.
 
@@ -38,30 +39,35 @@ def make_train_step(
     epoch's `epoch_order`; the step takes the row that `state.step` says. `state` and `sums` are
     donated: use the returned ones. `key` is `jax.random.key(seed)`, the same at every step, so
     one compiled step serves every seed.
+
+    With `together` it trains several runs at once, one for each seed: every leaf of `state` and
+    `sums`, `order` and `key` have an axis of runs in front. It is not `vmap` of the step, but the
+    gradient of the sum of all runs' losses, which is each run's own: so convolutions become grouped
+    ones before they are differentiated, and a kernel's gradient is one of the library's own, not a
+    convolution whose window is the whole map.
     """
 
-    def step(
-        state: TrainState,
-        sums: EpochSums,
+    def drawn(
+        step: Array,
         images: UInt8[Array, 'examples height width channels'],
         labels: Int[Array, 'examples'],
         order: Int[Array, 'steps batch'],
         key: Key[Array, ''],
+    ) -> tuple[Array, Array, Array]:
+        """The batch of a step, its labels, and the key for what is random in the model."""
+        index = order[step % order.shape[0]]
+        batch = augment_images(stream_key(key, Stream.AUGMENT, step), images[index], augment)
+        return batch, labels[index], stream_key(key, Stream.MODEL, step)
+
+    def mean_loss(params, batch_stats, batch, targets, key):
+        variables = {'params': params, 'batch_stats': batch_stats}
+        logits, batch_stats, added = classifier.train_logits(variables, batch, key)
+        losses = cross_entropy(logits, targets, smoothing=label_smoothing)
+        return losses.mean() + added, (batch_stats, logits)
+
+    def updated(
+        state: TrainState, sums: EpochSums, grads, loss, batch_stats, logits, targets
     ) -> tuple[TrainState, EpochSums]:
-        index = order[state.step % order.shape[0]]
-        batch = augment_images(stream_key(key, Stream.AUGMENT, state.step), images[index], augment)
-        targets = labels[index]
-        model_key = stream_key(key, Stream.MODEL, state.step)
-
-        def mean_loss(params):
-            variables = {'params': params, 'batch_stats': state.batch_stats}
-            logits, batch_stats, added = classifier.train_logits(variables, batch, model_key)
-            losses = cross_entropy(logits, targets, smoothing=label_smoothing)
-            return losses.mean() + added, (batch_stats, logits)
-
-        (loss, (batch_stats, logits)), grads = jax.value_and_grad(mean_loss, has_aux=True)(
-            state.params
-        )
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         size = targets.shape[0]
         good = jnp.isfinite(loss) | (sums.first_bad_step >= 0)
@@ -79,4 +85,27 @@ def make_train_step(
         )
         return state, sums
 
-    return jax.jit(step, donate_argnums=(0, 1))
+    def step(state: TrainState, sums: EpochSums, images, labels, order, key):
+        batch, targets, model_key = drawn(state.step, images, labels, order, key)
+        of_params = jax.value_and_grad(mean_loss, has_aux=True)
+        (loss, (batch_stats, logits)), grads = of_params(
+            state.params, state.batch_stats, batch, targets, model_key
+        )
+        return updated(state, sums, grads, loss, batch_stats, logits, targets)
+
+    def step_together(states: TrainState, sums: EpochSums, images, labels, orders, keys):
+        each = jax.vmap(drawn, in_axes=(0, None, None, 0, 0))
+        batches, targets, model_keys = each(states.step, images, labels, orders, keys)
+
+        def summed(params):
+            losses, others = jax.vmap(mean_loss)(
+                params, states.batch_stats, batches, targets, model_keys
+            )
+            return losses.sum(), (losses, *others)
+
+        (_, (losses, batch_stats, logits)), grads = jax.value_and_grad(summed, has_aux=True)(
+            states.params
+        )
+        return jax.vmap(updated)(states, sums, grads, losses, batch_stats, logits, targets)
+
+    return jax.jit(step_together if together else step, donate_argnums=(0, 1))

@@ -10,8 +10,9 @@ def killed_beside_one_that_hangs(pipe, stop, cores, dataset):
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_IGN)
     task = pipe.recv()
-    if task.key[1] == 0:
-        pipe.send(('tick', 1))
+    key, _, _ = task.cells[0]
+    if key[1] == 0:
+        pipe.send(('tick', (key, 1)))
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(600)
 
@@ -19,27 +20,32 @@ def killed_beside_one_that_hangs(pipe, stop, cores, dataset):
 def killed_in_the_middle_of_a_message(pipe, stop, cores, dataset):
     """It dies with half of its result in the pipe; others save when they are asked to."""
     task = pipe.recv()
-    if task.key[1] == 0:
+    key, _, folder = task.cells[0]
+    if key[1] == 0:
         os.write(pipe.fileno(), (1000).to_bytes(4, 'big') + b'half')
         os.kill(os.getpid(), signal.SIGKILL)
     while not stop.value:
         time.sleep(0.01)
-    (task.folder / 'saved').write_text('')
-    pipe.send(('done', None))
+    (folder / 'saved').write_text('')
+    pipe.send(('done', (key, None)))
+    pipe.send(('free', None))
     pipe.recv()
 
 
 def refuses(pipe, stop, cores, dataset):
     """It finds what no cell can help on seed 0; the other saves."""
     task = pipe.recv()
-    while task.key[1] and not stop.value:
+    key, _, _ = task.cells[0]
+    while key[1] and not stop.value:
         time.sleep(0.01)
-    pipe.send(('done', None) if task.key[1] else ('refused', 'the disk is full'))
+    pipe.send(('done', (key, None)) if key[1] else ('refused', 'the disk is full'))
+    pipe.send(('free', None))
     pipe.recv()
 
 
 def holds_its_core(pipe, stop, cores, dataset):
     """Its results are the cores that it was given."""
     while True:
-        pipe.recv()
-        pipe.send(('done', {'status': 'completed', 'cores': cores}))
+        key, _, _ = pipe.recv().cells[0]
+        pipe.send(('done', (key, {'status': 'completed', 'cores': cores})))
+        pipe.send(('free', None))

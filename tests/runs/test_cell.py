@@ -13,9 +13,9 @@ from cnn_jax.data import Split, load
 from cnn_jax.errors import BadInput
 from cnn_jax.inspection import summarize
 from cnn_jax.models import build_model
-from cnn_jax.runs import Cell, Evaluation
+from cnn_jax.runs import Cell, Evaluation, begin
 from cnn_jax.runs.cell import run_cell
-from cnn_jax.runs.setup import _Same, check_cell, make_setup
+from cnn_jax.runs.setup import _Same, check_cell, make_setup, setup_of
 from cnn_jax.strategies import Max, MaxBlur
 from cnn_jax.training import Optimizer, create_state
 from cnn_jax.training.augment import Augment
@@ -54,10 +54,7 @@ def fingerprint(folder):
 
 
 def leaves(folder, dataset):
-    from cnn_jax.runs import cell as module
-
-    setup = module.setup_of(CELL, dataset)
-    tree, _ = module._restored(setup, CELL, folder, dataset, print)
+    tree, _ = begin._restored(setup_of(CELL, dataset), CELL, folder, dataset, print)
     return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
 
 

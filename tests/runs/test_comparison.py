@@ -13,7 +13,7 @@ from cnn_jax.checksums import read_sealed, write_sealed
 from cnn_jax.data import Split, load
 from cnn_jax.errors import BadInput
 from cnn_jax.reports.run import read_run
-from cnn_jax.runs import Comparison, Evaluation, comparison, config
+from cnn_jax.runs import Comparison, Evaluation, begin, comparison, config
 from cnn_jax.runs.cell import run_cell
 from cnn_jax.runs.comparison import run_comparison
 from cnn_jax.runs.finished import write_failure
@@ -216,16 +216,14 @@ def test_a_cell_of_a_newer_version_is_bad_input():
 
 def test_a_failed_cell_is_recorded_and_tried_once_more(tmp_path, dataset, in_process, monkeypatch):
     recipe = dataclasses.replace(CONFIG, strategies={'max': Max(), 'avg': Avg()})
-    from cnn_jax.runs import cell as cell_module
-
-    whole = cell_module.setup_of
+    whole = begin.setup_of
 
     def fails_on_avg(cell, data):
         if cell.strategy == Avg():
             raise RuntimeError('RESOURCE_EXHAUSTED:\n out of memory')
         return whole(cell, data)
 
-    monkeypatch.setattr(cell_module, 'setup_of', fails_on_avg)
+    monkeypatch.setattr(begin, 'setup_of', fails_on_avg)
     for said_before in (False, True):
         failed, said = go(tmp_path, dataset, recipe)
         assert failed == {('avg', 0): 'RuntimeError: RESOURCE_EXHAUSTED: out of memory'}

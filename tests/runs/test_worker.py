@@ -1,9 +1,7 @@
 """What a worker makes of the errors of a cell."""
 
-import ctypes
 import errno
 import json
-import multiprocessing
 import os
 from typing import Any
 
@@ -13,8 +11,7 @@ from cnn_jax import backend
 from cnn_jax.data import make_shapes
 from cnn_jax.errors import BadInput
 from cnn_jax.runs import Cell, worker
-from cnn_jax.runs.values import config_to_dict
-from cnn_jax.runs.worker import Task
+from cnn_jax.runs.worker import How
 from cnn_jax.strategies import Max
 
 
@@ -26,9 +23,10 @@ def outcome(monkeypatch, tmp_path, error=None, *, trust_backend=True) -> tuple[s
 
     monkeypatch.setattr(worker, 'run_cell', raises)
     cell = Cell(strategy=Max(), seed=0, data='shapes_tiny')
-    task = Task(('max', 0), config_to_dict(cell), tmp_path / 'cell', trust_backend)
-    pipe, _ = multiprocessing.Pipe()
-    return worker._outcome(task, cell, make_shapes(train=8, test=8), pipe, ctypes.c_bool(False))
+    how = How(trust_backend, stop=lambda: False, log=lambda line: None)
+    job = ('max', 0), cell, tmp_path / 'cell'
+    kind, value = worker._outcome(job, make_shapes(train=8, test=8), how, lambda steps: None)
+    return (kind, value[1]) if kind == 'done' else (kind, value)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from cnn_jax.training import (
 )
 from cnn_jax.training.augment import Augment
 from cnn_jax.training.batches import epoch_order
+from cnn_jax.training.state import stacked
 
 CLASSIFIER = Classifier(ConvNet1(Max(), 4), mean=(0.3,), std=(0.3,))
 SHAPE = (28, 28, 1)
@@ -98,19 +99,23 @@ def test_a_compiled_loop_takes_the_same_steps(split):
 def test_seeds_side_by_side_are_the_single_seeds(split):
     images, labels = split
     _, tx = start()
-    step = make_train_step(CLASSIFIER, tx, augment=Augment(crop=2, flip=True))
-    order = epoch_order(jax.random.key(0), 0, examples=len(labels), batch_size=16)
-    keys = jax.vmap(jax.random.key)(jnp.arange(3))
+    augment = Augment(crop=2, flip=True)
+    step = make_train_step(CLASSIFIER, tx, augment=augment)
+    keys = [jax.random.key(seed) for seed in range(3)]
+    orders = [epoch_order(key, 0, examples=len(labels), batch_size=16) for key in keys]
     singles = [
-        step(start(seed)[0], zero_sums(), images, labels, order, keys[seed]) for seed in range(3)
+        step(start(seed)[0], zero_sums(), images, labels, orders[seed], keys[seed])
+        for seed in range(3)
     ]
-    states = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[start(s)[0] for s in range(3)])
-    sums = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), zero_sums())
-    together = jax.vmap(step, in_axes=(0, 0, None, None, None, 0))(
-        states, sums, images, labels, order, keys
-    )
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *singles)
-    chex.assert_trees_all_close(together, stacked, atol=1e-5)
+
+    def several():  # anew, as both steps below are given them to keep
+        states, sums = [start(seed)[0] for seed in range(3)], [zero_sums()] * 3
+        return stacked(states), stacked(sums), images, labels, stacked(orders), stacked(keys)
+
+    mapped = jax.vmap(step, in_axes=(0, 0, None, None, 0, 0))(*several())
+    together = make_train_step(CLASSIFIER, tx, augment=augment, together=True)(*several())
+    chex.assert_trees_all_close(mapped, stacked(singles), atol=1e-5)
+    chex.assert_trees_all_close(together, stacked(singles), atol=1e-5)
 
 
 def test_training_learns(split):
