@@ -1,12 +1,14 @@
 """Rows and totals of the summary: published costs, XLA's count, parameters, memory, the table."""
 
 import json
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import pytest
 
 from cnn_jax.errors import BadInput
+from cnn_jax.flops import counted_flops
 from cnn_jax.inspection import Summary, summarize, summary_dict
 from cnn_jax.models import Network, build_model, variable_shapes
 from cnn_jax.strategies import APS, FLC, Gated, Max, MaxBlur, Stride, strategy_named
@@ -38,11 +40,8 @@ def xla_flops(model: Network, shape: tuple[int, int, int]) -> float:
         variable_shapes(model, shape),
         jax.ShapeDtypeStruct((1, *shape), jnp.float32),
     )
-    apply = jax.jit(lambda variables, images: model.apply(variables, images, train=False))
-    traced = apply.trace(variables, images)
-    analysis = traced.lower(lowering_platforms=('cuda',)).cost_analysis()  # lax's convolutions
-    assert analysis is not None
-    return analysis['flops']
+    apply = partial(model.apply, train=False)
+    return counted_flops(apply, variables, images)
 
 
 @pytest.mark.parametrize(
