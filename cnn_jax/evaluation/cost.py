@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Num
 
+from cnn_jax.errors import require
 from cnn_jax.evaluation.predict import Predict, predict_logits
 from cnn_jax.flops import counted_flops
 from cnn_jax.models import Classifier
@@ -41,10 +42,14 @@ def images_per_second(
 ) -> float:
     """How many images `predict` answers in a second: the median over batches, after one to compile.
 
+    Raises BadInput where there are no images, or `batches` is not at least 1.
+
     >>> images = np.zeros((8, 2, 2, 1), np.uint8)
     >>> images_per_second(lambda x: x.mean((1, 2, 3))[:, None], images, batch_size=4) > 0
     True
     """
+    require(len(images) > 0, f'images must hold at least one; got {images.shape}.')
+    require(batches >= 1, f'batches must be at least 1; got {batches}.')
     batch = np.resize(images, (batch_size, *images.shape[1:]))
     seconds = []
     for _ in range(1 + batches):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import jax
@@ -67,8 +68,8 @@ class Classifier:
     def init(self, key: Key[Array, ''], image_shape: tuple[int, int, int]) -> Mapping:
         """Fresh variables: 'params' and 'batch_stats'."""
         whole = jnp.zeros((1, *image_shape), jnp.uint8)
-        images = jnp.zeros(jax.eval_shape(self._scaled, whole).shape)  # only their shape counts
-        variables = jax.jit(lambda key: self.model.init(key, images, train=False))(key)
+        images = jax.eval_shape(self._scaled, whole)
+        variables = _init(key, self.model, images.shape)
         return {'params': variables['params'], 'batch_stats': variables.get('batch_stats', {})}
 
     def logits(
@@ -104,6 +105,12 @@ class Classifier:
         )
         logits, updates = cast(tuple[Array, Mapping], applied)
         return logits, updates.get('batch_stats', {}), _added(updates.get('losses', {}))
+
+
+@partial(jax.jit, static_argnames=('model', 'shape'))
+def _init(key: Key[Array, ''], model: nn.Module, shape: tuple[int, ...]) -> Mapping:
+    """Compiled once for all keys: that takes seconds, as much as a short run."""
+    return model.init(key, jnp.zeros(shape), train=False)  # only the shape of the images counts
 
 
 def _added(losses: Mapping) -> Float[Array, '']:

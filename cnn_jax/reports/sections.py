@@ -104,6 +104,7 @@ def _differences_plot(summary: Mapping[str, Any]) -> Section:
 
 def _results(run: Run, summary: Mapping[str, Any]) -> Section:
     rows = []
+    answered = any(row['inference_per_second'] for row in summary['strategies'].values())
     for name, row in summary['strategies'].items():
         done = len(row['seeds'])
         total = done + len(row['missing']) + len(row['diverged'])
@@ -115,12 +116,13 @@ def _results(run: Run, summary: Mapping[str, Any]) -> Section:
                 percent(row['consistency']),
                 percent(row['consistent_and_right']),
                 count(row['examples_per_second']),
+                *((count(row['inference_per_second']),) if answered else ()),
                 count(row['parameters']),
                 short(row['flops_per_example']),
             )
         )
-    head = ('strategy', 'seeds', *(_head(measure) for measure in HEADLINES))
-    head += ('images/s', 'parameters', 'FLOPs/image')
+    head = ('strategy', 'seeds', *(_head(measure) for measure in HEADLINES), 'images/s')
+    head += (*(('answers/s',) if answered else ()), 'parameters', 'FLOPs/image')
     measurements = Table(
         head,
         tuple(rows),

@@ -43,8 +43,9 @@ def make_train_step(
     With `together` it trains several runs at once, one for each seed: every leaf of `state` and
     `sums`, `order` and `key` have an axis of runs in front. It is not `vmap` of the step, but the
     gradient of the sum of all runs' losses, which is each run's own: so convolutions become grouped
-    ones before they are differentiated, and a kernel's gradient is one of the library's own, not a
-    convolution whose window is the whole map.
+    ones before they are differentiated, and XLA knows a kernel's gradient as one, instead of a
+    convolution whose window is the whole map. On an H100, in float32, a step of convnet3 with
+    max_blur and 11 seeds of 128 images takes 0.44 ms a seed, 0.62 under `vmap`, 0.81 alone.
     """
 
     def drawn(
