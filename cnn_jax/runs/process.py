@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib.metadata
+import math
 import os
 import platform
 import socket
@@ -119,6 +120,37 @@ def _cpu_description() -> str:
     except OSError:
         return platform.processor()
     return '\n'.join(sorted({line for line in lines if line.startswith(('model name', 'flags'))}))
+
+
+def visible_gpus() -> list[str]:
+    """The NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    if not has_accelerator():
+        return []
+    chosen = os.environ.get('CUDA_VISIBLE_DEVICES')
+    if chosen is not None:
+        return [name.strip() for name in chosen.split(',') if name.strip()]
+    found = (path.name.removeprefix('nvidia') for path in Path('/dev').glob('nvidia[0-9]*'))
+    return sorted(found, key=int)
+
+
+def gpu_variables(worker: int, workers: int, gpus: Sequence[str]) -> dict[str, str]:
+    """The environment of one of so many workers: its GPU, and its share of that GPU's memory.
+
+    JAX takes three quarters of a GPU's memory as it starts, so the second process on a GPU would
+    find none. What the user has set of that stays.
+
+    >>> gpu_variables(3, 4, ['0', '1'])
+    {'CUDA_VISIBLE_DEVICES': '1', 'XLA_PYTHON_CLIENT_MEM_FRACTION': '0.45'}
+    >>> gpu_variables(1, 2, ['0', '1']), gpu_variables(0, 4, [])
+    ({'CUDA_VISIBLE_DEVICES': '1'}, {})
+    """
+    if not gpus:
+        return {}
+    variables = {'CUDA_VISIBLE_DEVICES': gpus[worker % len(gpus)]}
+    sharing = math.ceil(workers / len(gpus))
+    if sharing == 1 or any(name.startswith('XLA_PYTHON_CLIENT_') for name in os.environ):
+        return variables
+    return variables | {'XLA_PYTHON_CLIENT_MEM_FRACTION': f'{0.9 / sharing:.2g}'}
 
 
 def has_accelerator() -> bool:
