@@ -12,7 +12,7 @@ from cnn_jax.ops.windows import Fill, Padding
 
 
 def channels_first_hint(shape: Sequence[int], channels: int) -> str:
-    """What to do with an array of (batch, channels, height, width); '' for another one.
+    """What to do with an array that looks like (batch, channels, height, width); '' for others.
 
     >>> channels_first_hint((8, 3, 32, 32), 3)
     ': if it is (batch, channels, height, width), give jnp.transpose(x, (0, 2, 3, 1))'
