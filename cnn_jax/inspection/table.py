@@ -1,4 +1,4 @@
-"""A model's layers as data, and as the table that teaches what they are."""
+"""A model's layers as data, and as a self-explanatory table."""
 
 import io
 from collections.abc import Sequence
@@ -29,12 +29,12 @@ class Layer:
     """One output of one layer, for one image.
 
     Attributes:
-        name: The path of its module; of a layer with two branches, '/main' or '/shortcut' behind
-            it; of a module's later calls, ' (2)'.
-        kind: The class of the module, or of the strategy that stands there.
-        window: What an output reads of the map before it; None where that is no window.
+        name: The path of its module, followed by '/main' or '/shortcut' for a layer with two
+            branches, and by ' (2)' for a module's second call.
+        kind: The class of the module, or of the strategy used there.
+        window: What an output reads of the preceding map; None if that is not a window.
         output_shape: Without the batch.
-        parameters: Trainable numbers; of a module that is called again, at its first call.
+        parameters: Trainable numbers, counted at a module's first call.
         multiply_adds: Of a convolution or a dense layer, otherwise 0.
         flops: Floating-point operations; a multiply-add is two.
         memory_bytes: Of the output, in the dtype that the model computes in.
@@ -159,7 +159,7 @@ def _cells(layer: Layer) -> tuple[str, ...]:
 
 
 def _kind(layer: Layer) -> str:
-    """The kind with its window and stride, where it moves a window: 'Conv 7x7 /2'."""
+    """The kind with its window and stride, if it has a window: 'Conv 7x7 /2'."""
     window = layer.window
     moves = window and (layer.kind == 'Conv' or {*window.size, *window.stride} != {1})
     if not window or not moves:
