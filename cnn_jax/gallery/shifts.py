@@ -42,7 +42,7 @@ def in_short(
 
 
 def _least_moved(alike: Mapping[str, float]) -> str:
-    """Which network answers alike most often, or which share that place; '' of a single one."""
+    """A sentence on the most consistent network, or those that tie; '' for a single network."""
     if len(alike) < 2:
         return ''
     best = [which for which, share in alike.items() if share == max(alike.values())]

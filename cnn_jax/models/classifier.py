@@ -109,7 +109,7 @@ class Classifier:
 
 @partial(jax.jit, static_argnames=('model', 'shape'))
 def _init(key: Key[Array, ''], model: nn.Module, shape: tuple[int, ...]) -> Mapping:
-    """Compiled once for all keys: that takes seconds, as much as a short run."""
+    """Compiled once for all keys, since compiling takes seconds, as long as a short run."""
     return model.init(key, jnp.zeros(shape), train=False)  # only the shape of the images counts
 
 
