@@ -1,4 +1,4 @@
-"""The correct outputs of the programs of `cnn_jax.backend`, as digests; in float64.
+"""The right outputs of the programs of `cnn_jax.backend`, as digests; in float64.
 
 Made by `python -m tests.oracles.backend`: do not edit.
 """

@@ -48,7 +48,7 @@ class Options:
     threads: int = 2
     """CPU threads of each side."""
     rounds: int = 5
-    """Every contender is timed once in each round; the median counts."""
+    """Every contender is timed once in each round; the median is reported."""
     compiled: bool = True
     """Also time torch.compile (it needs a C++ compiler)."""
 
