@@ -19,7 +19,7 @@ from pathlib import Path
 from cnn_jax.exits import exit_codes, parse_options
 
 COLUMNS = ('program', 'fusions on', 'fusions off', 'on beside off')
-WRONG = 1e-2  # rounding stays below
+WRONG = 1e-2  # rounding errors are smaller
 IN_DOUBLE = ('fault', 'strategy')  # kinds whose random numbers, if any, are not drawn here
 
 

@@ -14,7 +14,7 @@ class Split:
     """Images and their labels, one label per image, in a fixed order.
 
     images: uint8 `(n, height, width, channels)`, raw pixels 0 to 255. labels: int32 `(n,)`.
-    Raises `BadInput` for another dtype or rank, unequal lengths, or no image at all.
+    Raises `BadInput` for a wrong dtype or rank, unequal lengths, or no image at all.
 
     >>> split = Split(np.zeros((3, 28, 28, 1), np.uint8), np.array([0, 1, 2], np.int32))
     >>> len(split)

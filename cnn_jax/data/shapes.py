@@ -64,7 +64,7 @@ def _figures(
     row: Int32[np.ndarray, ' n'],
     column: Int32[np.ndarray, ' n'],
 ) -> Bool[np.ndarray, 'n side side']:
-    """Which pixels lie on the figure of each label, `2 * half` wide around (row, column)."""
+    """Which pixels are on the figure of each label, `2 * half` wide around (row, column)."""
     centres = np.arange(_SIDE, dtype=np.int32) * _UNIT + _UNIT // 2
     y = centres[None, :, None] - row[:, None, None]
     x = centres[None, None, :] - column[:, None, None]

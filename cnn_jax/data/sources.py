@@ -75,8 +75,8 @@ def _npm(package: str, sha256: str, unpack: Callable[[Path, Path], None], folder
 def _debian(package: str, inside: Path, folder: Path) -> Path:
     """Fetches and unpacks the package inside `folder`.
 
-    Where apt has no lists (as in most containers) or old ones, they are fetched into `folder`; the
-    system's are left alone.
+    If apt's package lists are missing (as in most containers) or old, new ones are fetched into
+    `folder`; the system's are left alone.
     """
     settings = [
         'APT::Sandbox::User=root',  # as root, apt would use a user who may not write to `folder`

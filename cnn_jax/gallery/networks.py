@@ -1,4 +1,4 @@
-"""The trained networks of a run, or the untrained ones of a config, to look inside."""
+"""Selects the trained networks of a run, or the untrained ones of a config, for the gallery."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

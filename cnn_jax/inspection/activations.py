@@ -49,7 +49,7 @@ def layer_outputs(
 
 
 def _outputs(model: nn.Module, names: list[str], variables: Mapping, images: Array) -> list[Array]:
-    """The outputs of all layers, whose names are written into `names`."""
+    """The outputs of all layers; their names are appended to `names`."""
     recorder = Recorder()
     _apply(model, variables, images, recorder)
     outputs = [output for call in recorder.calls for output in call.outputs]

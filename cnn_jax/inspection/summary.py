@@ -55,7 +55,7 @@ def _choices(model: nn.Module) -> list[str]:
 def _trace(
     model: nn.Module, variables: dict, image_shape: tuple[int, int, int]
 ) -> tuple[list[Call], dict[str, Field]]:
-    """The calls of a forward pass, and the receptive field of every array with a name."""
+    """The calls of a forward pass, and the receptive field of every named array."""
     recorder = Recorder()
 
     def forward(images, variables):

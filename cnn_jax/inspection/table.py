@@ -56,7 +56,7 @@ class Layer:
 class Summary:
     """A model's layers, in the order of their calls, and totals for one image.
 
-    `print` shows it as a table, and so does a notebook.
+    `print` and notebooks show it as a table.
 
     Attributes:
         model: Its class and strategy.
@@ -64,9 +64,9 @@ class Summary:
         layers: One for each output of a layer.
         parameters: All trainable numbers.
         multiply_adds: The sum over the layers.
-        flops: The sum over the layers: `flops_per_example` wherever a file or a report gives it. As
-            in the tables of papers and of other libraries, convolutions count their padding;
-            activations, the additions of branches and other arithmetic between layers do not count.
+        flops: The sum over the layers, called `flops_per_example` in files and reports. As in the
+            tables of papers and of other libraries, convolutions count their padding; activations,
+            the additions of branches and other arithmetic between layers do not count.
         memory_bytes: The sum over the outputs of the layers.
         parameter_bytes: Of all trainable numbers.
     """

@@ -27,7 +27,7 @@ def channels_first_hint(shape: Sequence[int], channels: int) -> str:
 class Conv(nn.Module):
     """`ops.conv` with a kernel (He initialisation) and, unless `use_bias` is false, a bias.
 
-    Raises BadInput where its kernel was made for another number of channels.
+    Raises BadInput where its kernel was made for a different number of channels.
 
     >>> import jax
     >>> x = jax.numpy.ones((2, 28, 28, 1))

@@ -114,8 +114,8 @@ def residual_stem(layers: Layers, x: Array, small_images: bool, downsample_first
 class CifarResNet(Network):
     """ResNet for CIFAR (He et al., CVPR 2016, section 4.2): 6 `blocks` + 2 layers, three stages.
 
-    16, 32 and 64 features; shortcuts without parameters (option A). ResNet-20 has 3 blocks a stage
-    and 269,722 parameters with three channels and ten classes, ResNet-56 9 and 853,018.
+    16, 32 and 64 features; shortcuts without parameters (option A). With three channels and ten
+    classes, ResNet-20 has 3 blocks per stage and 269,722 parameters, ResNet-56 9 and 853,018.
     """
 
     IMAGES: ClassVar[tuple[int, int, int]] = (32, 32, 3)

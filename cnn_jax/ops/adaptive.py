@@ -1,4 +1,4 @@
-"""Pooling to a given output size, and over the whole map; and moving space into channels."""
+"""Pooling to a given output size, global pooling, and space to depth."""
 
 from collections.abc import Callable, Sequence
 

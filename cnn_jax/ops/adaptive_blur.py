@@ -30,7 +30,7 @@ EDGE_REACH = 2  # an edge is detected between the elements this far before and a
 
 
 def binomial_logits(filter_size: int, rank: int) -> np.ndarray:
-    """The logarithm of the binomial filter on `rank` axes: softmax gives the filter back.
+    """The logarithm of the binomial filter on `rank` axes; its softmax is the filter again.
 
     >>> np.exp(binomial_logits(3, 2)).round(4).tolist()
     [[0.0625, 0.125, 0.0625], [0.125, 0.25, 0.125], [0.0625, 0.125, 0.0625]]

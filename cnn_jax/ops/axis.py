@@ -1,8 +1,8 @@
 """One spatial axis at a time: the elements of windows, and borders, with scatter-free gradients.
 
-Written forward and adjoint, because XLA:CPU turns the automatic adjoint of a strided slice into one
-full-size padded array per tap (measured 6 to 10 times slower). Here the adjoint of "take every s-th
-element" is "interleave the s phases", a reshape.
+Forward and adjoint are written by hand, because XLA:CPU turns the automatic adjoint of a strided
+slice into one full-size padded array per tap (measured 6 to 10 times slower). Here the adjoint of
+"take every s-th element" is "interleave the s phases", a reshape.
 """
 
 from collections import defaultdict

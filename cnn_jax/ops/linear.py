@@ -202,7 +202,7 @@ def _transpose(cotangents, *arrays, forward, transpose, residuals):
 
 
 def _sharded_as(kind, cotangent: Array) -> Array:
-    """On a mesh with explicit axes: the cotangent of an unsharded argument is gathered."""
+    """On a mesh with explicit axes, gathers the cotangent of an unsharded argument."""
     own, wanted = jax.typeof(cotangent).sharding, kind.sharding.spec
     if own.spec == wanted:
         return cotangent

@@ -96,7 +96,7 @@ def rank_average_pool(
 ) -> Float[Array, 'batch out_height out_width channels']:
     """The mean of the `top` largest elements of each window, or of all where fewer count.
 
-    Shi, Ye & Wu, Neural Networks 2016, rank-based average pooling (RAP), given by their threshold
+    Shi, Ye & Wu, Neural Networks 2016, rank-based average pooling (RAP); `top` is their threshold
     on the rank. `top` = 1 is max pooling, a whole window average pooling. Equal elements rank in
     row-major order.
 

@@ -62,7 +62,7 @@ def slice_or_fill(
 def join_phases(x: Array, size: Sequence[int], strides: Sequence[int]) -> Array:
     """(batch, blocks, stride, blocks, stride, ..., channels) -> (batch, *size, channels).
 
-    Cropped at the high ends. Axes of blocks and phases may have size 1 where they are repeated.
+    Cropped at the high ends. Axes of blocks and phases may have size 1, which is broadcast.
 
     >>> x = jnp.array([[1.0, 2.0], [3.0, 4.0]]).reshape(1, 2, 2, 1)
     >>> join_phases(x, [3], [2])[0, :, 0].tolist()

@@ -227,7 +227,7 @@ def place_windows(
     fill: Fill | None = None,
     ceil_mode: bool = False,
 ) -> Windows:
-    """Checks the arguments that windowed ops share and lays the windows out on `x`.
+    """Checks the arguments that windowed ops share and places the windows on `x`.
 
     >>> place_windows(jnp.zeros((1, 6, 1)), 3, 2, 'valid', ceil_mode=True)
     Windows(window=(3,), stride=(2,), padding=((0, 0),), overhang=(1,), out=(3,))

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Claim(NamedTuple):
-    """One claim of a paper, in the terms of a comparison with 'max' as its baseline."""
+    """One claim of a paper, in terms of a comparison with 'max' as its baseline."""
 
     text: str
     source: str
