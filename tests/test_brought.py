@@ -1,4 +1,4 @@
-"""What users bring: found again in any process, and a changed definition is another cell."""
+"""Users' own objects: found again in any process, and a changed definition is a new cell."""
 
 import json
 import sys

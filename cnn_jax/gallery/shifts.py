@@ -1,4 +1,4 @@
-"""What a shift of the image does to the layers and to the answer, in pictures and in words."""
+"""What a shift of the image does to the layers and to the prediction, in pictures and in words."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +20,7 @@ _SHIFT = 3  # pixels each way, of the answers
 def in_short(
     networks: Mapping[str, ShownNetwork], images: np.ndarray, labels: Sequence[int]
 ) -> str:
-    """How often the networks are right on the gallery's images, and answer shifted ones alike."""
+    """How often the networks are right, and consistent under shifts, on the gallery's images."""
     reach = min(_SHIFT, images.shape[1] - 1, images.shape[2] - 1)
     said, alike = [], {}
     for which, network in networks.items():
@@ -42,7 +42,7 @@ def in_short(
 
 
 def _least_moved(alike: Mapping[str, float]) -> str:
-    """Which network answers alike most often, or which share that place; '' of a single one."""
+    """A sentence on the most consistent network, or those that tie; '' for a single network."""
     if len(alike) < 2:
         return ''
     best = [which for which, share in alike.items() if share == max(alike.values())]
@@ -53,7 +53,7 @@ def _least_moved(alike: Mapping[str, float]) -> str:
 
 
 def _furthest(maps: Mapping[str, Mapping[str, np.ndarray]]) -> str:
-    """Which pooling layer is furthest from moving along, in each network."""
+    """Which pooling layer of each network is furthest from equivariance."""
     said = []
     for which, layers in maps.items():
         pools = {

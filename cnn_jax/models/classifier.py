@@ -1,4 +1,4 @@
-"""A model together with its input normalisation: uint8 images to logits."""
+"""A model with its input normalisation: from uint8 images to logits."""
 
 import math
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from cnn_jax.layers.conv import channels_first_hint
 
 @dataclass(frozen=True)
 class Classifier:
-    """`model` with the mean and standard deviation of each channel of its images, from 0 to 1.
+    """`model` with the mean and standard deviation of each image channel, on the scale 0 to 1.
 
     >>> import jax
     >>> from cnn_jax.models import ConvNet1
@@ -32,7 +32,7 @@ class Classifier:
     model: nn.Module
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    margin: int = 0  # pixels at each side that the model does not see
+    margin: int = 0  # pixels cut off at each side before the model sees the image
 
     def __post_init__(self):
         require(
@@ -75,13 +75,13 @@ class Classifier:
     def logits(
         self, variables: Mapping, images: UInt8[Array, 'batch height width channels']
     ) -> Float[Array, 'batch classes']:
-        """Logits for evaluation: running batch statistics, nothing random."""
+        """Logits for evaluation: running batch statistics, no randomness."""
         return cast(Array, self.model.apply(variables, self.normalise(images), train=False))
 
     def logits_of_floats(
         self, variables: Mapping, images: Float[Array, 'batch height width channels']
     ) -> Float[Array, 'batch classes']:
-        """`logits` of images that are no whole numbers but in the same units, 0 to 255."""
+        """`logits` for floating-point images in the same units, 0 to 255."""
         return cast(Array, self.model.apply(variables, self._scaled(images), train=False))
 
     def train_logits(
@@ -92,9 +92,9 @@ class Classifier:
     ) -> tuple[Float[Array, 'batch classes'], Mapping, Float[Array, '']]:
         """Logits for training, the updated batch statistics, and what layers add to the loss.
 
-        A layer adds a term with `self.sow('losses', name, scalar)`. Of terms whose name begins with
-        'mean_' the mean over the layers that sow one of that name is added, so that it does not
-        grow with the depth.
+        A layer adds a term with `self.sow('losses', name, scalar)`. Terms whose name begins with
+        'mean_' are averaged over the layers that sow that name, so that they do not grow with
+        depth.
         """
         applied = self.model.apply(
             variables,
@@ -109,12 +109,12 @@ class Classifier:
 
 @partial(jax.jit, static_argnames=('model', 'shape'))
 def _init(key: Key[Array, ''], model: nn.Module, shape: tuple[int, ...]) -> Mapping:
-    """Compiled once for all keys: that takes seconds, as much as a short run."""
+    """Compiled once for all keys, since compiling takes seconds, as long as a short run."""
     return model.init(key, jnp.zeros(shape), train=False)  # only the shape of the images counts
 
 
 def _added(losses: Mapping) -> Float[Array, '']:
-    """The sum of the sown terms; of those named 'mean_...' one mean for each name.
+    """The sum of the sown terms, where those named 'mean_...' are first averaged by name.
 
     >>> pool1, pool2 = {'mean_undo': (1.0,)}, {'mean_undo': (2.0,), 'size': (0.5,)}
     >>> float(_added({'pool1': pool1, 'pool2': pool2}))

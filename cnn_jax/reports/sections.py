@@ -1,4 +1,4 @@
-"""What a report says: the sections of the page, built from a run and its summary."""
+"""The content of a report: the sections of the page, built from a run and its summary."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -50,7 +50,7 @@ MARKS = {
 
 
 def build_page(run: Run, summary: Mapping[str, Any]) -> Page:
-    """The report of a run, with its plots drawn; `summary` is what `summarize_run(run)` gives.
+    """The report of a run, with its plots; `summary` is the result of `summarize_run(run)`.
 
     >>> from pathlib import Path
     >>> page = build_page(Run(Path('empty'), {}, (), ()), {
@@ -145,7 +145,7 @@ def _head(measure: str) -> str:
 
 
 def further_measures(summary: Mapping[str, Any]) -> Section | None:
-    """What else was measured of each strategy; None where nothing was.
+    """The further measures of each strategy; None where there are none.
 
     >>> further_measures({'strategies': {}})
     """

@@ -1,4 +1,4 @@
-"""What touches the disk: configs, run folders, checkpoints, logs, worker processes."""
+"""Everything that touches the disk: configs, run folders, checkpoints, logs, worker processes."""
 
 from cnn_jax.runs.config import Cell, Comparison, Recipe
 from cnn_jax.runs.judging import Evaluation

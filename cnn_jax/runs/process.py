@@ -25,10 +25,10 @@ _PLUGINS = (
 
 
 def fast_allocator() -> Path | None:
-    """The mimalloc library of the `cmeel-mimalloc` package, where it is installed, on Linux.
+    """The mimalloc library of the `cmeel-mimalloc` package, if it is installed, on Linux.
 
-    glibc maps arrays over 32 MiB, and often smaller ones, afresh at each step: while the
-    temporaries of convnet1 with max_blur passed that, a step took 42 ms instead of 28.
+    glibc maps arrays over 32 MiB, and often smaller ones, anew at each step: when the temporaries
+    of convnet1 with max_blur exceeded that, a step took 42 ms instead of 28.
     """
     if sys.platform != 'linux':
         return None
@@ -43,7 +43,7 @@ def fast_allocator() -> Path | None:
 
 
 def preload_variables() -> dict[str, str]:
-    """Environment variables for processes that train; none where the user has chosen already."""
+    """Environment variables for training processes; none if the user has already set them."""
     library = fast_allocator()
     if library is None or 'LD_PRELOAD' in os.environ:
         return {}
@@ -51,7 +51,7 @@ def preload_variables() -> dict[str, str]:
 
 
 def usable_cores() -> list[int]:
-    """The CPU cores that this process may compute on.
+    """The CPU cores that this process may use.
 
     >>> len(usable_cores()) >= 1
     True
@@ -62,18 +62,18 @@ def usable_cores() -> list[int]:
 
 
 def compute_on(cores: Sequence[int]) -> None:
-    """Keeps this process, and the threads it starts from now on, on these cores (Linux only)."""
+    """Pins this process, and the threads that it starts from now on, to these cores (Linux)."""
     if sys.platform == 'linux':
         os.sched_setaffinity(0, cores)
 
 
 @contextlib.contextmanager
 def reserved_cores(workers: int, each: int) -> Iterator[list[list[int]]]:
-    """`each` cores for every worker, not shared with another comparison's workers meanwhile.
+    """Reserves `each` cores for every worker, not shared with another comparison's workers.
 
-    Cores are shared where there are not enough: a cell always computes on as many as its recipe
-    says. A core is held by a socket of its name (Linux), which the system frees when the process
-    dies, however it dies; elsewhere workers are not kept on cores at all.
+    Cores are shared only if there are not enough: a cell always uses as many as its recipe says. A
+    core is held by a socket with its name (Linux), which the system frees when the process dies,
+    however it dies; on other systems workers are not pinned to cores at all.
 
     >>> with reserved_cores(2, 1) as cores:
     ...     [len(own) for own in cores]
@@ -101,7 +101,7 @@ def _hold(core: int, held: contextlib.ExitStack) -> bool:
 
 
 def enable_compilation_cache() -> None:
-    """Keeps compiled programs on disk, one folder per kind of CPU, unless the user chose a folder.
+    """Caches compiled programs on disk, one folder per kind of CPU, unless the user chose a folder.
 
     A second run of the same cell then starts in 3 s rather than 16 s.
     """
@@ -114,7 +114,7 @@ def enable_compilation_cache() -> None:
 
 
 def _cpu_description() -> str:
-    """The lines of /proc/cpuinfo that tell one kind of CPU from another."""
+    """The lines of /proc/cpuinfo that distinguish kinds of CPU."""
     try:
         lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
     except OSError:
@@ -154,7 +154,7 @@ def gpu_variables(worker: int, workers: int, gpus: Sequence[str]) -> dict[str, s
 
 
 def has_accelerator() -> bool:
-    """Whether JAX would find a GPU or TPU, told without starting it.
+    """Whether JAX would find a GPU or TPU, determined without starting it.
 
     >>> has_accelerator() in (True, False)
     True

@@ -1,4 +1,4 @@
-"""A study: whole, in two shards put together, stopped and gone on with, and its report."""
+"""A study: whole, in two merged shards, stopped and resumed, and its report."""
 
 import shutil
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Worker processes that end badly, for the tests of the pool."""
+"""Worker processes that fail, for the tests of the pool."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Configs: checked when made, hashed, compared."""
+"""Configs: checked on creation, hashed, compared."""
 
 import dataclasses
 import json

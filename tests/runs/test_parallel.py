@@ -1,4 +1,4 @@
-"""Workers that die, hang or refuse: the parent always ends, and soon."""
+"""Workers that die, hang or refuse: the parent always ends soon."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Seeds trained by one program beside the same seeds alone: results, stops, divergence."""
+"""Seeds trained by one program against the same seeds alone: results, stops, divergence."""
 
 import dataclasses
 import json

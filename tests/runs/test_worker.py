@@ -1,4 +1,4 @@
-"""What a worker makes of the errors of a cell."""
+"""How a worker handles the errors of a cell."""
 
 import errno
 import json
