@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from cnn_jax.inspection import plot_responses
 from cnn_jax.reports import summarize_run
 from cnn_jax.reports.markdown import block_as_markdown
@@ -137,6 +139,35 @@ def study(name: str) -> str:
     return '\n\n'.join(parts) + '\n'
 
 
+def on_a_gpu() -> str:
+    """Means of the published study's cells on a GPU beside the same cells on CPUs, in percent."""
+    cpu, gpu = (study_runs(RESULTS / 'studies' / name)[1] for name in ('quick', 'h100'))
+    columns = ('data, strategy', 'seeds')
+    columns += ('accuracy: CPU', 'GPU', 'difference', 'consistency: CPU', 'GPU', 'difference')
+    rows = []
+    for data in gpu.keys() & cpu.keys():
+        for strategy in dict.fromkeys(cell.strategy for cell in gpu[data].cells):
+            here, there = (
+                {cell.seed: cell.result for cell in run.select(strategy, 'completed')}
+                for run in (cpu[data], gpu[data])
+            )
+            seeds = sorted(here.keys() & there.keys())
+            if len(seeds) < 3:
+                continue
+            row = [f'{data}, `{strategy}`', str(len(seeds))]
+            for metric in ('accuracy', 'consistency'):
+                ours, theirs = (
+                    np.array([100 * results[seed][metric] for seed in seeds])
+                    for results in (here, there)
+                )
+                moved = theirs - ours
+                error = moved.std(ddof=1) / len(seeds) ** 0.5
+                row += [f'{ours.mean():.2f}', f'{theirs.mean():.2f}']
+                row += [f'{moved.mean():+.2f} ± {error:.2f}']
+            rows.append(row)
+    return as_markdown(columns, sorted(rows))
+
+
 def as_block(block: Block) -> str:
     """A block of a report in these pages."""
     if not isinstance(block, Picture):
@@ -198,6 +229,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     'ops_default': lambda: table.markdown(read('bench_ops/default_allocator.json')),
     'compiler': compiler,
     'study_quick': lambda: study('quick'),
+    'study_on_a_gpu': on_a_gpu,
     'verdict_errors': verdict_errors,
     'verdict_power': verdict_power,
     'verdict_same': verdict_same,

@@ -25,8 +25,9 @@ def ordinal_pool(
     """sum w_r x_(r) / sum w_r of each window, where x_(0) is its largest element.
 
     Kumar 2018, "Ordinal Pooling Networks: For Preserving Information over Shrinking Feature Maps";
-    Deliege et al., BMVC 2019, "Ordinal Pooling". `weights`: one per rank, largest first, for all channels
-    or for each, none negative; in the papers they sum to 1, so that the division changes nothing.
+    Deliege et al., BMVC 2019, "Ordinal Pooling". `weights`: one per rank, largest first, for all
+    channels or for each, none negative; in the papers they sum to 1, so that the division changes
+    nothing.
     Weights 1, 0, 0, ... give max pooling, equal weights average pooling. A window in which n
     elements count uses the first n weights, whose sum must not be 0. Equal elements rank in
     row-major order.
