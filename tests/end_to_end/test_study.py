@@ -12,7 +12,7 @@ from cnn_jax.errors import BadInput
 from cnn_jax.reports import write_study_report
 from cnn_jax.runs import Comparison, Evaluation, Study
 from cnn_jax.runs.progress import Progress
-from cnn_jax.runs.study import chosen, run_study
+from cnn_jax.runs.study import run_study
 from cnn_jax.strategies import Avg, Max
 from cnn_jax.training import Optimizer
 
@@ -109,26 +109,3 @@ def test_learning_rates_are_chosen_on_a_validation_split_and_recorded(tmp_path: 
             best[entry['strategy']] = max(best.get(entry['strategy'], (-1, 0)), (accuracy, factor))
     assert {strategy: rate for strategy, (_, rate) in best.items()} == rates
     assert 'Learning rates chosen' in report(tmp_path, tmp_path / 'r')['report.md'].decode()
-
-
-def test_what_a_study_refuses(unchecked):
-    with pytest.raises(BadInput, match='at least one name and Comparison'):
-        Study(title='', comparisons={})
-    with pytest.raises(BadInput, match='letters, digits'):
-        Study(title='', comparisons={'a/b': COMPARISON})
-    with pytest.raises(BadInput, match='is the one that learning rates are chosen with'):
-        Study(title='', comparisons={'a': replace(COMPARISON, seeds=(TUNING_SEED,))})
-    with pytest.raises(BadInput, match="unknown comparison in tune 'mian': did you mean 'main'"):
-        replace(STUDY, tune={'mian': (1.0,)})
-    with pytest.raises(BadInput, match='factors above 0'):
-        replace(STUDY, tune={'main': (0.0,)})
-    with pytest.raises(BadInput, match='factors above 0'):
-        replace(STUDY, tune={'main': (float('inf'),)})
-    with pytest.raises(BadInput, match='title must be a string'):
-        replace(STUDY, title=None)
-    with pytest.raises(BadInput, match='main_rate_1.* give it another name'):
-        two = {'main': COMPARISON, 'main_rate_1': COMPARISON}
-        Study(title='t', comparisons=two, tune={'main': (1.0,)})
-    with pytest.raises(BadInput, match="unknown comparison 'mian': did you mean 'main'"):
-        chosen(STUDY, ('mian',))
-    assert chosen(STUDY, None) is STUDY
