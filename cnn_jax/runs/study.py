@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from cnn_jax.compact import TUNING_SEED, is_study, read_compact, write_compact
+from cnn_jax.compact import STUDY, TUNING_SEED, cells_counted, is_study, write_compact
 from cnn_jax.data import Dataset
-from cnn_jax.errors import BadInput, Interrupted, require
+from cnn_jax.errors import BadInput, Damaged, Interrupted, require
 from cnn_jax.runs.comparison import make_folder, run_comparison, seeds_begun
 from cnn_jax.runs.config import CellKey, Comparison, cells_of
 from cnn_jax.runs.folder import locked
@@ -118,7 +118,14 @@ def _require_cells(folder: Path) -> None:
     """BadInput where the folder holds a compact form of cells that are not there themselves."""
     if not is_study(folder):
         return
-    alone = [name for name in read_compact(folder).cells if not (folder / 'cells' / name).is_dir()]
+    try:
+        counted = cells_counted(folder)
+    except Damaged as error:
+        raise Damaged(
+            f'{error} Where {folder / "cells"} holds all finished cells, move {STUDY} away and run '
+            f'again: the compact form is made anew from them.'
+        ) from None
+    alone = [name for name in counted if not (folder / 'cells' / name).is_dir()]
     require(
         not alone,
         f'{folder} holds {len(alone)} cells in their compact form alone, which a run would lose: '
