@@ -12,7 +12,7 @@ writes may leave lines and environments that `study.json` does not count: a read
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from typing import Any
 from cnn_jax.checksums import read_result, read_sealed, sealed, unsealed, write_sealed
 from cnn_jax.errors import BadInput, Damaged, is_number, require
 from cnn_jax.files import json_bytes, parse_json, read_json, write_atomically
-from cnn_jax.measures import OF_THE_MACHINE
 
 TUNING_SEED = 1_000_000
 """Of the runs that choose learning rates: no comparison may use it."""
@@ -213,108 +212,6 @@ def _lines(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _completed(result: Any) -> bool:
     return isinstance(result, dict) and result.get('status') == 'completed'
-
-
-def merge(folders: Sequence[Path], output: Path, *, mixed_code: bool = False) -> Compact:
-    """Puts the cells of several studies together and writes the compact form into `output`.
-
-    Comparisons of one name must agree in all but their seeds and strategies, which are joined.
-    Raises BadInput, saying which, where data differ, where a cell of one hash has different
-    numbers, and, unless `mixed_code`, where cells come from different code.
-    """
-    require(len(folders) > 0, 'merging needs at least one folder.')
-    require(
-        not is_study(output) or output.resolve() in [folder.resolve() for folder in folders],
-        f'{output} holds a study already: name it among the folders to merge, or give another '
-        f'--output.',
-    )
-    read = {folder: read_compact(folder) for folder in folders}
-    comparisons: dict[str, dict[str, Any]] = {}
-    cells: dict[str, Mapping[str, Any]] = {}
-    environments: dict[str, Mapping[str, Any]] = {}
-    for folder, compact in read.items():
-        for name, content in compact.comparisons.items():
-            old = comparisons.get(name)
-            comparisons[name] = (
-                dict(content) if old is None else _joined(name, old, content, folder)
-            )
-        for name, row in compact.cells.items():
-            cells[name] = _same_numbers(name, cells.get(name), row, folder)
-        environments |= compact.environments
-    codes = {env.get('code') for env in environments.values()}
-    if len(codes) > 1 and not mixed_code:
-        where = '; '.join(
-            f'{folder}: {", ".join(sorted(str(e.get("code")) for e in c.environments.values()))}'
-            for folder, c in read.items()
-        )
-        raise BadInput(
-            f'the cells come from different code ({where}): run them by one version, or accept it '
-            f'with --mixed-code, which the tables then say.'
-        )
-    used = {row['environment'] for row in cells.values()}
-    merged = Compact(
-        next(iter(read.values())).title,
-        comparisons,
-        cells,
-        {name: env for name, env in environments.items() if name in used},
-    )
-    output.mkdir(parents=True, exist_ok=True)
-    save_compact(output, merged)
-    return merged
-
-
-def _joined(
-    name: str, one: Mapping[str, Any], other: Mapping[str, Any], folder: Path
-) -> dict[str, Any]:
-    """One comparison of two of the same name."""
-    if one.get('data_fingerprint') != other.get('data_fingerprint'):
-        raise BadInput(f'{folder}: {name} is of other data than that of the folders before it.')
-    both = [dict(side['config']) for side in (one, other)]
-    require(
-        not both[0].get('looks') or both[0]['seeds'] == both[1]['seeds'],
-        f'{folder}: {name} adds seeds by planned looks, so only folders of the same seeds can be '
-        f'merged.',
-    )
-    grown: dict[str, Any] = {'seeds': sorted({s for config in both for s in config['seeds']})}
-    for field in ('strategies', 'learning_rates'):
-        joined = {**both[0].get(field, {}), **both[1].get(field, {})}
-        mine = both[0].get(field, {})
-        differing = [k for k in mine if joined[k] != mine[k]]
-        require(
-            not differing,
-            f'{folder}: {name} has other {field} than the folders before it: {differing[:3]}.',
-        )
-        grown[field] = joined
-    rest = [{k: v for k, v in config.items() if k not in grown} for config in both]
-    differing = [k for k in {**rest[0], **rest[1]} if rest[0].get(k) != rest[1].get(k)]
-    require(
-        not differing,
-        f'{folder}: {name} has another config than in the folders before it: '
-        f'{", ".join(sorted(differing))}.',
-    )
-    entries = {(c['strategy'], c['seed']): c for side in (one, other) for c in side['cells']}
-    order = {strategy: place for place, strategy in enumerate(grown['strategies'])}
-    cells = [entries[key] for key in sorted(entries, key=lambda k: (k[1], order[k[0]]))]
-    return {**one, 'config': {**both[0], **grown}, 'cells': cells}
-
-
-def _same_numbers(
-    name: str, old: Mapping[str, Any] | None, new: Mapping[str, Any], folder: Path
-) -> Mapping[str, Any]:
-    if old is None:
-        return new
-
-    def numbers(row: Mapping[str, Any]) -> dict[str, Any]:
-        return {k: v for k, v in row['result'].items() if k not in OF_THE_MACHINE}
-
-    first, second = numbers(old), numbers(new)
-    differing = sorted(k for k in {**first, **second} if first.get(k) != second.get(k))
-    require(
-        not differing,
-        f'{folder}: cell {name} is there with other numbers already ({", ".join(differing)}): '
-        f'one of the two is wrong, or ran on another kind of machine.',
-    )
-    return min(old, new, key=lambda row: json.dumps(row, sort_keys=True))  # whatever their order
 
 
 def environment_hash(environment: Mapping) -> str:

@@ -1,4 +1,4 @@
-"""The compact form of a study: what it keeps, and what a merge refuses."""
+"""The compact form of a study: what it keeps, and what a reader refuses."""
 
 import itertools
 import json
@@ -13,62 +13,12 @@ from cnn_jax.compact import (
     Compact,
     cells_counted,
     is_study,
-    merge,
     read_compact,
     save_compact,
     write_compact,
 )
 from cnn_jax.errors import BadInput, Damaged
 from tests.studies import contents, made, resealed
-
-
-def test_two_halves_are_the_whole_byte_for_byte(tmp_path: Path):
-    whole = made(tmp_path / 'whole', {'max0': 0.9, 'avg0': 0.8, 'max1': 0.7, 'avg1': 0.6})
-    one = made(tmp_path / 'one', {'max0': 0.9, 'avg1': 0.6})
-    two = made(tmp_path / 'two', {'avg0': 0.8, 'max1': 0.7})
-    merge([one, two], tmp_path / 'merged')
-    assert contents(tmp_path / 'merged') == contents(whole)
-    assert is_study(tmp_path / 'merged') and not is_study(tmp_path)
-
-
-def test_seeds_and_strategies_are_joined_in_order(tmp_path: Path):
-    one = made(tmp_path / 'one', {'max0': 0.9}, seeds=(0,))
-    two = made(tmp_path / 'two', {'max1': 0.7}, seeds=(1,), strategies=('max', 'blur'))
-    merged = merge([two, one], tmp_path / 'merged').comparisons['main']
-    assert merged['config']['seeds'] == [0, 1]
-    assert list(merged['config']['strategies']) == ['max', 'blur', 'avg']
-    assert [c['cell'] for c in merged['cells']] == ['max0', 'avg0', 'max1', 'blur1']
-
-
-def test_the_time_a_cell_took_may_differ_and_its_numbers_may_not(tmp_path: Path):
-    one = made(tmp_path / 'one', {'max0': 0.9})
-    two = made(tmp_path / 'two', {'max0': 0.9})
-    resealed(two, seconds=7.5)
-    assert len(merge([one, two], tmp_path / 'merged').cells) == 1
-    merge([two, one], tmp_path / 'turned')
-    assert contents(tmp_path / 'merged') == contents(tmp_path / 'turned')
-    three = made(tmp_path / 'three', {'max0': 0.91})
-    with pytest.raises(BadInput, match=r'three: cell max0 is there with other numbers .*accuracy'):
-        merge([one, three], tmp_path / 'refused')
-    assert not (tmp_path / 'refused').exists()
-
-
-def test_other_data_code_and_recipes_are_refused(tmp_path: Path):
-    one = made(tmp_path / 'one', {'max0': 0.9})
-    data = made(tmp_path / 'data', {'max1': 0.9}, data='d2')
-    with pytest.raises(BadInput, match='data: main is of other data'):
-        merge([one, data], tmp_path / 'out')
-    epochs = made(tmp_path / 'epochs', {'max1': 0.9}, config={'epochs': 2})
-    with pytest.raises(BadInput, match='another config .*: epochs'):
-        merge([one, epochs], tmp_path / 'out')
-    rates = made(tmp_path / 'rates', {'max1': 0.9}, config={'learning_rates': {'max': 0.1}})
-    again = made(tmp_path / 'again', {'max1': 0.9}, config={'learning_rates': {'max': 0.2}})
-    with pytest.raises(BadInput, match=r"other learning_rates .*\['max'\]"):
-        merge([rates, again], tmp_path / 'out')
-    code = made(tmp_path / 'code', {'max1': 0.9}, code='xyz')
-    with pytest.raises(BadInput, match='different code .*abc.*xyz.*--mixed-code'):
-        merge([one, code], tmp_path / 'out')
-    assert len(merge([one, code], tmp_path / 'out', mixed_code=True).environments) == 2
 
 
 def test_damage_is_named(tmp_path: Path):
@@ -110,24 +60,16 @@ def test_damage_is_named(tmp_path: Path):
         read_compact(study)
 
 
-def test_figures_that_are_missing_and_a_study_in_the_way(tmp_path: Path):
-    one, two = (made(tmp_path / name, {'max0': 0.9}) for name in ('one', 'two'))
-    resealed(one, consistency=None)
+def test_figures_that_are_missing(tmp_path: Path):
+    study = made(tmp_path / 'study', {'max0': 0.9})
+    resealed(study, consistency=None)
     with pytest.raises(Damaged, match='line 1, is damaged: its result lacks figures'):
-        read_compact(one)
-    resealed(one, consistency=0.5)
-    before = contents(two)
-    with pytest.raises(BadInput, match='two holds a study already: name it among the folders'):
-        merge([one], two)
-    assert contents(two) == before
-    assert len(merge([one, two], two).cells) == 1
+        read_compact(study)
 
 
 def test_nothing_finished_yet(tmp_path: Path):
     write_compact('empty', tmp_path)
     assert read_compact(tmp_path).cells == {}
-    with pytest.raises(BadInput, match='at least one folder'):
-        merge([], tmp_path / 'out')
 
 
 def saved_up_to(writes: int, patch: pytest.MonkeyPatch, target: Path, wanted: Compact) -> bool:
@@ -214,3 +156,8 @@ def test_the_form_of_earlier_versions_is_read_and_saved_anew(tmp_path: Path):
     assert cells_counted(study) == ['avg0', 'max0']
     save_compact(study, read)
     assert contents(study) == now
+
+
+def test_the_committed_study_is_in_the_form_of_this_version():
+    study = Path(__file__).parents[1] / 'experiments/results/studies/quick'
+    assert read_sealed(study / 'study.json')['finished'] == list(read_compact(study).cells)

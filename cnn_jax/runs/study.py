@@ -15,7 +15,8 @@ from pathlib import Path
 from cnn_jax.compact import STUDY, TUNING_SEED, cells_counted, is_study, write_compact
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, Damaged, Interrupted, require
-from cnn_jax.runs.comparison import make_folder, run_comparison, seeds_begun
+from cnn_jax.files import make_folder
+from cnn_jax.runs.comparison import run_comparison, seeds_begun
 from cnn_jax.runs.config import CellKey, Comparison, cells_of
 from cnn_jax.runs.folder import locked
 from cnn_jax.runs.judging import Evaluation

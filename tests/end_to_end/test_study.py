@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cnn_jax.compact import TUNING_SEED, merge, read_compact
+from cnn_jax.compact import TUNING_SEED, read_compact
 from cnn_jax.errors import BadInput, Damaged
+from cnn_jax.merge import merge
 from cnn_jax.reports import write_study_report
 from cnn_jax.runs import Comparison, Evaluation, Study
 from cnn_jax.runs.progress import Progress
