@@ -4,6 +4,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable
+from typing import TypeGuard
 
 
 class BadInput(ValueError):
@@ -77,13 +78,20 @@ def disk_error(error: OSError) -> BadInput:
     return BadInput(f'{reason}{where}. What was there is kept: mend this and run again.')
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether `value` is a finite int or float; True and False are not numbers.
 
-    >>> is_number(1), is_number(0.5), is_number(True), is_number(float('nan'))
-    (True, True, False, False)
+    An int too large for a float is not finite.
+
+    >>> is_number(1), is_number(0.5), is_number(True), is_number(float('nan')), is_number(10**400)
+    (True, True, False, False, False)
     """
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def require(condition: bool, message: str) -> None:

@@ -44,12 +44,11 @@ def main() -> None:
     from rich.console import Console
 
     from cnn_jax.errors import require
-    from cnn_jax.files import write_atomically
+    from cnn_jax.files import make_folder, write_atomically
     from cnn_jax.gallery import choose_networks, gallery_page
     from cnn_jax.reports import write_report
     from cnn_jax.reports.html import to_html
     from cnn_jax.reports.sections import GALLERY
-    from cnn_jax.runs.comparison import make_folder
     from cnn_jax.runs.process import enable_compilation_cache
     from cnn_jax.runs.setup import load_dataset
 

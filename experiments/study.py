@@ -52,12 +52,14 @@ def main() -> None:
     )
     from rich.console import Console
 
-    from cnn_jax.compact import merge, read_compact
+    from cnn_jax.compact import read_compact
     from cnn_jax.errors import require
+    from cnn_jax.merge import merge
     from cnn_jax.runs.command_line import load_study
     from cnn_jax.runs.comparison import cells_failed
     from cnn_jax.runs.progress import Progress
-    from cnn_jax.runs.study import chosen, run_study
+    from cnn_jax.runs.study import run_study
+    from cnn_jax.runs.study_config import chosen
 
     require(options.output is not None, 'give a folder: --output DIR.')
     assert options.output is not None

@@ -2,6 +2,6 @@
 
 from cnn_jax.runs.config import Cell, Comparison, Recipe
 from cnn_jax.runs.judging import Evaluation
-from cnn_jax.runs.study import Study
+from cnn_jax.runs.study_config import Study
 
 __all__ = ['Cell', 'Comparison', 'Evaluation', 'Recipe', 'Study']

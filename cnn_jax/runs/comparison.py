@@ -9,7 +9,7 @@ from cnn_jax.brought import BROUGHT, holds_brought, without_places
 from cnn_jax.checksums import read_sealed, write_sealed
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, CellsFailed, Damaged, one_line, require
-from cnn_jax.files import read_json, remove_leftovers
+from cnn_jax.files import make_folder, read_json, remove_leftovers
 from cnn_jax.runs.begin import CONFIG
 from cnn_jax.runs.config import Cell, CellKey, Comparison, cells_of
 from cnn_jax.runs.finished import failure, finished_result
@@ -195,16 +195,6 @@ def _is_open(key: CellKey, folder: Path, last: int, progress: Progress) -> bool:
     if message:
         progress.line(f'{name}: failed before ({message}); tried once more')
     return True
-
-
-def make_folder(folder: Path) -> None:
-    """Creates the output folder; BadInput where that cannot be done."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(
-            f'cannot create the output folder {folder}: {error.strerror}. Give another --output.'
-        ) from None
 
 
 def check_folder(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, TypeVar
 
+import numpy as np
 import tyro
 
 from cnn_jax.brought import BROUGHT
@@ -27,7 +28,8 @@ _Name = tyro.conf.arg(constructor=str, metavar='STR')  # on the command line: on
 PRECISIONS = ('float32', 'bfloat16')
 
 
-def _require_text(name: str, value: object) -> None:
+def require_text(name: str, value: object) -> None:
+    """BadInput unless it is text that a file can hold."""
     good = isinstance(value, str) and value == value.encode(errors='replace').decode()
     require(good, f'{name} must be text that UTF-8 can hold; got {value!r}.')
 
@@ -91,7 +93,7 @@ class Recipe:
                 f'data must be a name, a folder, or a function that returns a Dataset; '
                 f'got {type(self.data).__name__} {str(self.data)[:40]!r}.',
             )
-            _require_text('data', self.data)
+            require_text('data', self.data)
         size = self.image_size
         require(
             size is None or (isinstance(size, tuple) and len(size) == 2),
@@ -158,14 +160,14 @@ class Comparison(Recipe):
 
     def __post_init__(self):
         super().__post_init__()
-        _require_text('title', self.title)
+        require_text('title', self.title)
         require(
             isinstance(self.strategies, Mapping) and len(self.strategies) > 0,
             f'strategies must be a dict of at least one name and strategy; got '
             f'{self.strategies!r}.',
         )
         for name, strategy in self.strategies.items():
-            _require_text('the name of a strategy', name)
+            require_text('the name of a strategy', name)
             _check_strategy(name, strategy)
         if self.baseline not in self.strategies:
             raise unknown_name('baseline', str(self.baseline), self.strategies)
@@ -192,11 +194,22 @@ class Comparison(Recipe):
         )
 
 
+def is_rate(value: object) -> bool:
+    """Whether a network can train at that learning rate: above 0 and finite in float32, too.
+
+    >>> is_rate(0.1), is_rate(0), is_rate(1e300), is_rate(1e-300)
+    (True, False, False, False)
+    """
+    limits = np.finfo(np.float32)
+    return is_number(value) and float(limits.tiny) <= value <= float(limits.max)
+
+
 def _check_rates(comparison: Comparison) -> None:
     rates = comparison.learning_rates
     require(
-        isinstance(rates, Mapping) and all(is_number(r) and r > 0 for r in rates.values()),
-        f'learning_rates must be a dict of strategy and a number above 0; got {rates!r}.',
+        isinstance(rates, Mapping) and all(map(is_rate, rates.values())),
+        f'learning_rates must be a dict of strategy and a number above 0 that float32 can hold; '
+        f'got {rates!r}.',
     )
     for name in rates:
         if name not in comparison.strategies:

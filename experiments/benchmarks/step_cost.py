@@ -14,8 +14,8 @@ from jaxtyping import Array
 from rich.table import Table
 
 from cnn_jax.data import Dataset
+from cnn_jax.files import make_folder
 from cnn_jax.inspection import direct_step_work
-from cnn_jax.runs.comparison import make_folder
 from cnn_jax.runs.config import Comparison, cells_of
 from cnn_jax.runs.parallel import process_variables
 from cnn_jax.runs.process import (

@@ -33,6 +33,8 @@ CELL = Cell(strategy=Max(), seed=0)
         ({'optimizer': 'adam'}, r'optimizer must be Optimizer\(...\)'),
         ({'evaluation': None}, r'evaluation must be Evaluation\(...\)'),
         ({'model': 'convnett1'}, "did you mean 'convnet1'"),
+        ({'learning_rates': {'max': 1e300}}, 'a number above 0 that float32 can hold'),
+        ({'learning_rates': {'max': 0}}, 'a number above 0 that float32 can hold'),
         ({'baseline': 'avgg'}, "did you mean 'avg'"),
         ({'strategies': {}}, 'at least one name and strategy'),
         ({'validation_fraction': 1.0}, 'validation_fraction must be at least 0 and below 1'),
