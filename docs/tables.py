@@ -145,7 +145,7 @@ def on_a_gpu() -> str:
     columns = ('data, strategy', 'seeds')
     columns += ('accuracy: CPU', 'GPU', 'difference', 'consistency: CPU', 'GPU', 'difference')
     rows = []
-    for data in gpu.keys() & cpu.keys():
+    for data in (name for name in gpu if name in cpu):
         for strategy in dict.fromkeys(cell.strategy for cell in gpu[data].cells):
             here, there = (
                 {cell.seed: cell.result for cell in run.select(strategy, 'completed')}
@@ -165,7 +165,7 @@ def on_a_gpu() -> str:
                 row += [f'{ours.mean():.2f}', f'{theirs.mean():.2f}']
                 row += [f'{moved.mean():+.2f} ± {error:.2f}']
             rows.append(row)
-    return as_markdown(columns, sorted(rows))
+    return as_markdown(columns, rows)
 
 
 def as_block(block: Block) -> str:
@@ -229,6 +229,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     'ops_default': lambda: table.markdown(read('bench_ops/default_allocator.json')),
     'compiler': compiler,
     'study_quick': lambda: study('quick'),
+    'study_h100': lambda: study('h100'),
     'study_on_a_gpu': on_a_gpu,
     'verdict_errors': verdict_errors,
     'verdict_power': verdict_power,
