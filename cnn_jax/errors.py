@@ -1,4 +1,4 @@
-"""The one exception that means: the person who called us gave something that cannot work."""
+"""The exceptions by which a run ends, and the checks that raise `BadInput`."""
 
 import difflib
 import math
@@ -23,6 +23,10 @@ class Damaged(BadInput):
 
 class Interrupted(Exception):
     """The run was asked to stop, or lost a worker; what is done is saved."""
+
+
+class InUse(Exception):
+    """Another process holds the folder; the message names both. Later the same call may succeed."""
 
 
 class CellsFailed(Exception):

@@ -52,9 +52,10 @@ def run_comparison(
 
     Returns the cells that raised an error, with the error in a line: their folders record it, and
     the next call tries them again. Raises BadInput, before anything is written, where a cell cannot
-    run or the folder cannot be used: not writable, in use, of other data, or holding another
-    comparison (`extend` allows more seeds and strategies in it) or a damaged result that cannot be
-    made again. Raises Interrupted when asked to stop. `trust_backend` goes on where
+    run or the folder cannot be used: not writable, of other data, or holding another comparison
+    (`extend` allows more seeds and strategies in it) or a damaged result that cannot be made again.
+    Raises InUse where another process uses the folder or one of the cells, and Interrupted when
+    asked to stop. `trust_backend` goes on where
     `cnn_jax.backend.check_backend` finds wrong numbers. The cells lie in `store`, by default the
     same folder; `only` chooses those that are run. `together` seeds of a strategy are trained by
     one program: see `cnn_jax.runs.together`.

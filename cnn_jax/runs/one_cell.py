@@ -72,12 +72,12 @@ def run_cell_alone(
     """Runs one cell of a comparison, in a process of its own; None, or why it failed.
 
     Others may run in the same folder at the same time, on this machine or another one: each cell
-    has a lock, and the index is written under the folder's. Raises Interrupted when asked to stop,
-    and BadInput as `run_comparison` does.
+    has a lock, and the index is written under the folder's. Raises what `run_comparison` raises,
+    and InUse where another process runs this very cell.
     """
     cell = cells_of(comparison)[key]
     make_ready(comparison, folder, dataset)
-    with locked(folder, wait_seconds=_WAIT):
+    with locked(folder, wait_seconds=_WAIT, log=progress.line):
         todo, folders = begin(
             comparison,
             folder,
