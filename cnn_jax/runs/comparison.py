@@ -63,7 +63,7 @@ def run_comparison(
     progress, store = progress or Progress(), store or folder
     make_ready(comparison, folder, dataset)
     with locked(folder):
-        for place in (folder, *folder.glob('*/'), *store.glob('cells/*/')):
+        for place in (folder, *folder.glob('*/')):  # those of cells go when their lock is held
             remove_leftovers(place)
         todo, folders = begin(
             comparison, folder, dataset, progress, extend=extend, store=store, only=only

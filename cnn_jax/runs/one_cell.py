@@ -6,7 +6,6 @@ from pathlib import Path
 
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, require, unknown_name
-from cnn_jax.files import remove_leftovers
 from cnn_jax.runs.comparison import begin, make_ready
 from cnn_jax.runs.config import CellKey, Comparison, cells_of
 from cnn_jax.runs.folder import locked
@@ -89,8 +88,6 @@ def run_cell_alone(
         )
     if key not in todo:
         return None
-    if folders[key].is_dir():
-        remove_leftovers(folders[key])
     with progress.running(total_steps=last_step(cell, dataset), cells=1):
         results = run_cells(
             {key: cell},
