@@ -109,12 +109,13 @@ def begin(
     check_folder(comparison, folder, extend=extend)
     folders = _folders(cells, store)
     _check_data(folder / INDEX, dataset)
+    chosen = {key: cell for key, cell in cells.items() if only(cell)}
     todo = {
         key: cell
-        for key, cell in cells.items()
-        if only(cell) and _is_open(key, folders[key], last_step(cell, dataset), progress)
+        for key, cell in chosen.items()
+        if _is_open(key, folders[key], last_step(cell, dataset), progress)
     }
-    for key in cells.keys() - todo.keys():  # those that are not to be run may not be there
+    for key in chosen.keys() - todo.keys():
         _check_data(folders[key] / ENVIRONMENT, dataset)
     index = {
         'config': config_to_dict(comparison),
