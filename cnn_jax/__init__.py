@@ -1,10 +1,10 @@
 """cnn_jax: convolutional networks and their pooling in JAX and Flax.
 
-Packages, in the order in which they may import each other: `ops` (arrays in, arrays out),
-`strategies` (ways to downsample), `layers` (of Flax Linen), `models`, `training`, `evaluation`,
-`runs` (what touches the disk) and `reports`; `weights` (files of variables, to and from PyTorch)
-and `inspection` (summaries and receptive fields) stand on `models`. `data` is a leaf, like `ops`.
-Importing this package changes no global setting.
+Packages, each of which may import only those before it: `ops` (arrays in, arrays out),
+`strategies` (ways to downsample), `layers` (Flax Linen layers), `models`, `training`, `evaluation`,
+`runs` (everything that touches the disk) and `reports`; `weights` (files of variables, to and from
+PyTorch) and `inspection` (summaries and receptive fields) build on `models`. `data` is a leaf, like
+`ops`. Importing this package changes no global setting.
 """
 
 __version__ = '0.1.0'
@@ -13,7 +13,7 @@ from cnn_jax.checks import Check
 
 
 def check_backend(*, raise_if_wrong: bool = True) -> list[Check]:
-    """Whether JAX computes right numbers on the device at hand: known answers, in two seconds.
+    """Checks in two seconds that JAX computes correctly on this device, by known results.
 
     Raises `cnn_jax.errors.WrongBackend`, which says what is wrong and what to set, unless
     `raise_if_wrong` is False; `BadInput` where there is no device. XLA:CPU does compute wrong
@@ -30,8 +30,8 @@ def check_backend(*, raise_if_wrong: bool = True) -> list[Check]:
 def set_xla_flags() -> None:
     """Switches off the fusions of XLA:CPU that compute wrong numbers, in this process.
 
-    In a notebook: the first cell, before JAX computes anything; `cnn_jax.xla_flags` says more.
-    Experiments do it themselves.
+    In a notebook, call it in the first cell, before JAX computes anything; `cnn_jax.xla_flags`
+    explains it. Experiments call it themselves.
 
     >>> set_xla_flags()
     """

@@ -1,10 +1,10 @@
-"""Whether JAX computes right numbers on the device at hand: small programs with known answers.
+"""Whether JAX computes correctly on this device: small programs with known results.
 
-The programs are compiled as a user's are, in float32 with products in the highest precision that
-the device has (float32 itself on CPU and GPU). Their inputs are fractions that float32 holds
-exactly, from `numbers`; their right outputs were computed in float64 by loops that share nothing
-with this package (`tests/test_backend.py` computes them again) and are kept as digests: of each
-array its norm and two weighted sums.
+The programs are compiled like a user's, in float32 with products in the highest precision that
+the device has (float32 itself on CPU and GPU). Their inputs are fractions that float32 represents
+exactly, from `numbers`; the correct outputs were computed in float64 by loops that share no code
+with this package (`tests/test_backend.py` recomputes them) and are kept as digests: the norm and
+two weighted sums of each array.
 """
 
 import importlib.metadata
@@ -27,7 +27,7 @@ TOLERANCE = 1e-4  # of a digest, relative; float32 stays below 1e-6
 
 
 def check_backend(*, raise_if_wrong: bool = True) -> list[Check]:
-    """`cnn_jax.check_backend`: its docstring says it all."""
+    """Implements `cnn_jax.check_backend`; see its docstring."""
     checks = backend_checks()
     wrong = [check for check in checks if not check.ok]
     if wrong and raise_if_wrong:
@@ -37,11 +37,11 @@ def check_backend(*, raise_if_wrong: bool = True) -> list[Check]:
 
 
 def backend_checks() -> list[Check]:
-    """The outcome of every program, on the device where JAX computes by default.
+    """The outcome of every program, on JAX's default device.
 
-    Where the network is wrong, its parts follow, each by itself.
+    Where the network is wrong, its parts follow separately.
 
-    Raises BadInput where there is no device, such as the one that JAX_PLATFORMS names.
+    Raises BadInput where there is no device, for example not the one that JAX_PLATFORMS names.
 
     >>> {check.message for check in backend_checks()}
     {'right'}
@@ -70,7 +70,7 @@ def remedy() -> str:
 
 
 def numbers(shape: Sequence[int], step: int) -> Float[np.ndarray, '...']:
-    """Of element i: (step i mod 101 - 50) / 64, which float32 holds exactly.
+    """An array whose element i is (step i mod 101 - 50) / 64, which float32 represents exactly.
 
     >>> numbers((2, 2), 37).tolist()
     [[-0.78125, -0.203125], [0.375, -0.625]]
@@ -91,7 +91,7 @@ def digest(array: Array | np.ndarray) -> Digest:
 
 
 def error_of(name: str) -> float:
-    """How far the outputs of a program are from right, relative to their norms."""
+    """The error of a program's outputs, relative to their norms."""
     program, inputs = {**PROGRAMS, **PARTS}[name]
     with jax.default_matmul_precision('highest'):
         outputs = jax.jit(program)(*inputs())
@@ -135,7 +135,7 @@ def _network(x: Array, kernel: Array, scale: Array, bias: Array, dense: Array) -
 
 
 def _with_gradients(function: Callable[..., Array]) -> Program:
-    """The function's output, and the gradient of a weighted sum of it by each input."""
+    """The function's output, and the gradients of a weighted sum of it at each input."""
 
     def program(*inputs: Array) -> tuple[Array, ...]:
         y, pullback = jax.vjp(function, *inputs)

@@ -192,12 +192,16 @@ def _imported(tree: ast.Module, module: str, *, package: bool) -> Iterator[tuple
 def _files(name: str) -> Iterator[tuple[Path, str]]:
     """The user's files that importing `name` runs, found without running any."""
     path, parts = None, name.split('.')
-    for depth in range(1, len(parts) + 1):
+    for depth, part in enumerate(parts, start=1):
         known = '.'.join(parts[:depth])
+        inside = [str(Path(place) / part) for place in path or sys.path]
         try:
             spec = PathFinder.find_spec(known, path)
         except (ImportError, ValueError, AttributeError):
             return
+        except KeyError:  # a folder without __init__.py in another, which was not imported
+            path = [place for place in inside if Path(place).is_dir()]
+            continue
         if spec is None:
             return
         if spec.origin is not None and spec.origin.endswith('.py'):
@@ -207,7 +211,10 @@ def _files(name: str) -> Iterator[tuple[Path, str]]:
             yield file, known
         if spec.submodule_search_locations is None:
             return
-        path = list(spec.submodule_search_locations)
+        if spec.origin is None:  # a folder without __init__.py, whose spec may ask for its parent
+            path = [place for place in inside if Path(place).is_dir()]
+        else:
+            path = list(spec.submodule_search_locations)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""The outcome of a check, as `check_backend` and `experiments.doctor` tell it."""
+"""The outcome of a check, as reported by `check_backend` and `experiments.doctor`."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ class Check:
     """One thing that was checked.
 
     Attributes:
-        name: What, in a few words.
-        ok: Whether all is well.
-        message: What was found; where all is not well, also what to do.
+        name: What was checked, in a few words.
+        ok: Whether it is all right.
+        message: What was found and, if it is not all right, what to do.
     """
 
     name: str

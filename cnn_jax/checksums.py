@@ -1,8 +1,8 @@
-"""Files that a later run or a report relies on: written with SHA-256 digests, and read only whole.
+"""Files on which a later run or report relies: written with SHA-256 digests, read only if intact.
 
 A sealed file is a JSON object that holds the package's version and the digest of its own content;
-`checksums.json` is one that also holds the digests of the files beside it. What the first versions
-wrote holds neither: it is read as it is, since nothing can be told about it.
+`checksums.json` is one that also holds the digests of the files beside it. Files of the first
+versions hold neither: they are read without a check.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ def digest(content: bytes) -> str:
 
 
 def sealed(value: Mapping) -> dict:
-    """The object with its own digest under 'sha256': a line of a file, say.
+    """The object with its own digest under 'sha256', for example as a line of a file.
 
     >>> unsealed(sealed({'seed': 3}), 'line 1')
     {'seed': 3}
@@ -37,7 +37,7 @@ def sealed(value: Mapping) -> dict:
 
 
 def unsealed(value: Mapping, where: str) -> dict:
-    """The object without its digest; raises Damaged, naming `where`, if that is not of it."""
+    """The object without its digest; raises Damaged, naming `where`, if the digest is wrong."""
     content = {name: held for name, held in value.items() if name != _SEAL}
     if value.get(_SEAL) != _digest_of(content):
         raise Damaged(f'{where} is damaged: it does not match its own SHA-256.')
@@ -60,8 +60,8 @@ def write_sealed(path: Path, value: Mapping) -> None:
 def read_sealed(path: Path) -> dict:
     """The object that `write_sealed` wrote, with its version and without its digest.
 
-    Raises Damaged where the file is missing, unreadable or not as it was written. One with neither
-    version nor digest, which an older version wrote, is returned as it is.
+    Raises Damaged where the file is missing, unreadable or not as it was written. A file with
+    neither version nor digest, from an older version, is returned unchecked.
     """
     value = read_json(path)
     if _SEAL not in value and _VERSION not in value:
@@ -75,8 +75,8 @@ def read_sealed(path: Path) -> dict:
 def write_result(folder: Path, result: Mapping, files: Mapping[str, bytes]) -> dict:
     """Ends a cell: writes its `files`, `checksums.json`, and last `result.json`, which it returns.
 
-    A folder with a `result.json` has therefore all the others. Every file but these two is given
-    as what it must hold, so that the digests are of what was computed, not of what a disk returns.
+    So a folder with a `result.json` has all other files. The contents of all files but these two
+    are passed in, so that the digests are of what was computed, not of what a disk returns.
     """
     result = {_VERSION: package_version(), **result}
     text = json_bytes(result)
@@ -92,7 +92,7 @@ def read_result(folder: Path) -> dict | None:
     """The result of a cell, once every file of it has been checked; None where there is none.
 
     Raises Damaged, naming the file, where one is missing or not as it was written. Results of
-    older versions, without checksums, are returned unchecked: they have no 'version'.
+    older versions, which have no checksums and no 'version', are returned unchecked.
     """
     path = folder / RESULT
     if not path.exists():

@@ -1,17 +1,18 @@
 """A study without checkpoints and predictions: what tables and figures need, in three files.
 
-- `study.json`, sealed: the title and, for each comparison, its config, classes, the fingerprint of
-  its data and which cell is which.
+- `study.json`, sealed: the title, which cells have finished and, for each comparison, its config,
+  classes, the fingerprint of its data and which cell is which.
 - `cells.jsonl`: a line for each finished cell, sealed: the hash of its config, its measures, its
   learning curve, and which environment it ran in.
 - `environments.json`: the environments by hash.
 
-They are small enough to be committed, and the same cells give the same bytes.
+They are small enough to be committed, and the same cells give the same bytes. A kill between two
+writes may leave lines and environments that `study.json` does not count: a reader passes over them.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,11 @@ from typing import Any
 from cnn_jax.checksums import read_result, read_sealed, sealed, unsealed, write_sealed
 from cnn_jax.errors import BadInput, Damaged, is_number, require
 from cnn_jax.files import json_bytes, parse_json, read_json, write_atomically
-from cnn_jax.measures import OF_THE_MACHINE
 
 TUNING_SEED = 1_000_000
 """Of the runs that choose learning rates: no comparison may use it."""
 STUDY, CELLS, ENVIRONMENTS = 'study.json', 'cells.jsonl', 'environments.json'
+_FINISHED = 'finished'  # in study.json: the cells that have a line; earlier versions lack it
 _OF_THE_MOMENT = ('date', 'command')  # of an environment: they tell nothing of the numbers
 _CURVE = ('epoch', 'step', 'train_loss', 'train_accuracy', 'split', 'loss', 'accuracy')
 
@@ -105,40 +106,62 @@ def _rows(log: Path) -> list[dict[str, Any]]:
 
 
 def save_compact(folder: Path, compact: Compact) -> None:
-    """Writes the three files; `study.json` last, so that a kill leaves the old form or the new."""
-    rows = (sealed(compact.cells[name]) for name in sorted(compact.cells))
-    lines = [json.dumps(row, sort_keys=True) for row in rows]
-    write_atomically(folder / CELLS, ''.join(f'{line}\n' for line in lines).encode())
-    environments = {name: compact.environments[name] for name in sorted(compact.environments)}
-    write_atomically(folder / ENVIRONMENTS, json_bytes(environments))
+    """Writes the three files, so that a kill between two writes leaves the old form or the new.
+
+    What is new is written before the `study.json` that counts it; what is dropped goes after.
+    """
+    try:
+        old = read_compact(folder)
+    except BadInput:  # none, or one that cannot be used anyhow
+        old = Compact('', {}, {}, {})
+    _save_environments(folder, {**old.environments, **compact.environments})
+    _save_cells(folder, {**old.cells, **compact.cells})
     comparisons = {name: compact.comparisons[name] for name in sorted(compact.comparisons)}
-    write_sealed(folder / STUDY, {'title': compact.title, 'comparisons': comparisons})
+    study = {'title': compact.title, _FINISHED: sorted(compact.cells), 'comparisons': comparisons}
+    write_sealed(folder / STUDY, study)
+    if old.cells.keys() - compact.cells.keys():
+        _save_cells(folder, compact.cells)
+    if old.environments.keys() - compact.environments.keys():
+        _save_environments(folder, compact.environments)
+
+
+def _save_environments(folder: Path, environments: Mapping[str, Mapping[str, Any]]) -> None:
+    content = {name: environments[name] for name in sorted(environments)}
+    write_atomically(folder / ENVIRONMENTS, json_bytes(content))
+
+
+def _save_cells(folder: Path, cells: Mapping[str, Mapping[str, Any]]) -> None:
+    lines = [json.dumps(sealed(cells[name]), sort_keys=True) for name in sorted(cells)]
+    write_atomically(folder / CELLS, ''.join(f'{line}\n' for line in lines).encode())
 
 
 def read_compact(folder: Path) -> Compact:
-    """What the three files of a study hold; BadInput, naming the file, where one cannot be used."""
-    require(
-        (folder / STUDY).is_file(),
-        f'no {STUDY} in {folder}: give the output folder of a study.',
-    )
-    study = read_sealed(folder / STUDY)
-    if not isinstance(study.get('comparisons'), dict):
-        raise Damaged(f"{folder / STUDY} is damaged: it lacks 'comparisons'.")
-    try:
-        text = (folder / CELLS).read_text(encoding='utf-8')
-    except (OSError, UnicodeDecodeError) as error:
-        raise Damaged(f'{folder / CELLS} cannot be read ({error}).') from None
-    cells = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        where = f'{folder / CELLS}, line {number},'
-        row = unsealed(parse_json(line, where), where)
+    """What the three files of a study hold; BadInput, naming the file, where one cannot be used.
+
+    Cells and environments that `study.json` does not count are left out.
+    """
+    study = _read_study(folder)
+    found: dict[str, Mapping[str, Any]] = {}
+    for where, row in _lines(folder):
+        row = unsealed(row, where)
         if not {'cell', 'result', 'curve', 'environment'} <= row.keys():
             raise Damaged(f'{where} is damaged: a field is missing.')
         result = row['result']
         needed = ('accuracy', 'consistency') if _completed(result) else ()
         if not isinstance(result, dict) or not all(is_number(result.get(k)) for k in needed):
             raise Damaged(f'{where} is damaged: its result lacks figures.')
-        cells[row['cell']] = row
+        if row['cell'] in found:
+            raise Damaged(f'{where} is damaged: cell {row["cell"]} has a line above it already.')
+        found[row['cell']] = row
+    counted = study.get(_FINISHED, sorted(found))
+    lost = [name for name in counted if name not in found]
+    if lost:
+        raise Damaged(
+            f'{folder / CELLS} is damaged: it lacks {len(lost)} of the {len(counted)} cells that '
+            f'{STUDY} counts, the first of them {lost[0]}. Put the whole file back, or run the '
+            f'study again where its folder holds the cells themselves.'
+        )
+    cells = {name: found[name] for name in counted}
     environments = read_json(folder / ENVIRONMENTS)
     for name, environment in environments.items():
         if not isinstance(environment, dict) or environment_hash(environment) != name:
@@ -146,117 +169,49 @@ def read_compact(folder: Path) -> Compact:
                 f'{folder / ENVIRONMENTS} is damaged: {name} is not the hash of what it names.'
             )
     for name, row in cells.items():
-        require(
-            row['environment'] in environments,
-            f'{folder / ENVIRONMENTS} lacks the environment of cell {name}.',
-        )
+        if row['environment'] not in environments:
+            raise Damaged(f'{folder / ENVIRONMENTS} lacks the environment of cell {name}.')
+    used = {row['environment'] for row in cells.values()}
+    environments = {name: environments[name] for name in environments if name in used}
     return Compact(str(study.get('title', '')), study['comparisons'], cells, environments)
+
+
+def cells_counted(folder: Path) -> list[str]:
+    """The names of the cells that a study's compact form counts as finished.
+
+    Less of it need be whole than for `read_compact`: `study.json`, and in the form of earlier
+    versions, which has no names there, `cells.jsonl`, whatever its digests. Damaged otherwise.
+    """
+    counted = _read_study(folder).get(_FINISHED)
+    if counted is not None:
+        return counted
+    return [str(row.get('cell')) for _, row in _lines(folder)]
+
+
+def _read_study(folder: Path) -> dict[str, Any]:
+    require(
+        (folder / STUDY).is_file(),
+        f'no {STUDY} in {folder}: give the output folder of a study.',
+    )
+    study = read_sealed(folder / STUDY)
+    if not isinstance(study.get('comparisons'), dict):
+        raise Damaged(f"{folder / STUDY} is damaged: it lacks 'comparisons'.")
+    return study
+
+
+def _lines(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The lines of the cells as they are, each with its place in words."""
+    try:
+        text = (folder / CELLS).read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as error:
+        raise Damaged(f'{folder / CELLS} cannot be read ({error}).') from None
+    for number, line in enumerate(text.splitlines(), start=1):
+        where = f'{folder / CELLS}, line {number},'
+        yield where, parse_json(line, where)
 
 
 def _completed(result: Any) -> bool:
     return isinstance(result, dict) and result.get('status') == 'completed'
-
-
-def merge(folders: Sequence[Path], output: Path, *, mixed_code: bool = False) -> Compact:
-    """Puts the cells of several studies together and writes the compact form into `output`.
-
-    Comparisons of one name must agree in all but their seeds and strategies, which are joined.
-    Raises BadInput, saying which, where data differ, where a cell of one hash has different
-    numbers, and, unless `mixed_code`, where cells come from different code.
-    """
-    require(len(folders) > 0, 'merging needs at least one folder.')
-    require(
-        not is_study(output) or output.resolve() in [folder.resolve() for folder in folders],
-        f'{output} holds a study already: name it among the folders to merge, or give another '
-        f'--output.',
-    )
-    read = {folder: read_compact(folder) for folder in folders}
-    comparisons: dict[str, dict[str, Any]] = {}
-    cells: dict[str, Mapping[str, Any]] = {}
-    environments: dict[str, Mapping[str, Any]] = {}
-    for folder, compact in read.items():
-        for name, content in compact.comparisons.items():
-            old = comparisons.get(name)
-            comparisons[name] = (
-                dict(content) if old is None else _joined(name, old, content, folder)
-            )
-        for name, row in compact.cells.items():
-            cells[name] = _same_numbers(name, cells.get(name), row, folder)
-        environments |= compact.environments
-    codes = {env.get('code') for env in environments.values()}
-    if len(codes) > 1 and not mixed_code:
-        where = '; '.join(
-            f'{folder}: {", ".join(sorted(str(e.get("code")) for e in c.environments.values()))}'
-            for folder, c in read.items()
-        )
-        raise BadInput(
-            f'the cells come from different code ({where}): run them by one version, or accept it '
-            f'with --mixed-code, which the tables then say.'
-        )
-    used = {row['environment'] for row in cells.values()}
-    merged = Compact(
-        next(iter(read.values())).title,
-        comparisons,
-        cells,
-        {name: env for name, env in environments.items() if name in used},
-    )
-    output.mkdir(parents=True, exist_ok=True)
-    save_compact(output, merged)
-    return merged
-
-
-def _joined(
-    name: str, one: Mapping[str, Any], other: Mapping[str, Any], folder: Path
-) -> dict[str, Any]:
-    """One comparison of two of the same name."""
-    if one.get('data_fingerprint') != other.get('data_fingerprint'):
-        raise BadInput(f'{folder}: {name} is of other data than that of the folders before it.')
-    both = [dict(side['config']) for side in (one, other)]
-    require(
-        not both[0].get('looks') or both[0]['seeds'] == both[1]['seeds'],
-        f'{folder}: {name} adds seeds by planned looks, so only folders of the same seeds can be '
-        f'merged.',
-    )
-    grown: dict[str, Any] = {'seeds': sorted({s for config in both for s in config['seeds']})}
-    for field in ('strategies', 'learning_rates'):
-        joined = {**both[0].get(field, {}), **both[1].get(field, {})}
-        mine = both[0].get(field, {})
-        differing = [k for k in mine if joined[k] != mine[k]]
-        require(
-            not differing,
-            f'{folder}: {name} has other {field} than the folders before it: {differing[:3]}.',
-        )
-        grown[field] = joined
-    rest = [{k: v for k, v in config.items() if k not in grown} for config in both]
-    differing = [k for k in {**rest[0], **rest[1]} if rest[0].get(k) != rest[1].get(k)]
-    require(
-        not differing,
-        f'{folder}: {name} has another config than in the folders before it: '
-        f'{", ".join(sorted(differing))}.',
-    )
-    entries = {(c['strategy'], c['seed']): c for side in (one, other) for c in side['cells']}
-    order = {strategy: place for place, strategy in enumerate(grown['strategies'])}
-    cells = [entries[key] for key in sorted(entries, key=lambda k: (k[1], order[k[0]]))]
-    return {**one, 'config': {**both[0], **grown}, 'cells': cells}
-
-
-def _same_numbers(
-    name: str, old: Mapping[str, Any] | None, new: Mapping[str, Any], folder: Path
-) -> Mapping[str, Any]:
-    if old is None:
-        return new
-
-    def numbers(row: Mapping[str, Any]) -> dict[str, Any]:
-        return {k: v for k, v in row['result'].items() if k not in OF_THE_MACHINE}
-
-    first, second = numbers(old), numbers(new)
-    differing = sorted(k for k in {**first, **second} if first.get(k) != second.get(k))
-    require(
-        not differing,
-        f'{folder}: cell {name} is there with other numbers already ({", ".join(differing)}): '
-        f'one of the two is wrong, or ran on another kind of machine.',
-    )
-    return min(old, new, key=lambda row: json.dumps(row, sort_keys=True))  # whatever their order
 
 
 def environment_hash(environment: Mapping) -> str:

@@ -1,20 +1,21 @@
-"""The exceptions by which a run ends, and the checks that raise `BadInput`."""
+"""The exceptions, above all the one for input that cannot work."""
 
 import difflib
 import math
 import re
 from collections.abc import Iterable
+from typing import TypeGuard
 
 
 class BadInput(ValueError):
-    """Bad input: the message says what was given, what is allowed and what to do.
+    """Bad input; the message says what was given, what is allowed and what to do.
 
     Experiments print the message (at most two lines) and exit with code 2.
     """
 
 
 class WrongBackend(BadInput):
-    """JAX computes wrong numbers on the device at hand: see `cnn_jax.check_backend`."""
+    """JAX computes wrong numbers on this device: see `cnn_jax.check_backend`."""
 
 
 class Damaged(BadInput):
@@ -22,7 +23,7 @@ class Damaged(BadInput):
 
 
 class Interrupted(Exception):
-    """The run was asked to stop, or lost a worker; what is done is saved."""
+    """The run was asked to stop, or lost a worker; finished work is saved."""
 
 
 class InUse(Exception):
@@ -30,13 +31,13 @@ class InUse(Exception):
 
 
 class CellsFailed(Exception):
-    """Some cells of a comparison raised an error, which their folders hold; the others are done."""
+    """Some cells of a comparison raised an error, recorded in their folders; the rest are done."""
 
 
 def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> BadInput:
-    """The error for a name that is not among `allowed`, with the nearest name offered.
+    """The error for a name that is not among `allowed`, suggesting the nearest name.
 
-    Case, separators and a final "pool" do not count: other libraries write them otherwise.
+    Case, separators and a final "pool" do not count, since other libraries differ in them.
 
     >>> str(unknown_name('optimizer', 'adm', ['adam', 'sgd']))
     "unknown optimizer 'adm': did you mean 'adam'? Allowed: adam, sgd."
@@ -56,21 +57,21 @@ def _plain(name: str) -> str:
 
 
 def one_line(error: BaseException, *, at_most: int = 500) -> str:
-    """What an exception says, its type in front, as one line of at most so many characters.
+    """An exception's type and message, as one line of at most `at_most` characters.
 
     >>> one_line(ValueError('a\\n  b')), one_line(GeneratorExit())
     ('ValueError: a b', 'GeneratorExit')
     """
     try:
         said = ' '.join(str(error).split())
-    except Exception:  # a config may bring exceptions that cannot be printed
+    except Exception:  # a config may define exceptions that cannot be printed
         said = 'it cannot be printed'
     whole = f'{type(error).__name__}: {said}' if said else type(error).__name__
     return whole if len(whole) <= at_most else f'{whole[:at_most]} ...'
 
 
 def disk_error(error: OSError) -> BadInput:
-    """The error of the operating system in a line; nothing that was on the disk is lost by it.
+    """An operating-system error in one line; nothing that was on the disk is lost.
 
     >>> import errno
     >>> str(disk_error(OSError(errno.ENOSPC, 'No space left on device', 'runs/a')))
@@ -81,13 +82,20 @@ def disk_error(error: OSError) -> BadInput:
     return BadInput(f'{reason}{where}. What was there is kept: mend this and run again.')
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether `value` is a finite int or float; True and False are not numbers.
 
-    >>> is_number(1), is_number(0.5), is_number(True), is_number(float('nan'))
-    (True, True, False, False)
+    An int too large for a float is not finite.
+
+    >>> is_number(1), is_number(0.5), is_number(True), is_number(float('nan')), is_number(10**400)
+    (True, True, False, False, False)
     """
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def require(condition: bool, message: str) -> None:
@@ -97,7 +105,7 @@ def require(condition: bool, message: str) -> None:
 
 
 def require_int(name: str, value: object, least: int) -> None:
-    """BadInput unless it is an int, no bool, of at least that."""
+    """Raises BadInput unless `value` is an int (not a bool) of at least `least`."""
     require(
         isinstance(value, int) and not isinstance(value, bool) and value >= least,
         f'{name} must be an int of at least {least}; got {value!r}.',

@@ -1,11 +1,11 @@
 """How an experiment ends: exit codes, and one or two lines on stderr instead of a traceback.
 
-0: done. 2: bad input, or a disk or memory that does not suffice; nothing that was there is lost.
-3: done but for cells that raised an error: the report is of the others, and the same command tries
-those cells once more. 75: interrupted, or the folder is in use by another process; the same command
-goes on. 1, with a traceback: a bug.
+0: done. 2: bad input, or not enough disk space or memory; nothing that was there is lost.
+3: done except for cells that raised an error: the report covers the others, and the same command
+tries those cells again. 75: interrupted, or the folder is in use by another process; the same
+command resumes. 1, with a traceback: a bug.
 
-Imports next to nothing, so that it is in place before the slow imports begin.
+Imports almost nothing, so that it is in place before the slow imports begin.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ _Options = TypeVar('_Options')
 
 @contextlib.contextmanager
 def exit_codes(*, flags: bool = True) -> Iterator[None]:
-    """Ends the program with one of the codes above and its lines on stderr.
+    """Ends the program with one of the codes above and a message on stderr.
 
-    SIGTERM counts as Ctrl-C. Other exceptions are bugs and keep their traceback. With
-    `flags`, XLA's are set, for the processes that the program starts too: see `cnn_jax.xla_flags`.
+    SIGTERM counts as Ctrl-C. Other exceptions are bugs and keep their traceback. With `flags`,
+    XLA's flags are set, also for the processes that the program starts: see `cnn_jax.xla_flags`.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    for stream in (sys.stdout, sys.stderr):  # a locale without the character is no reason to end
+    for stream in (sys.stdout, sys.stderr):  # do not fail where the locale lacks a character
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors='backslashreplace')  # pyright: ignore[reportAttributeAccessIssue]
     try:
@@ -65,7 +65,7 @@ def exit_codes(*, flags: bool = True) -> Iterator[None]:
 def parse_options(
     options: Callable[..., _Options], arguments: Sequence[str], *, program: str, description: str
 ) -> _Options:
-    """What `tyro.cli` makes of the arguments; what it cannot understand is a BadInput of one line.
+    """Parses the arguments with `tyro.cli`; raises a one-line BadInput if they are invalid.
 
     `--help` prints the options and exits.
     """
@@ -82,7 +82,7 @@ def parse_options(
 
 
 def _one_line(boxed: str) -> str:
-    """tyro's boxed message of many lines as one."""
+    """tyro's boxed multi-line message as one line."""
     words = ' '.join(
         re.sub(r'[─│╭╮╰╯├┤]+|\[/?bold\]', ' ', line).strip() for line in boxed.splitlines()
     )

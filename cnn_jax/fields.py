@@ -1,6 +1,6 @@
-"""Checks of a dataclass's fields by their annotations.
+"""Checks a dataclass's fields against their annotations.
 
-`bool` and `Literal` fields are checked as they stand; numbers say what they may be:
+`bool` and `Literal` fields are checked directly; numbers state their range:
 
     stride: Annotated[int, Between(1, 16)] = 2
     window: Annotated[int, Between(1, 64)] | None = None
@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_
 from cnn_jax.errors import is_number, require, unknown_name
 from cnn_jax.ops.windows import padding_pairs
 
-POSITIVE = math.nextafter(0.0, 1.0)  # a lower bound that stands for "above 0"
+POSITIVE = math.nextafter(0.0, 1.0)  # a lower bound that means "above 0"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Paddings:
     """Marks a field that holds 'valid', 'same' or pairs, in an annotation."""
 
     def check(self, field: str, value: object) -> None:
-        """Raises BadInput for anything else."""
+        """Raises BadInput unless `value` is one of these."""
         if value in ('valid', 'same'):
             return
         try:
@@ -57,9 +57,9 @@ class Paddings:
 
 
 def check_fields(item: object) -> None:
-    """Raises BadInput, naming the first field of `item` that is not what its annotation says.
+    """Raises BadInput, naming the first field of `item` that does not match its annotation.
 
-    Fields of other types than numbers, bools and literals are left alone.
+    Fields of types other than numbers, bools and literals are not checked.
 
     >>> @dataclass(frozen=True)
     ... class Power:
@@ -69,7 +69,7 @@ def check_fields(item: object) -> None:
     cnn_jax.errors.BadInput: Power: p must be a number above 0; got -1.
     """
     for name, hint in _hints(type(item)).items():
-        if name in vars(item):  # Linen keeps some of its own elsewhere
+        if name in vars(item):  # Linen keeps some of its own fields elsewhere
             _check(type(item).__name__, name, vars(item)[name], hint)
 
 

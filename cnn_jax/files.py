@@ -15,6 +15,16 @@ from cnn_jax.errors import BadInput, Damaged
 _LONG = 24 * 3600.0  # seconds: no write takes so long
 
 
+def make_folder(folder: Path) -> None:
+    """Creates the output folder; BadInput where that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f'cannot create the output folder {folder}: {error.strerror}. Give another --output.'
+        ) from None
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes under a temporary name in the same folder, flushes to the disk, then renames.
 

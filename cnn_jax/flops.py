@@ -1,4 +1,4 @@
-"""What XLA counts for a program, the same on every machine."""
+"""XLA's FLOPs count of a program, the same on every machine."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +11,10 @@ from cnn_jax.errors import require
 def counted_flops(function: Callable, *arguments: Any) -> float:
     """Floating-point operations of `function` in its portable form, before XLA optimises it.
 
-    The form is the one for a GPU, which needs none; the counting is done by JAX's CPU platform,
-    because JAX's plugins for accelerators do not count. A multiply-add is two operations, and
-    products with the zeros of a convolution's padding are left out. `arguments` may be shapes
-    (jax.ShapeDtypeStruct). Raises BadInput where JAX_PLATFORMS leaves out the CPU.
+    The form is the one for a GPU, but no GPU is needed; JAX's CPU platform does the counting,
+    because JAX's plugins for accelerators cannot. A multiply-add is two operations, and products
+    with the zeros of a convolution's padding are left out. `arguments` may be shapes
+    (jax.ShapeDtypeStruct). Raises BadInput if JAX_PLATFORMS excludes the CPU.
 
     >>> x = jax.ShapeDtypeStruct((2, 3), 'float32')
     >>> counted_flops(lambda x: x + x * x, x)

@@ -1,4 +1,4 @@
-"""The measures of a trained network, in words: one place for names, units and definitions."""
+"""The measures of a trained network: their names, units and definitions in one place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measure:
-    """How a measure is called and read.
+    """A measure's name, unit and definition.
 
     Attributes:
-        label: In tables, without its unit.
+        label: Its name in tables, without its unit.
         percent: Whether it is a share, shown in percent.
         meaning: What it is, for the reader of a report.
-        higher_is_better: None where neither end is.
-        chosen_as: The name in `Evaluation.measures` that asks for it; None: every cell has it.
+        higher_is_better: None if neither direction is.
+        chosen_as: The name in `Evaluation.measures` that selects it; None: every cell has it.
     """
 
     label: str
@@ -109,9 +109,9 @@ HEADLINES = tuple(name for name, measure in MEASURES.items() if measure.chosen_a
 """What every cell has."""
 CHOICES = (
     *dict.fromkeys(m.chosen_as for m in MEASURES.values() if m.chosen_as is not None),
-    'inference',  # images answered in a second, which is no share
+    'inference',  # images per second, which is not a share
 )
 """What `Evaluation.measures` may name."""
 CHEAP = ('ece', 'circular', 'worst_case')
 OF_THE_MACHINE = ('seconds', 'examples_per_second', 'inference_per_second')
-"""In results and summaries, what differs between equal cells."""
+"""The entries of results and summaries that differ between equal cells."""

@@ -1,6 +1,6 @@
-"""Whether JAX has started, and what it says where there is no device as asked for.
+"""Whether JAX has started, and its message if the requested device does not exist.
 
-Imports next to nothing, so that it can stand before JAX.
+Imports almost nothing, so that it can be imported before JAX.
 """
 
 import os
@@ -9,16 +9,16 @@ import sys
 
 
 def jax_has_started() -> bool:
-    """Whether JAX has made its devices in this process, after which XLA_FLAGS is not read again."""
+    """Whether JAX has initialised its devices; after that, XLA_FLAGS is not read again."""
     bridge = sys.modules.get('jax._src.xla_bridge')  # JAX has no public way to ask
     return bridge is not None and bridge.backends_are_initialized()
 
 
 def no_device(error: Exception) -> str | None:
-    """What to tell the user where `error` means that JAX found no device; None: it means another.
+    """The message for the user if `error` means that JAX found no device; None if it does not.
 
     JAX raises RuntimeError, or, for `JAX_PLATFORMS=cuda` without JAX's CUDA plugin, an
-    AssertionError without a word.
+    AssertionError without a message.
 
     >>> print(no_device(RuntimeError("Unable to initialize backend 'tpu': no libtpu.so")))
     JAX finds no device ... Unable to initialize backend 'tpu': no libtpu.so. Choose another...

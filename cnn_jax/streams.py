@@ -1,6 +1,6 @@
 """Independent random streams from one seed; no key is carried along or stored in a checkpoint.
 
-A draw's key is fold_in(fold_in(key(seed), stream), step), so it depends on nothing but these three.
+A draw's key is fold_in(fold_in(key(seed), stream), step), so it depends only on these three.
 """
 
 import enum

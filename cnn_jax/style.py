@@ -1,4 +1,4 @@
-"""How the plots look: colours that the colour-blind tell apart, and never colour alone."""
+"""The style of the plots: colours that the colour-blind can distinguish, and never colour alone."""
 
 import io
 import math
@@ -15,7 +15,7 @@ from matplotlib.typing import ColorType, LineStyleType
 
 _COLOURS = ('#0072B2', '#D55E00', '#009E73', '#B14B8E', '#B07A00', '#3A9AD0', '#7A7A7A')
 _LINES: tuple[LineStyleType, ...] = ('-', '--', '-.', ':')
-_CHOSEN = {  # those that stand in one figure most often differ in colour
+_CHOSEN = {  # the strategies that most often share a figure differ in colour
     **{'max': 0, 'avg': 1, 'stride': 2, 'max_blur': 3, 'max_blur3': 3, 'max_blur5': 4, 'blur': 5},
     **{'aps': 6, 'lps': 8, 'gem': 10, 'soft': 12, 'lip': 11, 'spectral': 9, 'flc': 13},
     # By the hash of their names these would look like another.
@@ -23,7 +23,7 @@ _CHOSEN = {  # those that stand in one figure most often differ in colour
 }
 _MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', '<', '>', 'h', '*')
 
-# Of what is no data; pages replace these by their own, which follow light and dark.
+# For everything but data; pages replace these by their own, which follow the light or dark theme.
 _TEXT, _SOFT, _FAINT = '#1b1f24', '#57606b', '#dfe3e9'
 _OF_THE_PAGE = {_TEXT: 'var(--text)', _SOFT: 'var(--soft)', _FAINT: 'var(--line)'}
 _SETTINGS = {
@@ -37,7 +37,7 @@ _SETTINGS = {
     'figure.constrained_layout.use': True,
     'figure.facecolor': 'white',
     'font.size': 10,
-    'pdf.fonttype': 42,  # TrueType, which journals ask for
+    'pdf.fonttype': 42,  # TrueType, which journals require
     'grid.color': _FAINT,
     'legend.fontsize': 9.5,
     'legend.frameon': False,
@@ -53,7 +53,7 @@ _SETTINGS = {
     'ytick.labelsize': 9,
 }
 
-WIDTH = 5.2  # inches of a figure that a phone shows whole
+WIDTH = 5.2  # inches of a figure that fits on a phone's screen
 plot_style = style.context(['default', _SETTINGS])
 """Decorates a function that draws: one look for all plots, whatever the caller's own settings."""
 
@@ -68,10 +68,10 @@ class StrategyStyle:
 
 
 def style_of(name: str) -> StrategyStyle:
-    """The look of the strategy of that name, the same in every figure and page.
+    """The style of the strategy of that name, the same in every figure and page.
 
-    Those that are compared most have colours of their own; others are drawn by a hash of the name,
-    and two of them look alike in one of some three hundred cases.
+    The most commonly compared strategies have fixed colours; others are styled by a hash of the
+    name, so two of them look alike in about one of three hundred cases.
 
     >>> style_of('max')
     StrategyStyle(colour='#0072B2', line='-', marker='o')
@@ -88,9 +88,9 @@ def style_of(name: str) -> StrategyStyle:
 
 
 def label(name: str, width: int = 32, lines: int = 1) -> str:
-    """A name as plots show it: cut at `width` characters a line, broken after underscores.
+    """A name for plots: cut at `width` characters per line, broken after underscores.
 
-    A `$` is shown as it is, rather than read as the start of mathematics.
+    A `$` is shown literally instead of starting mathematics.
 
     >>> label('max_blur_reflect_3', width=9, lines=3).splitlines()
     ['max_blur_', 'reflect_3']
@@ -141,9 +141,9 @@ def png(figure: Figure) -> bytes:
 
 @plot_style
 def svg(figure: Figure, name: str) -> str:
-    """The figure as an <svg> element without background, in the colours of the page around it.
+    """The figure as an <svg> element without background, in the colours of the surrounding page.
 
-    `name` tells its parts from those of other figures of the page.
+    `name` distinguishes its parts from those of other figures on the page.
 
     >>> svg(Figure(figsize=(1, 1)), 'empty').startswith('<svg')
     True

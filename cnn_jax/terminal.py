@@ -5,14 +5,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-_NAME = 6  # columns that a name may be folded to
+_NAME = 6  # columns to which a name may be folded
 
 
 def fitting(table: Table, width: int) -> RenderableType:
-    """The table where its numbers fit the width; otherwise its rows, a line for each figure.
+    """The table if its numbers fit the width; otherwise its rows, with one line per number.
 
-    Columns with `no_wrap` hold numbers; others are names, which may be folded. Cells and headings
-    are texts without markup. Raises nothing: a line that is too long even so is folded.
+    Columns with `no_wrap` hold numbers; others hold names, which may be folded. Cells and headings
+    are text without markup. Raises nothing: a line that is still too long is folded.
 
     >>> table = Table()
     >>> table.add_column('strategy')

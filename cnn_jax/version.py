@@ -1,4 +1,4 @@
-"""The version of this package, which every file of a run that is read again records."""
+"""The version of this package, recorded in every file of a run that is read again."""
 
 import importlib.metadata
 
@@ -11,5 +11,5 @@ def package_version() -> str:
     """
     try:
         return importlib.metadata.version('cnn_jax')
-    except importlib.metadata.PackageNotFoundError:  # on the path, but not installed
+    except importlib.metadata.PackageNotFoundError:  # importable, but not installed
         return '0.0.0'

@@ -1,18 +1,19 @@
 """The XLA flag that every process of this project sets, and why.
 
-XLA:CPU of jaxlib 0.10.2 to 0.12.0 hands some programs to a library of fused kernels (YNN), and one
-of these fusions returns wrong numbers without a word:
+XLA:CPU of jaxlib 0.10.2 to 0.12.0 passes some programs to a library of fused kernels (YNN), and one
+of these fusions silently returns wrong numbers:
 
     jax.jit(lambda x: jnp.sum((x @ jnp.full_like(x, 1.7)) * x, -1))
 
 is off by 0.9 of the largest value for x of shape (32, 16, 16), and by 1e14 and more for
-(128, 64, 64), in float32, float64 and bfloat16; without jit it is right. XLA_FLAGS with the flag
-below switch these fusions off. XLA reads them once, before the first computation. Importing cnn_jax
-sets nothing: `set_xla_flags()` does, and every experiment, benchmark and test calls it first;
-`cnn_jax.check_backend()` tells whether it is needed. `experiments.check_compiler` measures which of
-this project's own programs the fusions touch. Look at all this again at each release of JAX.
+(128, 64, 64), in float32, float64 and bfloat16; without jit it is right. The flag below, in
+XLA_FLAGS, switches these fusions off. XLA reads XLA_FLAGS once, before the first computation.
+Importing cnn_jax sets nothing: `set_xla_flags()` does, and every experiment, benchmark and test
+calls it first; `cnn_jax.check_backend()` tells whether it is needed. `experiments.check_compiler`
+measures which of this project's own programs the fusions affect. Review all this at each release of
+JAX.
 
-Imports next to nothing, so that it can stand before JAX.
+Imports almost nothing, so that it can be imported before JAX.
 """
 
 import importlib.metadata
@@ -26,10 +27,10 @@ from cnn_jax.errors import BadInput
 from cnn_jax.platforms import jax_has_started
 
 NAME = 'xla_cpu_experimental_ynn_fusion_type'
-FLAG = f'--{NAME}='  # no fusion at all; f'--{NAME}=-reduce' leaves out the wrong one only
+FLAG = f'--{NAME}='  # no fusion at all; f'--{NAME}=-reduce' excludes only the wrong one
 _KNOWN = ((0, 10), (0, 12))  # the first and the last jaxlib that are known to have the flag
 _PROBE = 'from jaxlib import xla_client; xla_client.make_cpu_client()'  # reads XLA_FLAGS
-_SAYS = (  # how XLA refuses what it is given, as it dies
+_SAYS = (  # XLA's messages as it ends the process over a flag
     r'Unknown flags? in XLA_FLAGS: .*',
     r"Couldn't interpret value .*",
     r'Illegal value for .*',
@@ -41,10 +42,10 @@ _SAYS = (  # how XLA refuses what it is given, as it dies
 def set_xla_flags() -> None:
     """Adds `FLAG` to the environment variable XLA_FLAGS, for this process and its children.
 
-    What the user put there stays, and if it names this very flag, its value too. A jaxlib that does
-    not have the flag is left alone. Call it before JAX computes anything. Raises BadInput where JAX
-    has started without the flag, where XLA_FLAGS names a file that cannot be read, and, rather than
-    let XLA end the process, where this jaxlib does not understand what the user put there.
+    The user's own flags are kept, and so is the value if they set this very flag. Nothing is added
+    if jaxlib does not have the flag. Call it before JAX computes anything. Raises BadInput where
+    JAX has started without the flag, where XLA_FLAGS names a file that cannot be read, and, instead
+    of letting XLA end the process, where this jaxlib does not understand the user's flags.
 
     >>> set_xla_flags()  # again: the tests have called it
     >>> NAME in os.environ['XLA_FLAGS']
@@ -67,7 +68,7 @@ def set_xla_flags() -> None:
 
 
 def with_flag(given: str) -> str:
-    """The value of XLA_FLAGS that keeps what is given and has `FLAG`, or the user's value of it.
+    """`given` as a value of XLA_FLAGS, with `FLAG` added unless the user set that flag.
 
     As in XLA, a value that does not begin with a dash is the name of a file that holds the flags.
 
@@ -93,7 +94,7 @@ def with_flag(given: str) -> str:
 
 
 def check_xla_flags(given: str) -> None:
-    """BadInput where XLA refuses these flags, by trying them in a process of their own (0.5 s)."""
+    """Raises BadInput if XLA refuses these flags, by trying them in a separate process (0.5 s)."""
     complaint = xla_complaint(given)
     if complaint is not None:
         version = importlib.metadata.version('jaxlib')
@@ -104,7 +105,7 @@ def check_xla_flags(given: str) -> None:
 
 
 def xla_complaint(given: str) -> str | None:
-    """What XLA says against the flags, in a line; None where it takes them, or cannot be tried."""
+    """XLA's objection to the flags, in one line; None if it accepts them or cannot be tried."""
     try:
         done = subprocess.run(
             [sys.executable, '-P', '-c', _PROBE],
@@ -127,7 +128,7 @@ def xla_complaint(given: str) -> str | None:
 
 
 def _has_flag() -> bool:
-    """Whether this jaxlib has the flag: known of some, tried for others."""
+    """Whether this jaxlib has the flag: known for some versions, tried for others."""
     version = re.match(r'(\d+)\.(\d+)', importlib.metadata.version('jaxlib'))
     if version and _KNOWN[0] <= (int(version[1]), int(version[2])) <= _KNOWN[1]:
         return True

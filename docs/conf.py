@@ -26,13 +26,13 @@ html_css_files = ['pages.css']
 html_theme_options = {
     'show_toc_level': 2,
     'use_download_button': False,
-    'navbar_persistent': [],  # the search stands in the side bar
+    'navbar_persistent': [],  # the search is in the side bar
 }
 myst_enable_extensions = ['colon_fence']
 myst_heading_anchors = 3
 nb_execution_mode = 'off'  # the tests execute the notebooks; their outputs are stored
 suppress_warnings = ['misc.highlighting_failure']
-default_role = 'code'  # docstrings write `names` as Markdown does
+default_role = 'code'  # docstrings write `names` as in Markdown
 napoleon_use_ivar = True
 autodoc_member_order = 'bysource'
 autodoc_typehints_format = 'short'
@@ -67,13 +67,13 @@ def _plain_docstring(app, what, name, obj, options, lines: list[str]) -> None:
 
 
 def _in_section(lines: list[str]) -> bool:
-    """Whether the last line without indent is the head of a section such as 'Attributes:'."""
+    """Whether the last unindented line is the heading of a section such as 'Attributes:'."""
     heads = [line for line in lines if line.strip() and not line.startswith(' ')]
     return bool(heads) and re.fullmatch(r'(\.\. .*|\w+:|:.*)', heads[-1].strip()) is not None
 
 
 def _plain_signature(app, what, name, obj, options, signature, returns):
-    """Dataclasses whose annotations hold checks show names and defaults alone."""
+    """Dataclasses whose annotations hold checks show only names and defaults."""
     if what != 'class' or 'Annotated' not in (signature or ''):
         return None
     known = inspect.signature(obj)

@@ -1,11 +1,14 @@
 """The tables of these pages, made from `experiments/results` when the pages are built.
 
-What was not measured prints as a dash, so that a new strategy or model never asks for a benchmark.
+Missing measurements are shown as a dash, so that a new strategy or model never requires a
+benchmark.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import numpy as np
 
 from cnn_jax.inspection import plot_responses
 from cnn_jax.reports import summarize_run
@@ -32,12 +35,12 @@ DASH = '–'
 
 
 def read(name: str):
-    """What `experiments/results/name` holds."""
+    """The content of `experiments/results/name`."""
     return json.loads((RESULTS / name).read_text(encoding='utf-8'))
 
 
 def mean_and_half(values: Mapping) -> str:
-    """A mean and half of its 95% interval, in percent; the mean alone of a single seed."""
+    """A mean and half of its 95% interval, in percent; for a single seed only the mean."""
     mean = f'{100 * values["mean"]:.2f}'
     if not values['ci95'] or len(values['values']) < 2:
         return mean
@@ -45,7 +48,7 @@ def mean_and_half(values: Mapping) -> str:
 
 
 def comparison(run: str, metric: str) -> str:
-    """One metric of each strategy, and its paired difference to the baseline, in points."""
+    """One metric of each strategy, and its paired difference from the baseline, in points."""
     summary = read(f'{run}/summary.json')
     found = {c['strategy']: c for c in summary['comparisons'] if c['metric'] == metric}
     rows = []
@@ -97,7 +100,7 @@ def strategies() -> str:
 
 
 def _response(kind: type[Strategy]) -> str:
-    """The picture, as part of the page; none of filters that are drawn at random."""
+    """The plot, as part of the page; none where filters are initialised at random."""
     if kind in FAMILIES['convolved']:
         return ''
     strategy = DDAC(groups=1) if kind is DDAC else kind()  # waves have one channel
@@ -127,13 +130,42 @@ def ops_beside_peers() -> str:
 
 
 def study(name: str) -> str:
-    """The report of a published study, with its pictures as part of the page."""
+    """The report of a published study, with its plots as part of the page."""
     title, runs = study_runs(RESULTS / 'studies' / name)
     page = study_page(title, runs, {key: summarize_run(run) for key, run in runs.items()})
     parts = [as_block(block) for block in page.lead]
     for section in page.sections:
         parts += [f'## {section.title}', *(as_block(block) for block in section.blocks)]
     return '\n\n'.join(parts) + '\n'
+
+
+def on_a_gpu() -> str:
+    """Means of the published study's cells on a GPU beside the same cells on CPUs, in percent."""
+    cpu, gpu = (study_runs(RESULTS / 'studies' / name)[1] for name in ('quick', 'h100'))
+    columns = ('data, strategy', 'seeds')
+    columns += ('accuracy: CPU', 'GPU', 'difference', 'consistency: CPU', 'GPU', 'difference')
+    rows = []
+    for data in gpu.keys() & cpu.keys():
+        for strategy in dict.fromkeys(cell.strategy for cell in gpu[data].cells):
+            here, there = (
+                {cell.seed: cell.result for cell in run.select(strategy, 'completed')}
+                for run in (cpu[data], gpu[data])
+            )
+            seeds = sorted(here.keys() & there.keys())
+            if len(seeds) < 3:
+                continue
+            row = [f'{data}, `{strategy}`', str(len(seeds))]
+            for metric in ('accuracy', 'consistency'):
+                ours, theirs = (
+                    np.array([100 * results[seed][metric] for seed in seeds])
+                    for results in (here, there)
+                )
+                moved = theirs - ours
+                error = moved.std(ddof=1) / len(seeds) ** 0.5
+                row += [f'{ours.mean():.2f}', f'{theirs.mean():.2f}']
+                row += [f'{moved.mean():+.2f} ± {error:.2f}']
+            rows.append(row)
+    return as_markdown(columns, sorted(rows))
 
 
 def as_block(block: Block) -> str:
@@ -146,33 +178,33 @@ def as_block(block: Block) -> str:
 
 
 def verdict_errors() -> str:
-    """How often drawn tables held a false claim."""
+    """How often simulated tables contain a false claim."""
     rows = read('simulate_verdicts/simulate_verdicts.json')['false_claims']
     cells = simulate_verdicts.false_claims_cells(rows)
     return as_markdown(simulate_verdicts.COLUMNS, cells)
 
 
 def verdict_power() -> str:
-    """How often drawn differences were seen."""
+    """How often simulated differences are detected."""
     rows = read('simulate_verdicts/simulate_verdicts.json')['power']
     return as_markdown(simulate_verdicts.POWER_COLUMNS, simulate_verdicts.power_cells(rows))
 
 
 def verdict_same() -> str:
-    """How often what does not differ was called the same."""
+    """How often strategies that do not differ are called the same."""
     rows = read('simulate_verdicts/simulate_verdicts.json')['false_claims']
     return as_markdown(simulate_verdicts.SAME_COLUMNS, simulate_verdicts.same_cells(rows))
 
 
 def accelerator() -> str:
-    """Every op on a GPU beside torch, at the largest shape that was timed."""
+    """Every op on a GPU compared with torch, at the largest shape that was timed."""
     rows = read('bench_accelerator/h100.json')
     cells = [bench_accelerator.cells(row) for row in rows]
     return as_markdown(bench_accelerator.COLUMNS, cells)
 
 
 def compiler() -> str:
-    """What the fused kernels do to this project's programs, by version of jaxlib."""
+    """How the fused kernels affect this project's programs, by version of jaxlib."""
     parts = []
     for path in sorted((RESULTS / 'check_compiler').glob('*.json')):
         rows = json.loads(path.read_text(encoding='utf-8'))['programs']
@@ -197,6 +229,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     'ops_default': lambda: table.markdown(read('bench_ops/default_allocator.json')),
     'compiler': compiler,
     'study_quick': lambda: study('quick'),
+    'study_on_a_gpu': on_a_gpu,
     'verdict_errors': verdict_errors,
     'verdict_power': verdict_power,
     'verdict_same': verdict_same,

@@ -1,1 +1,1 @@
-"""One file per question; each reads like a recipe."""
+"""One script per question; each reads like a recipe."""

@@ -1,13 +1,13 @@
-"""How fast is each downsampling op on a GPU, beside torch with cuDNN, and beside the memory?
+"""How fast is each downsampling op on a GPU, compared with torch and cuDNN and with memory speed?
 
 python -m experiments.bench_accelerator --json runs/bench_accelerator.json   (also writes .md)
 
-Every registered strategy, forward and forward with backward, in float32. Calls are dispatched
-without waiting, and maps are large, so that the device, not Python, is timed (a call costs JAX some
-30 microseconds); the median of several stretches counts. The gradient is taken twice and must be
-the same to the last bit.
-`share` is that of the memory's speed: the least bytes that any implementation must move, over what
-a copy moves in the same time. Without torch, or without a GPU for it, its columns stay empty.
+Times every registered strategy, forward and forward with backward, in float32. Calls are dispatched
+without waiting, and maps are large, so that the device is timed and not Python (a call costs JAX
+some 30 microseconds); the result is the median of several stretches. The gradient is computed twice
+and must be the same to the last bit. `share` is the fraction of memory bandwidth: the least bytes
+that any implementation must move, over the bytes that a copy moves in the same time. Without torch,
+or without a GPU for it, its columns stay empty.
 """
 
 import functools
@@ -37,15 +37,15 @@ class Options:
     shapes: tuple[tuple[int, int, int, int], ...] = SHAPES
     """Input shapes: batch, height, width, channels."""
     stretches: int = 5
-    """The median of so many counts."""
+    """Stretches to time; the median is reported."""
     milliseconds: float = 20.0
-    """How long a stretch is, about."""
+    """Approximate length of a stretch."""
     compiled: bool = True
     """Also time torch.compile."""
 
 
 def main() -> None:
-    """Shapes x cases, ours and torch's in turns, table."""
+    """Times shapes x cases, ours and torch's in turn; prints a table."""
     options = parse_options(
         Options,
         sys.argv[1:],
@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def elements(shape: tuple[int, ...]) -> int:
-    """How many there are in such a map."""
+    """The number of elements of such a map."""
     return shape[0] * shape[1] * shape[2] * shape[3]
 
 
@@ -145,7 +145,7 @@ def cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def stretch_ms(call: Callable[[], Any], wait: Callable[[Any], None], options: Options) -> float:
-    """Milliseconds a call, the median of several stretches of calls without a wait between."""
+    """Milliseconds per call: the median of several stretches of calls without waiting."""
     wait(call())
     begin = time.perf_counter()
     wait(call())
@@ -163,14 +163,14 @@ def stretch_ms(call: Callable[[], Any], wait: Callable[[Any], None], options: Op
 
 
 def jax_wait(value: Any) -> None:
-    """Until the device has computed it, and what was dispatched before."""
+    """Waits until the device has computed the value, and everything dispatched before it."""
     import jax
 
     jax.block_until_ready(value)
 
 
 def torch_wait(value: Any) -> None:
-    """Until the GPU is idle."""
+    """Waits until the GPU is idle."""
     import torch  # pyright: ignore[reportMissingImports]
 
     del value
@@ -189,7 +189,7 @@ def _torch_has_gpu() -> bool:
 def torch_calls(
     name: str, shape: tuple[int, int, int, int], compiled: bool
 ) -> dict[str, Callable[[], Any]]:
-    """Torch's forms of a case on its GPU, by layout and mode; none without torch or a GPU."""
+    """Torch's versions of a case on its GPU, by layout and mode; none without torch or a GPU."""
     if not _torch_has_gpu():
         return {}
     from experiments.benchmarks import peers

@@ -2,8 +2,8 @@
 
 python -m experiments.bench_conv --json runs/bench_conv.json   (the table goes to .md)
 
-Every form of `cnn_jax.ops.conv_forms` that can compute a shape, in turns in one process; * is the
-one that `cnn_jax.ops.conv` takes. Batch 128, in groups 32; float32, 'same' padding.
+Times every form of `cnn_jax.ops.conv_forms` that can compute a shape, in turn in one process; * is
+the one that `cnn_jax.ops.conv` uses. Batch 128, or 32 with groups; float32, 'same' padding.
 """
 
 import statistics
@@ -65,13 +65,13 @@ class Options:
     threads: int = 2
     """CPU threads."""
     rounds: int = 3
-    """Every contender is timed once in each round; the median counts."""
+    """Every contender is timed once in each round; the median is reported."""
     allocator: str = 'tcmalloc'
     """default, tcmalloc or mimalloc."""
 
 
 def main() -> None:
-    """Cases, contenders in turns, table."""
+    """Times all contenders of each case in turn; prints a table."""
     options = parse_options(
         Options,
         sys.argv[1:],
@@ -105,7 +105,7 @@ def main() -> None:
 
 
 def build(case: Case) -> dict[str, Callable[[], object]]:
-    """The calls to time, by '<form> <direction>'; the form that `ops.conv` takes is '*<form>'."""
+    """The calls to time, by '<form> <direction>'; the form that `ops.conv` uses is '*<form>'."""
     import jax
 
     from cnn_jax.ops import output_size

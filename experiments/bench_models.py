@@ -1,9 +1,10 @@
-"""How long does each architecture take to compile and to train, with which downsampling?
+"""How long does each architecture take to compile and to train, with each kind of downsampling?
 
 python -m experiments.bench_models --json runs/bench_models.json   (also writes the table as .md)
 
 Takes three training steps of every model in its form for small images, one process after another,
-so that nothing compiled is shared. `compilations` counts those after the first step: 0 is right.
+so that no compiled program is shared. `compilations` counts compilations after the first step,
+which should be 0.
 """
 
 import json
@@ -34,7 +35,7 @@ class Options:
 
 
 def main() -> None:
-    """Models x strategies, one process each, table."""
+    """Trains models x strategies, one process each; prints a table."""
     from cnn_jax.errors import BadInput, require, unknown_name
     from cnn_jax.files import write_atomically, write_json
     from cnn_jax.models import model_names

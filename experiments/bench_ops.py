@@ -1,10 +1,11 @@
-"""How fast is each downsampling op, beside Flax, PyTorch, kornia and antialiased-cnns?
+"""How fast is each downsampling op, compared with Flax, PyTorch, kornia and antialiased-cnns?
 
 python -m experiments.bench_ops --json runs/bench_ops.json   (also writes runs/bench_ops.md)
 
 Times every registered strategy, forward and forward with backward, in float32. A ratio below 1
 means that ours is faster. The peers need the extra `oracles` (make oracles sets it up); without it
-their columns stay empty. `floor_ms` is the time to move the least bytes at measured copy speed.
+their columns stay empty. `floor_ms` is the time to move the minimum of bytes at the measured speed
+of a copy.
 """
 
 import importlib.util
@@ -33,17 +34,17 @@ class Options:
     shapes: tuple[tuple[int, int, int, int], ...] = SHAPES
     """Input shapes: batch, height, width, channels."""
     allocators: tuple[Literal['default', 'tcmalloc', 'mimalloc'], ...] = ('default', 'tcmalloc')
-    """Each is preloaded into both sides."""
+    """Memory allocators; each is preloaded into both sides."""
     threads: int = 2
     """CPU threads of each side."""
     rounds: int = 5
-    """Every contender is timed once in each round; the median counts."""
+    """Every contender is timed once in each round; the median is reported."""
     compiled: bool = True
     """Also time torch.compile (it needs a C++ compiler)."""
 
 
 def main() -> None:
-    """Cases, contenders in turns, table."""
+    """Times all contenders of each case in turn; prints a table."""
     options = parse_options(
         Options,
         sys.argv[1:],
@@ -101,7 +102,7 @@ def time_cases(
 
 
 def summarise(case: str, shape: tuple[int, int, int, int], times: dict[str, float]) -> list[dict]:
-    """One row a direction."""
+    """One row per direction."""
     from experiments.benchmarks import ours
 
     elements = shape[0] * shape[1] * shape[2] * shape[3]

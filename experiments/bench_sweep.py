@@ -2,10 +2,10 @@
 
 python -m experiments.bench_sweep --json runs/bench_sweep.json   (the table goes to .md)
 
-The same cells (data loaded, trained, evaluated, checkpointed) three ways: each in a cold process of
-its own, one after another, on all cores; all in one process on all cores; and as the comparison
-runs them, a worker process for each core. Beside them the step alone: seeds one after another on
-all cores, and as one vmapped step.
+Runs the same cells (data loaded, trained, evaluated, checkpointed) in three ways: each in its own
+cold process, one after another, on all cores; all in one process on all cores; and as the
+comparison runs them, in one worker process per core. Also times the step alone: seeds one after
+another on all cores, and as one vmapped step.
 """
 
 import statistics
@@ -42,7 +42,7 @@ class Options:
 
 
 def main() -> None:
-    """Three ways to run a sweep, two to step several seeds; a table."""
+    """Times three ways to run a sweep and two to step several seeds; prints a table."""
     options = parse_options(
         Options,
         sys.argv[1:],
@@ -91,7 +91,7 @@ def main() -> None:
 def seconds(
     cells: Mapping[tuple[str, int], 'Cell'], *, at_once: bool, workers: int | None
 ) -> float:
-    """The wall-clock time of running the cells; not `at_once`: each with an empty cache."""
+    """The wall-clock time of running the cells; unless `at_once`, each with an empty cache."""
     from cnn_jax.runs.parallel import Events, process_variables, run_cells, worker_count
     from cnn_jax.runs.setup import load_dataset
     from experiments.benchmarks import timing
@@ -111,7 +111,7 @@ def seconds(
 
 
 def step_times(strategies: tuple[str, ...], seeds: int) -> dict[str, dict[str, float]]:
-    """Milliseconds of a step of every seed: one after another, and as one vmapped step."""
+    """Milliseconds for one step of all seeds: one after another, and as one vmapped step."""
     from cnn_jax.runs.process import fast_allocator, usable_cores
     from experiments.benchmarks import timing, training_ours
 

@@ -1,12 +1,12 @@
-"""How long is a whole training step, beside idiomatic Flax and the best PyTorch?
+"""How long does a whole training step take, compared with idiomatic Flax and the best PyTorch?
 
 python -m experiments.bench_training --json runs/bench_training.json   (the table goes to .md)
 
 Forward, backward and Adam in float32. Ours includes taking the batch out of the uint8 data set and
 normalising it; the others start from a ready batch. PyTorch needs the extra `oracles` (make oracles
-sets it up); without it its columns stay empty. The floor is the larger of the step's arithmetic at
-the speed of a matrix product and of its least bytes at the speed of a copy, both measured in turns
-with the rest.
+sets it up); without it its columns stay empty. The floor is the time for the step's arithmetic at
+the speed of a matrix product or for its minimal memory traffic at the speed of a copy, whichever is
+longer; both speeds are measured in turn with the rest.
 """
 
 import importlib.util
@@ -44,17 +44,17 @@ class Options:
     batch_size: int = 128
     """Images of a step."""
     allocators: tuple[Literal['default', 'tcmalloc', 'mimalloc'], ...] = ('default', 'tcmalloc')
-    """Each is preloaded into all sides."""
+    """Memory allocators; each is preloaded into all sides."""
     threads: int = 2
     """CPU threads of each side."""
     rounds: int = 5
-    """Every contender is timed once in each round; the median counts."""
+    """Every contender is timed once in each round; the median is reported."""
     compiled: bool = True
     """Also time torch.compile (it needs a C++ compiler)."""
 
 
 def main() -> None:
-    """Models x strategies x allocators, contenders in turns, table."""
+    """Times models x strategies x allocators, contenders in turn; prints a table."""
     options = parse_options(
         Options,
         sys.argv[1:],
@@ -113,7 +113,7 @@ def row(options: Options, allocator: str, model: str, downsample: str) -> dict:
 
 
 def figures(times: Mapping[str, Sequence[float]], least: Mapping[str, float], batch: int) -> dict:
-    """What the times say; `least` holds FLOPs, bytes, and what the machine's two speeds moved."""
+    """The row's figures; `least` holds FLOPs and bytes of the step and of the two speed tests."""
     ms = {name: statistics.median(values) for name, values in times.items()}
     peers = {name: value for name, value in ms.items() if name.startswith('torch')}
     best = min(peers, key=lambda name: peers[name], default=None)
@@ -142,7 +142,7 @@ def figures(times: Mapping[str, Sequence[float]], least: Mapping[str, float], ba
 
 
 def compile_seconds(case: tuple) -> list[float]:
-    """Tracing and compiling the first step in a new process: nothing cached, then all cached."""
+    """Seconds to trace and compile the first step in a new process: uncached, then cached."""
     from experiments.benchmarks.timing import cache_variables
 
     call = f'print(first_step_seconds(*{case!r}))'

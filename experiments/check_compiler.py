@@ -1,13 +1,13 @@
-"""Which of our own programs does XLA:CPU compile to wrong numbers, where its fusions are on?
+"""For which of our own programs does XLA:CPU return wrong numbers when its fusions are on?
 
 python -m experiments.check_compiler --json runs/check_compiler.json   (the table goes to .md)
 
 Every strategy, every training step of configs/fashion_mnist and every model is compiled in float32
-with the fusions that `cnn_jax.xla_flags` switches off, and without them, as the tests run; every
-strategy, and whatever differs by more than rounding usually does, also in float64 without them,
-which counts as right. A figure is the largest relative error of an array of outputs, gradients or
-statistics. 110 programs, an hour or two on two cores; run again, it goes on. The first program is
-the known fault: it shows that the fusions were on.
+with the fusions that `cnn_jax.xla_flags` switches off, and without them, as in the tests; every
+strategy, and whatever differs by more than usual rounding, also in float64 without them, which
+serves as the reference. A figure is the largest relative error of an array of outputs, gradients or
+statistics. 110 programs, an hour or two on two cores; an interrupted run resumes. The first program
+is the known fault: it shows that the fusions were on.
 """
 
 import sys
@@ -19,7 +19,7 @@ from pathlib import Path
 from cnn_jax.exits import exit_codes, parse_options
 
 COLUMNS = ('program', 'fusions on', 'fusions off', 'on beside off')
-WRONG = 1e-2  # rounding stays below
+WRONG = 1e-2  # rounding errors are smaller
 IN_DOUBLE = ('fault', 'strategy')  # kinds whose random numbers, if any, are not drawn here
 
 
@@ -34,7 +34,7 @@ class Options:
 
 
 def main() -> None:
-    """Programs, three processes, table."""
+    """Runs the programs in three processes; prints a table."""
     options = parse_options(
         Options,
         sys.argv[1:],
@@ -112,7 +112,7 @@ def measured(chosen: Sequence[str]) -> Iterator[dict]:
 def is_wrong(row: Mapping) -> bool:
     """Whether the fusions change a program beyond rounding.
 
-    Deep networks round by more than `WRONG`; they do so with the fusions and without.
+    Deep networks round by more than `WRONG`, both with the fusions and without.
 
     >>> is_wrong({'on': None, 'on_beside_off': 2e-6}), is_wrong({'on': 0.9, 'off': 1e-7})
     (False, True)

@@ -12,8 +12,8 @@ from cnn_jax.exits import exit_codes
 
 
 def main() -> None:
-    """Data, variants, run, report."""
-    # Imported here, so that a Ctrl-C during these slow imports ends in one line too.
+    """Loads the data, runs the comparison, writes the report."""
+    # Imported here, so that Ctrl-C during these slow imports also ends in one line.
     from rich.console import Console
 
     from cnn_jax.errors import Interrupted
@@ -91,7 +91,7 @@ def main() -> None:
 
     def run_look(part: Comparison) -> None:
         nonlocal failed
-        failed = run(part)  # which tries again what failed before
+        failed = run(part)  # also tries cells again that failed before
 
     try:
         if options.until_decided:

@@ -1,9 +1,9 @@
-"""Is everything that experiments need here, does it work, and what needs fixing?
+"""Is everything here that experiments need, does it work, and what must be fixed?
 
 python -m experiments.doctor
 
-Versions, flags, devices, known answers computed on them, allocator, cores, data, cache and disk.
-Exits with 0 if all is well and with 2 if something is not; each line then says what to do.
+Checks versions, flags, devices, known results computed on them, allocator, cores, data, cache and
+disk. Exits with 0 if all is well, otherwise with 2; each failed check says what to do.
 """
 
 import sys
@@ -22,7 +22,7 @@ class Options:
 
 
 def main() -> None:
-    """Every check, one line each."""
+    """Runs every check and prints a line for each."""
     options = parse_options(
         Options,
         sys.argv[1:],

@@ -1,4 +1,4 @@
-"""What do the networks of a comparison do inside?
+"""What happens inside the networks of a comparison?
 
 python -m experiments.gallery runs/compare   (gallery.html goes there)
 
@@ -21,11 +21,11 @@ class Options:
     run: tyro.conf.Positional[Path]
     """The output folder of a comparison, or a config file."""
     output: Path | None = None
-    """The folder that gallery.html goes to; by default that of the comparison."""
+    """The folder for gallery.html; by default that of the comparison."""
     strategies: tuple[str, ...] | None = None
-    """By default the baseline and the two most consistent others; of a config the first three."""
+    """By default the baseline and the two most consistent others, or a config's first three."""
     seed: int | None = None
-    """Of the networks; by default the first that finished."""
+    """Seed of the networks; by default the first that finished."""
     image: int = 0
     """Index of the test image to look at."""
     images: int = 100
@@ -33,7 +33,7 @@ class Options:
 
 
 def main() -> None:
-    """Networks, images, page."""
+    """Loads networks and images, writes the page."""
     options = parse_options(
         Options,
         sys.argv[1:],
@@ -44,12 +44,11 @@ def main() -> None:
     from rich.console import Console
 
     from cnn_jax.errors import require
-    from cnn_jax.files import write_atomically
+    from cnn_jax.files import make_folder, write_atomically
     from cnn_jax.gallery import choose_networks, gallery_page
     from cnn_jax.reports import write_report
     from cnn_jax.reports.html import to_html
     from cnn_jax.reports.sections import GALLERY
-    from cnn_jax.runs.comparison import make_folder
     from cnn_jax.runs.process import enable_compilation_cache
     from cnn_jax.runs.setup import load_dataset
 
@@ -84,7 +83,7 @@ def main() -> None:
     file = folder / GALLERY
     write_atomically(file, to_html(page).encode())
     if folder.resolve() == options.run.resolve():
-        write_report(options.run)  # it links to the gallery beside it
+        write_report(options.run)  # so that it links to the gallery beside it
     console.print(f'gallery: {file}')
 
 

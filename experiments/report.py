@@ -1,4 +1,4 @@
-"""The report of a comparison or a study, even one that was stopped: it covers what has finished.
+"""The report of a comparison or a study, even a stopped one: it covers what has finished.
 
 python -m experiments.report runs/compare
 python -m experiments.report runs/compare --format latex
@@ -29,7 +29,7 @@ class Options:
 
 
 def main() -> None:
-    """Run folder to files."""
+    """Reads a run's folder and writes the files."""
     options = parse_options(
         Options,
         sys.argv[1:],

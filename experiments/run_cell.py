@@ -2,10 +2,10 @@
 
 python -m experiments.run_cell configs/fashion_mnist/compare.py --output runs/compare --cell max:0
 
-Any number of these may run at once, on any machines that share the folder; run again, each goes on
+Any number of these may run at once, on any machines that share the folder; run again, each resumes
 from its checkpoint. `python -m experiments.compare_pooling CONFIG --output DIR --engine print`
-writes the command of every cell that is not finished, and `python -m experiments.report DIR` makes
-the report of those that are.
+prints the command of every unfinished cell, and `python -m experiments.report DIR` writes the
+report of the finished ones.
 """
 
 import sys
@@ -14,7 +14,7 @@ from cnn_jax.exits import exit_codes
 
 
 def main() -> None:
-    """Data, one cell."""
+    """Loads the data and runs one cell."""
     from rich.console import Console
 
     from cnn_jax.errors import require

@@ -1,13 +1,13 @@
-"""How often does the verdict rule make false claims, and how often does it see what is true?
+"""How often does the verdict rule make false claims, and how often does it detect true effects?
 
 python -m experiments.simulate_verdicts --json runs/simulate_verdicts.json   (the table goes to .md)
 
-Tables of five strategies and two metrics are drawn, with the spread over seeds that small nets have
-(0.3 points of accuracy, 1.2 of consistency), and judged by the rule itself
+Simulates tables of five strategies and two metrics with the standard deviation over seeds of small
+nets (0.3 points of accuracy, 1.2 of consistency), and judges them by the rule itself
 (`cnn_jax.reports.verdicts.decide`). Differences share the baseline's noise, as real ones do. False
-claims are counted where nothing differs (of a difference) and where everything differs by just the
-margin (of sameness); the shape of the noise is normal, heavy-tailed (t with 3 degrees of freedom)
-or skewed (exponential).
+claims are counted where nothing differs (of a difference) and where everything differs by exactly
+the margin (of sameness); the noise is normal, heavy-tailed (t with 3 degrees of freedom) or skewed
+(exponential).
 """
 
 import sys
@@ -23,7 +23,7 @@ SEEDS = (3, 5, 8, 11)
 UNTIL = 'until decided, at most 20'
 METRICS = {'accuracy': 0.003, 'consistency': 0.012}  # standard deviation over seeds
 MARGIN = 0.005
-OTHERS = 4  # strategies beside the baseline
+OTHERS = 4  # strategies besides the baseline
 COLUMNS = ('seeds', 'luck', 'false difference %', 'false sameness %')
 POWER_COLUMNS = ('seeds', 'true difference, points', 'seen in accuracy %', 'seen in consistency %')
 TRUE_POINTS = (0.25, 0.5, 1.0, 2.0, 5.0)
@@ -32,18 +32,18 @@ SAME_COLUMNS = ('seeds', 'called the same in accuracy %', 'in consistency %')
 
 @dataclass(frozen=True)
 class Options:
-    """How much to draw."""
+    """How much to simulate."""
 
     json: Path
     """File for the rows."""
     tables: int = 2000
-    """Drawn for each row."""
+    """Tables simulated for each row."""
     seed: int = 0
-    """Of the draws."""
+    """Seed of the simulation."""
 
 
 def main() -> None:
-    """Draws, verdicts, shares, tables."""
+    """Simulates tables, judges them, prints the shares."""
     options = parse_options(
         Options,
         sys.argv[1:],
@@ -92,7 +92,7 @@ def main() -> None:
 def verdicts(
     draw: np.random.Generator, tables: int, seeds: int | str, shape: str, difference: float
 ) -> list[dict[tuple[str, int], str]]:
-    """The verdicts of drawn tables in which every strategy is better by `difference`."""
+    """The verdicts on simulated tables in which every strategy is better by `difference`."""
     from cnn_jax.reports.verdicts import decide, taken_looks
     from cnn_jax.runs.until_decided import FIRST_LOOK, STEP, planned_looks
 
@@ -161,7 +161,7 @@ def power_cells(rows: list[dict]) -> list[tuple[str, ...]]:
 
 
 def same_cells(rows: list[dict]) -> list[tuple[str, ...]]:
-    """Rows of the third table, of normal luck."""
+    """Rows of the third table, for normal noise."""
     return [
         (str(row['seeds']), *(f'{100 * row["same_seen"][metric]:.0f}' for metric in METRICS))
         for row in rows

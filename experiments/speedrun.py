@@ -2,10 +2,10 @@
 
 python -m experiments.speedrun configs/fashion_mnist/speedrun.py --json runs/speedrun.json
 
-One process a seed, each on all the cores that the config says: imports, loading the prepared data,
-compiling with nothing cached, training, and one look at the test split at the end, where training
-flips images as the mean of the logits of each image and its mirror image. Reading the data
-for the first time ever, which downloads and prepares it, is not counted.
+One process per seed, each on as many cores as the config says: imports, loading the prepared data,
+compiling with nothing cached, training, and one evaluation on the test split at the end. If
+training flips images, the evaluation averages the logits of each image and its mirror image.
+Downloading and preparing the data, on the very first run, is not counted.
 """
 
 import statistics
@@ -23,17 +23,17 @@ class Options:
     """What to run."""
 
     config: tyro.conf.Positional[Path]
-    """A Python file such as configs/fashion_mnist/speedrun.py, of one strategy."""
+    """A Python file with one strategy, such as configs/fashion_mnist/speedrun.py."""
     json: Path
     """File for the log."""
     seeds: tuple[int, ...] | None = None
-    """One process each; those of the config if not given."""
+    """One process each; by default those of the config."""
     validation_fraction: float | None = None
-    """Train without this share of the training split and judge on it: to choose a recipe by."""
+    """Hold out this share of the training split and evaluate on it, to choose a recipe."""
 
 
 def main() -> None:
-    """Every seed after the other, then the mean."""
+    """Runs one seed after the other, then prints the mean."""
     options = parse_options(
         Options,
         sys.argv[1:],

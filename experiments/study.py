@@ -17,32 +17,32 @@ from cnn_jax.exits import exit_codes, parse_options
 
 @dataclass(frozen=True)
 class Options:
-    """What to run, or to put together."""
+    """What to run, or to merge."""
 
     config: tyro.conf.Positional[Path | None] = None
     """A Python file that defines `config = Study(...)`."""
     output: Annotated[Path | None, tyro.conf.arg(metavar='DIR')] = None
-    """The study's folder: a new one, or one to go on with."""
+    """The study's folder: a new one, or one to resume."""
     only: tuple[str, ...] | None = None
     """Names of comparisons of the study; by default all."""
     shard: str = '1/1'
     """I/N: every N-th cell, from the I-th on, so that N machines share the work."""
     minutes: float | None = None
-    """Stop after so many; the same command goes on."""
+    """Stop after this many minutes; the same command resumes."""
     workers: int | None = None
-    """Cells at once; by default as many as the cores hold."""
+    """Cells to run at once; by default as many as fit on the cores."""
     together: int | None = None
     """Seeds at a time, trained by one program; by default 1 on a CPU, up to 16 on a GPU or TPU."""
     skip: Path | None = None
-    """A study's folder, or its compact form, whose cells are not run again: merge both then."""
+    """A study's folder, or its compact form, whose cells are not run again; merge both later."""
     merge: tuple[Path, ...] = ()
-    """Folders of studies whose cells are put together in --output; nothing is run."""
+    """Folders of studies whose cells are merged into --output; nothing is run."""
     mixed_code: bool = False
-    """Merge cells of different code, too; the tables then say so."""
+    """Also merge cells from different code; the tables then say so."""
 
 
 def main() -> None:
-    """Study, cells, compact form."""
+    """Runs the study's cells, or merges studies, and writes the compact form."""
     options = parse_options(
         Options,
         sys.argv[1:],
@@ -52,12 +52,14 @@ def main() -> None:
     )
     from rich.console import Console
 
-    from cnn_jax.compact import merge, read_compact
+    from cnn_jax.compact import read_compact
     from cnn_jax.errors import require
+    from cnn_jax.merge import merge
     from cnn_jax.runs.command_line import load_study
     from cnn_jax.runs.comparison import cells_failed
     from cnn_jax.runs.progress import Progress
-    from cnn_jax.runs.study import chosen, run_study
+    from cnn_jax.runs.study import run_study
+    from cnn_jax.runs.study_config import chosen
 
     require(options.output is not None, 'give a folder: --output DIR.')
     assert options.output is not None

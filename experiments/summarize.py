@@ -14,7 +14,7 @@ import tyro
 from cnn_jax.exits import exit_codes, parse_options
 
 SMALL = (32, 32, 3)
-DRAWS = 10  # of random weights, over which the picture averages
+DRAWS = 10  # random initialisations over which the picture averages
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Options:
     model: Annotated[str, tyro.conf.Positional]
     """Name of a model: resnet50, vgg16, ..."""
     input: tuple[int, ...] = ()
-    """Height, width, channels of the images. Default: what the published network takes."""
+    """Height, width, channels of the images. Default: the published network's input."""
     downsample: str = 'max'
-    """Name of the strategy; max is the published network. Its fields are options too:
+    """Name of the strategy; max gives the published network. Its fields are options too:
     --downsample.filter-size 5."""
     num_classes: int | None = None
     """Default: 1000, or 10 for images of up to 64 pixels."""
@@ -37,14 +37,14 @@ class Options:
     json: Path | None = None
     """File for the table as JSON."""
     erf: Path | None = None
-    """PNG file for a picture of the effective receptive field: a mean over random weights."""
+    """PNG file for a plot of the effective receptive field, averaged over random weights."""
     layer: str | None = None
-    """The layer of that picture. Default: the last one whose field is not the whole image; in a
+    """The layer of that plot. Default: the last one whose field is not the whole image; in a
     block with a shortcut, before the shortcut is added."""
 
 
 def main() -> None:
-    """Model, table, files."""
+    """Summarises the model, prints the table, writes the files."""
     arguments, fields = of_the_strategy(sys.argv[1:])
     options = parse_options(
         Options,
@@ -124,7 +124,7 @@ def of_the_strategy(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _names(arguments: Sequence[str]) -> str:
-    """For --help."""
+    """The names of models and strategies for --help."""
     if not {'-h', '--help'} & set(arguments):
         return ''
     from cnn_jax.models import model_names
@@ -134,7 +134,7 @@ def _names(arguments: Sequence[str]) -> str:
 
 
 def on_noise(model, image_shape: tuple[int, int, int], layer: str):
-    """The effective receptive field of a layer, the mean over weights, each on one noise image."""
+    """The effective receptive field of a layer: the mean over weights, each on one noise image."""
     import jax
 
     from cnn_jax.inspection import effective_receptive_field

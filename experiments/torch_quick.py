@@ -1,11 +1,11 @@
-"""Does the quick study's CIFAR-10 network do as well when a PyTorch user writes it?
+"""Does the quick study's CIFAR-10 network do as well when written in PyTorch?
 
 .venv-oracles/bin/python -m experiments.torch_quick --output runs/torch_quick
 
-The network and recipe of `cifar10` in configs/studies/quick.py, written in PyTorch alone
-(experiments/benchmarks/torch_quick.py), beside the same seeds of the committed study. Needs the
-environment of `make oracles`; about two minutes of one core a network; run again, it goes on.
-`--json FILE` writes the table.
+Trains the network and recipe of `cifar10` in configs/studies/quick.py, written in PyTorch alone
+(experiments/benchmarks/torch_quick.py), and compares with the same seeds of the committed study.
+Needs the environment of `make oracles`; about two minutes per network on one core; an interrupted
+run resumes. `--json FILE` writes the table.
 """
 
 import os
@@ -24,17 +24,17 @@ class Options:
     """What to run."""
 
     output: Path
-    """Folder of the finished networks' figures, one small file each."""
+    """Folder for the finished networks' results, one small file each."""
     json: Path | None = None
     """File for the table."""
     study: Path = Path('experiments/results/studies/quick')
-    """The study whose cells stand beside."""
+    """The study to compare with."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One network each, for either strategy."""
 
 
 def main() -> None:
-    """Every network that is not finished; then the table."""
+    """Trains every network that is not finished, then prints the table."""
     options = parse_options(
         Options,
         sys.argv[1:],

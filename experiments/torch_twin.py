@@ -1,12 +1,12 @@
-"""Does the same network, trained by PyTorch, answer shifted images as ours does?
+"""Is the same network, trained by PyTorch, as shift-consistent as ours?
 
 .venv-oracles/bin/python -m experiments.torch_twin --output runs/torch_twin
 
 convnet1 as in configs/fashion_mnist/twin.py, trained by us and by PyTorch, from PyTorch's initial
-weights, from ours, and with one part of them exchanged at a time. Every network is judged on both
-sides, with its weights carried across, with the same shifts. Needs the environment of `make
-oracles`. On one core 1 to 3 minutes a network, 2 x 6 x 8 of them by default; run again, it goes on.
-`--json FILE` writes what is finished so far, in a table of means and standard errors.
+weights, from ours, and with one part of them exchanged at a time. Every network is evaluated on
+both sides, with its weights carried across and the same shifts. Needs the environment of `make
+oracles`. 1 to 3 minutes per network on one core, 2 x 6 x 8 of them by default; an interrupted run
+resumes. `--json FILE` writes the finished results in a table of means and standard errors.
 """
 
 import os
@@ -34,19 +34,19 @@ class Options:
     """What to run."""
 
     output: Path
-    """Folder of the finished networks' figures, one small file each."""
+    """Folder for the finished networks' results, one small file each."""
     json: Path | None = None
     """File for the table."""
     strategies: tuple[Literal['max', 'avg'], ...] = ('max', 'avg')
     """The pools."""
     variants: tuple[str, ...] = VARIANTS
-    """Who trains, from whose first weights."""
+    """Which side trains, from which side's initial weights."""
     seeds: tuple[int, ...] = tuple(range(8))
     """One network each, for every strategy and variant."""
 
 
 def main() -> None:
-    """Every network that is not finished; then the table."""
+    """Trains every network that is not finished, then prints the table."""
     options = parse_options(
         Options,
         sys.argv[1:],
@@ -97,7 +97,7 @@ def main() -> None:
 def summary(rows: Sequence[dict]) -> list[dict]:
     """For each strategy and variant the means with their standard errors.
 
-    'difference' is that of its consistency to that of 'ours', with the p-value of Welch's t-test.
+    'difference' is its consistency minus that of 'ours', with the p-value of Welch's t-test.
 
     >>> rows = [
     ...     {'strategy': 'max', 'variant': variant, 'accuracy': 0.5, 'consistency': value}

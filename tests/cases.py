@@ -1,4 +1,4 @@
-"""Generated inputs that every op is compared with its oracle on.
+"""Generated inputs on which every op is compared with its oracle.
 
 The environment variable CNN_JAX_CASES says how many cases are drawn for each family of ops: few in
 `make test`, 200 in `make oracles`, 2,000 in its long form. The tests of a family share them.

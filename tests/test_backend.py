@@ -1,4 +1,4 @@
-"""Known answers on the device at hand: they are right, and what is wrong is told."""
+"""Known results on this device: they are right, and wrong ones are reported."""
 
 import os
 import subprocess

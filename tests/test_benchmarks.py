@@ -1,4 +1,4 @@
-"""The benchmarks compare like with like, and refuse what they cannot time."""
+"""The benchmarks compare like with like, and refuse cases that they cannot time."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What users bring: found again in any process, and a changed definition is another cell."""
+"""Users' own objects: found again in any process, and a changed definition is a new cell."""
 
 import json
 import sys
@@ -108,6 +108,18 @@ def test_packages_and_their_relative_imports_are_part_of_a_definition(tmp_path, 
         hashes.add(source_hash(tmp_path / 'user_of_a_test.py', 'user_of_a_test'))
         hashes.add(source_hash(folder / 'own.py', 'lab_of_a_test.own'))
     assert len(hashes) == 6
+
+
+def test_a_folder_without_an_init_file_is_followed_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, 'path', [str(tmp_path), *sys.path])
+    inner = tmp_path / 'no_init_of_a_test' / 'inner'
+    inner.mkdir(parents=True)
+    (inner / 'part.py').write_text('SIZE = 1\n')
+    file = tmp_path / 'uses_no_init_of_a_test.py'
+    file.write_text('from no_init_of_a_test.inner.part import SIZE\n')
+    before = source_hash(file, 'uses_no_init_of_a_test')
+    (inner / 'part.py').write_text('SIZE = 2\n')
+    assert source_hash(file, 'uses_no_init_of_a_test') != before
 
 
 def test_only_the_comparison_of_the_first_file_is_left_out(mine, tmp_path):

@@ -1,4 +1,4 @@
-"""The comparison of compiled programs sees a wrong one, and goes on where it stopped."""
+"""The comparison of compiled programs detects a wrong one, and resumes where it stopped."""
 
 import json
 import os

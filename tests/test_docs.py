@@ -1,4 +1,4 @@
-"""What README and docs tell people to type works: Python runs, commands and files exist."""
+"""Everything that README and docs tell users to type works: code runs, commands and files exist."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What is offered for a name that is not known."""
+"""Suggestions for unknown names."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The rules of the house: which room may import which, and what is never written."""
+"""House rules: which package may import which, and what code must never contain."""
 
 import ast
 import re

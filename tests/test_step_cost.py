@@ -1,4 +1,4 @@
-"""A look at one training step: its cost and its trace."""
+"""The cost and the trace of one training step."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""The look of the plots: told apart without colour, unaffected by the caller's settings."""
+"""The style of the plots: distinguishable without colour, unaffected by the caller's settings."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Every process of the project has XLA's flag, and keeps what the user put there."""
+"""Every process of the project sets XLA's flag, and keeps the user's own flags."""
 
 import os
 import re

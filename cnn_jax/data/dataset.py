@@ -1,4 +1,4 @@
-"""The two types of every data set: images with labels, and a train and test pair of them."""
+"""The two types behind every data set: images with labels, and a train and test pair of them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Split:
     """Images and their labels, one label per image, in a fixed order.
 
     images: uint8 `(n, height, width, channels)`, raw pixels 0 to 255. labels: int32 `(n,)`.
-    Raises `BadInput` for another dtype or rank, unequal lengths, or no image at all.
+    Raises `BadInput` for a wrong dtype or rank, unequal lengths, or no image at all.
 
     >>> split = Split(np.zeros((3, 28, 28, 1), np.uint8), np.array([0, 1, 2], np.int32))
     >>> len(split)
@@ -31,7 +31,7 @@ class Split:
                 isinstance(given, np.ndarray),
                 f'{name} must be a NumPy array; got {type(given).__name__}.',
             )
-            view = given.view()  # of which no metric or model can change a pixel
+            view = given.view()  # made read-only, so that no metric or model can change a pixel
             view.flags.writeable = False
             object.__setattr__(self, name, view)
         images, labels = self.images, self.labels
@@ -56,7 +56,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A named set of images with its official train and test splits and the names of its classes.
+    """A named data set with its official train and test splits and the names of its classes.
 
     Raises `BadInput` when the splits' images differ in shape, or a label is not in
     `[0, num_classes)`; the message names the split and the label.
@@ -97,7 +97,7 @@ class Dataset:
 
     @property
     def num_classes(self) -> int:
-        """How many classes there are; labels run from 0 to one less."""
+        """How many classes there are; labels are in [0, num_classes)."""
         return len(self.class_names)
 
     @property

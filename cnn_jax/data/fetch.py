@@ -1,4 +1,4 @@
-"""Getting files over a network that may not be there, with timeouts."""
+"""Fetching files over an unreliable network, with timeouts."""
 
 import http.client
 import os
@@ -14,26 +14,26 @@ from pathlib import Path
 
 
 class SourceFailed(Exception):
-    """One way to get the data did not work; the message is the reason, on one line."""
+    """One source of the data did not work; the message is the reason, on one line."""
 
 
 def download(url: str, path: Path, *, seconds: float) -> None:
-    """Writes what `url` answers to `path`.
+    """Writes the content of `url` to `path`.
 
-    seconds: the longest wait for an answer to begin, from the look-up of the host's name on, and
-    again for each further piece. Raises `SourceFailed` for anything that goes wrong on the network;
-    a local `OSError` (a full disk) passes through.
+    seconds: the timeout until the response begins, host name look-up included, and again for each
+    chunk. Raises `SourceFailed` for anything that goes wrong on the network; a local `OSError` (a
+    full disk) passes through.
     """
     with _open(url, seconds) as answer, path.open('wb') as file:
         while piece := _read(answer, url):
             file.write(piece)
-        if answer.length:  # what is still to come of the length that was announced
+        if answer.length:  # bytes of the announced length that never came
             raise SourceFailed(f'{url}: broke off ({answer.length} bytes are missing)')
 
 
 def _open(url: str, seconds: float) -> http.client.HTTPResponse:
-    # A thread, because the look-up of a name cannot be given a time limit; being a daemon it does
-    # not keep the process alive when it hangs.
+    # A thread, because the look-up of a name has no timeout; a daemon thread, so that it does not
+    # keep the process alive if it hangs.
     outcome: queue.SimpleQueue[http.client.HTTPResponse | Exception] = queue.SimpleQueue()
 
     def work() -> None:
@@ -70,7 +70,7 @@ def run_command(
 ) -> None:
     """Runs a program in `folder`, without a terminal and for at most `seconds`.
 
-    environment: variables set on top of ours. Raises `SourceFailed` when the program is not
+    environment: variables to set in addition to ours. Raises `SourceFailed` when the program is not
     installed, does not end in time (it and its children are killed) or fails; the reason is the
     first line it wrote to stderr that is not one of apt's warnings.
 

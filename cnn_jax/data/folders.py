@@ -1,4 +1,4 @@
-"""Where data sets lie on this machine."""
+"""Where data sets are stored on this machine."""
 
 import os
 from pathlib import Path

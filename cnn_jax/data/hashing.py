@@ -1,8 +1,8 @@
 """Random bits as a pure function of (seed, stream, index), the same on every numpy and machine.
 
-`np.random.Generator` does not promise its streams across numpy versions, and a validation split
-or a drawn data set must never change. This is SplitMix64 (Steele, Lea and Flood 2014): a counter
-sent through a bijective mixer, so the values of one stream never repeat.
+`np.random.Generator` does not guarantee its streams across numpy versions, and a validation split
+or a generated data set must never change. This is SplitMix64 (Steele, Lea and Flood 2014): a
+counter passed through a bijective mixer, so the values of one stream never repeat.
 """
 
 import numpy as np

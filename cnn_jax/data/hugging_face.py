@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face library `datasets`, which need not be installed."""
+"""Data sets from the Hugging Face library `datasets`, which need not be installed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,9 +23,9 @@ def from_hugging_face(
 ) -> Dataset:
     """The splits 'train' and `test` of a `datasets.DatasetDict`, in memory.
 
-    `image` and `label` name the columns of Pillow images and whole numbers. Class names are
-    those of the label's feature, where it has any. `image_size` (height, width) is what every image
-    is scaled and cut to, needed where they differ. Raises BadInput for whatever is missing.
+    `image` and `label` name the columns of Pillow images and integer labels. Class names are
+    those of the label's feature, if it has any. Every image is scaled and cropped to `image_size`
+    (height, width), which is required if sizes differ. Raises BadInput if anything is missing.
 
     >>> pictures = [Image.new('L', (4, 4), 60 * i) for i in range(4)]
     >>> rows = [{'image': picture, 'label': i % 2} for i, picture in enumerate(pictures)]

@@ -35,8 +35,8 @@ def unzip(data: bytes) -> bytes:
 def parse_idx(data: bytes) -> UInt8[np.ndarray, '...']:
     """The array in an IDX file's bytes, gzipped or raw; read-only, in the file's own axes.
 
-    Raises `BadInput` for a wrong magic number, a type other than uint8, a cut header, and for
-    fewer or more values than the header promises.
+    Raises `BadInput` for a wrong magic number, a type other than uint8, a truncated header, and for
+    fewer or more values than the header declares.
 
     >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9])).tolist()
     [7, 8, 9]
@@ -63,7 +63,7 @@ def parse_idx(data: bytes) -> UInt8[np.ndarray, '...']:
 
 
 def idx_header(array: UInt8[np.ndarray, '...']) -> bytes:
-    """The IDX header of a uint8 array: header plus the array's bytes is the whole raw file.
+    """The IDX header of a uint8 array: header plus the array's bytes make the whole raw file.
 
     >>> array = np.array([[1, 2, 3]], np.uint8)
     >>> parse_idx(idx_header(array) + array.tobytes()).tolist()

@@ -14,10 +14,10 @@ from cnn_jax.data.resize import ImageSize, checked_size, fit_image
 from cnn_jax.errors import BadInput, one_line, require
 
 SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
-TEST_FRACTION = 0.2  # of each class, where a folder has no split of its own
+TEST_FRACTION = 0.2  # of each class, if a folder has no train and test folders
 _GREY = ('1', 'L', 'LA', 'I', 'I;16', 'I;16B', 'I;16L')  # Pillow's modes
 _TEST_NAMES = ('test', 'val', 'validation')
-_MEMORY_SHARE = 0.5  # of what is free: a run holds the images more than once
+_MEMORY_SHARE = 0.5  # of free memory: a run holds the images more than once
 Labelled = list[tuple[Path, int]]
 Shape = tuple[int, int, int]
 
@@ -30,13 +30,14 @@ def load_image_folder(
 ) -> Dataset:
     """The images in FOLDER/CLASS/*, or in FOLDER/train/CLASS/* and FOLDER/test/CLASS/*.
 
-    Classes are the folders' names in order. Without a split of its own a fifth of each class, drawn
-    by hash, is the test split. All grey images stay grey; otherwise all become RGB, without alpha;
-    EXIF rotations are applied. `image_size` (height, width) is what every image is scaled and cut
-    to, needed where they differ. Other files are left out, and counted in a line of `log`.
+    Classes are the folders' names in order. Without train and test folders a fifth of each class,
+    chosen by hash, becomes the test split. If all images are grey they stay grey; otherwise all
+    become RGB, without alpha; EXIF rotations are applied. Every image is scaled and cropped to
+    `image_size` (height, width), which is required if sizes differ. Other files are skipped, and
+    counted in a line of `log`.
 
-    Raises BadInput, with the file or the size, for a folder without images, one class alone, images
-    that cannot be read or differ in size, and more of them than half of the free memory holds.
+    Raises BadInput, with the file or the size, for a folder without images, a single class, images
+    that cannot be read or differ in size, and more images than fit in half of the free memory.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as name:
@@ -85,7 +86,7 @@ def _classes(place: Path) -> list[str]:
 
 
 def _listed(folder: Path) -> list[Path]:
-    """What is in a folder but hidden things; BadInput where it cannot be read."""
+    """The contents of a folder except hidden files; raises BadInput where it cannot be read."""
     try:
         found = sorted(folder.iterdir())
     except OSError as error:
@@ -94,7 +95,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _files_below(folder: Path, seen: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """All files below a folder, through links, but none of them twice."""
+    """All files below a folder, following links, none of them twice."""
     seen |= {folder.resolve()}
     for path in _listed(folder):
         if not path.is_dir():
@@ -104,7 +105,7 @@ def _files_below(folder: Path, seen: frozenset[Path] = frozenset()) -> Iterator[
 
 
 def _images(place: Path, classes: Sequence[str]) -> tuple[Labelled, int]:
-    """The images of all classes in order, and how many other files there are."""
+    """The images of all classes in order, and the number of other files."""
     unknown = sorted(set(_classes(place)) - set(classes))
     require(not unknown, f'{place / "".join(unknown[:1])} is a class that has no training images.')
     images, others = [], 0
@@ -118,7 +119,7 @@ def _images(place: Path, classes: Sequence[str]) -> tuple[Labelled, int]:
 
 
 def _shape(paths: Sequence[Path], size: ImageSize | None) -> Shape:
-    """Height, width and channels that all images get, from their headers alone."""
+    """Height, width and channels for all images, from their headers alone."""
 
     def header(path: Path) -> tuple[tuple[int, int], str]:
         with Image.open(path) as image:
@@ -141,7 +142,7 @@ def _shape(paths: Sequence[Path], size: ImageSize | None) -> Shape:
 
 
 def channels_of(modes: Iterable[str]) -> int:
-    """1 where images of these Pillow modes are all grey, else 3.
+    """1 if images of these Pillow modes are all grey, else 3.
 
     >>> channels_of(['L', 'I;16']), channels_of(['L', 'P'])
     (1, 3)
@@ -182,7 +183,7 @@ def as_pixels(image: Image.Image, channels: int) -> np.ndarray:
         raise ValueError(
             'it holds floats, of a range that nothing tells: save it with 8 or 16 bits'
         )
-    if image.mode.startswith('I'):  # 16 bits, of which Pillow's own conversion cuts off the top
+    if image.mode.startswith('I'):  # 16 bits, which Pillow's own conversion clips
         values = np.asarray(image).astype(np.int64)
         if values.min() < 0 or values.max() > 65535:
             raise ValueError('it holds numbers beyond 16 bits')
@@ -192,12 +193,12 @@ def as_pixels(image: Image.Image, channels: int) -> np.ndarray:
 
 
 def _each(work: Callable, paths: Sequence[Path]) -> list:
-    """`work` of every path, by threads; BadInput that names the first of those that fail."""
+    """`work` on every path, in threads; raises BadInput naming the first path that fails."""
 
     def tried(path: Path) -> object:
         try:
             return work(path)
-        except Exception as error:  # damaged files make Pillow raise whatever comes
+        except Exception as error:  # damaged files make Pillow raise all kinds of errors
             return error
 
     with ThreadPoolExecutor() as threads:

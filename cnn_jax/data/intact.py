@@ -1,9 +1,9 @@
-"""Whether the files of a prepared TFDS set are whole, and which of them is not.
+"""Whether the files of a prepared TFDS set are intact, and which of them is not.
 
-The records carry checksums of their own. The small files beside them do not, and TFDS silently
-accepts altered or missing class names; so the first reading that succeeds writes the SHA-256
-of these files into the set's folder, and every later one compares. What was altered before, by hand
-or by a bad copy, is noticed only where it cannot be read or contradicts the rest.
+The records contain checksums. The small files beside them do not, and TFDS silently accepts altered
+or missing class names; so the first successful read writes the SHA-256 of these files into the
+set's folder, and every later one compares. Alterations before that, by hand or by a bad copy, are
+noticed only where a file cannot be read or contradicts the rest.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _CHUNK = 512  # records read at once
 
 
 def set_folders(root: Path) -> Iterator[Path]:
-    """The folders at or below `root` that hold files of a prepared set, whole or not.
+    """The folders at or below `root` that hold files of a prepared set, complete or not.
 
     >>> list(set_folders(Path('no-such-folder')))
     []
@@ -50,7 +50,7 @@ def require_metadata(folder: Path, *, remedy: str) -> None:
 def read_class_names(
     folder: Path, label_key: str, classes: int, *, remedy: str
 ) -> tuple[str, ...] | None:
-    """The names in `LABEL_KEY.labels.txt`, one a line; None where the set has no such file.
+    """The names in `LABEL_KEY.labels.txt`, one per line; None where the set has no such file.
 
     Raises `BadInput`, naming the file, unless it holds `classes` different names in UTF-8.
 
@@ -78,7 +78,7 @@ def read_class_names(
 def require_unchanged(folder: Path, *, remedy: str) -> None:
     """Compares the small files of a set with the checksums in its folder, if there are any.
 
-    Raises `BadInput` that names the first file that is missing, new or altered.
+    Raises `BadInput`, naming the first file that is missing, new or altered.
     """
     record = folder / CHECKSUMS
     if not record.exists():
@@ -94,9 +94,9 @@ def require_unchanged(folder: Path, *, remedy: str) -> None:
 
 
 def remember(folder: Path, *, log: Callable[[str], None]) -> None:
-    """Writes the checksums that `require_unchanged` reads, unless they are there.
+    """Writes the checksums that `require_unchanged` reads, unless they exist.
 
-    `log` hears of a folder in which nothing can be written.
+    Reports to `log` if nothing can be written in the folder.
     """
     record = folder / CHECKSUMS
     if record.exists():
@@ -108,9 +108,9 @@ def remember(folder: Path, *, log: Callable[[str], None]) -> None:
 
 
 def damaged_records(builder: Any, splits: Sequence[str]) -> str | None:
-    """Which record file of these splits is missing or cannot be read, with what it lacks.
+    """Which record file of these splits is missing or damaged, and how.
 
-    Reads every record until one fails; None when none does.
+    Reads every record until one fails; None if none does.
     """
     from array_record.python.array_record_module import ArrayRecordReader
 
@@ -124,7 +124,7 @@ def damaged_records(builder: Any, splits: Sequence[str]) -> str | None:
                 present = reader.num_records()
                 for start in range(0, present, _CHUNK):
                     reader.read(start, min(start + _CHUNK, present))
-            except Exception as error:  # some without a message
+            except Exception as error:  # some have no message
                 reason = ' '.join(str(error).split())[:80]
                 return f'{path} is damaged ({reason or type(error).__name__})'
             if present != promised:
@@ -139,7 +139,7 @@ def _checksums(folder: Path) -> dict[str, str]:
 
 
 def _write(record: Path, checksums: dict[str, str]) -> None:
-    """Whole or not at all, whoever else writes it."""
+    """Writes atomically, whichever other process writes it too."""
     text = ''.join(f'{value}  {name}\n' for name, value in checksums.items())
     draft = record.with_name(f'.{record.name}.{os.getpid()}')
     try:

@@ -1,4 +1,4 @@
-"""One call from a name to a data set."""
+"""Loads a data set by its name."""
 
 import sys
 from collections.abc import Callable
@@ -43,15 +43,15 @@ def load(
 ) -> Dataset:
     """The data set `name`, all of it in memory as uint8.
 
-    name: 'fashion_mnist', 'mnist' or 'cifar10' (fetched on first use, verified at every one),
-    'shapes' (2,000 + 500 drawn images, nothing to download), 'shapes_tiny' (256 + 64 of them), a
+    name: 'fashion_mnist', 'mnist' or 'cifar10' (fetched on first use, verified on every use),
+    'shapes' (2,000 + 500 generated images, nothing to download), 'shapes_tiny' (256 + 64), a
     folder of images (see `load_image_folder`), or an image-classification set of
     tensorflow-datasets that is prepared on disk as array_record: 'kmnist',
     'imagenette/160px-v2'... data_dir: the data folder, by default `cnn_jax.data.data_dir()`; sets
-    of tensorflow-datasets are also looked for in its own default folder. image_size: (height,
-    width) that every image is scaled and cut to, needed where a set's images differ in size. log:
-    gets lines of progress. Raises `BadInput` for a name or a size that is not available, saying
-    what to do.
+    of tensorflow-datasets are also searched for in its own default folder. image_size: the (height,
+    width) to which every image is scaled and cropped, required if a set's images differ in size.
+    log: receives lines of progress. Raises `BadInput` for a name or a size that is not available,
+    saying what to do.
 
     >>> load('shapes_tiny').train.images.shape
     (256, 28, 28, 1)
@@ -82,7 +82,7 @@ def load(
 
 
 def fit_dataset(dataset: Dataset, size: ImageSize | None) -> Dataset:
-    """The set with every image scaled and cut to that size; None leaves them as they are."""
+    """The set with every image scaled and cropped to that size; None leaves them unchanged."""
     if size is None or dataset.image_shape[:2] == tuple(size):
         return dataset
 

@@ -30,7 +30,7 @@ def parse_idx_files(contents: Contents) -> tuple[Split, Split]:
 
 
 def _addresses(set_of_tfds: str) -> Callable[[], Iterator[str]]:
-    """The files at the address that TFDS registers for the set."""
+    """The URLs of the files that TFDS registers for the set."""
 
     def addresses() -> Iterator[str]:
         from tensorflow_datasets import image_classification

@@ -1,6 +1,6 @@
 """Reads an image-classification set that TFDS has prepared on disk into arrays.
 
-TensorFlow is not needed: records come through TFDS' data source, and pictures are decoded here,
+TensorFlow is not needed: records come through TFDS' data source, and images are decoded here,
 always by Pillow, into the channels that the set declares.
 """
 
@@ -28,7 +28,7 @@ _CHUNK = 512  # records read at once: much faster than one by one, and little me
 
 @runtime_checkable
 class Source(Protocol):
-    """What is used of a TFDS data source: its length, and examples by their indices."""
+    """The part of a TFDS data source used here: its length, and examples by index."""
 
     def __len__(self) -> int: ...
     def __getitems__(self, keys: list[int], /) -> Sequence[dict[str, Any]]: ...
@@ -37,10 +37,10 @@ class Source(Protocol):
 class _Layout(NamedTuple):
     image_key: str
     label_key: str
-    encoded: bool  # whether images are stored as picture files
+    encoded: bool  # whether images are stored as image files
     channels: int
     class_names: tuple[str, ...]
-    splits: tuple[str, str]  # what serves as train and as test
+    splits: tuple[str, str]  # used as train and as test
 
 
 def read_prepared(
@@ -51,13 +51,13 @@ def read_prepared(
     size: ImageSize | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> Dataset:
-    """The train and test splits behind a TFDS builder whose data is on disk.
+    """The train and test splits of a TFDS builder whose data is on disk.
 
     builder: a `tfds.core.DatasetBuilder`. The test split is 'test', or 'validation' where the set
-    has no 'test'. size: every image is fitted to it (see `fit_image`). log: see
-    `remember`. Raises `BadInput` when the set is not one of uint8 images with one class
-    each, when images differ in size and no `size` is given, and, naming the file or the image, when
-    one is damaged; where the set must be prepared anew it ends in `remedy`.
+    has no 'test'. size: every image is fitted to it (see `fit_image`). log: see `remember`. Raises
+    `BadInput` when the set does not consist of uint8 images with one class each, when images differ
+    in size and no `size` is given, and, naming the file or the image, when one is damaged; where
+    the set must be prepared again the message ends in `remedy`.
     """
     folder = Path(builder.data_dir)
     require_metadata(folder, remedy=remedy)
@@ -75,7 +75,7 @@ def read_prepared(
         ) from error
     except (BadInput, ImportError, MemoryError):
         raise
-    except Exception as error:  # ArrayRecord raises all kinds, some of them without a message
+    except Exception as error:  # ArrayRecord raises all kinds of errors, some without a message
         with quiet_tfds():
             which = damaged_records(builder, layout.splits)
         reason = which or f'the files in {folder} cannot be read ({_one_line(error)})'
@@ -119,11 +119,11 @@ def _layout(builder: Any, name: str, remedy: str) -> _Layout:
 
 
 def _source(builder: Any, split: str, layout: _Layout) -> Source:
-    """The records of a split, with picture files as they are stored."""
+    """The records of a split, with image files as they are stored."""
     import tensorflow_datasets as tfds
 
     source = builder.as_data_source(split)
-    if layout.encoded:  # not as an argument, with which TFDS' mock of a set asks for TensorFlow
+    if layout.encoded:  # not passed as an argument: TFDS' mock of a set would need TensorFlow
         source.decoders = {layout.image_key: tfds.decode.SkipDecoding()}
     return source
 

@@ -1,7 +1,7 @@
 """Data sets as their authors published them: found on this machine or fetched, verified, parsed.
 
-What lies in the data folder are the published files themselves, and their SHA-256 is compared every
-time they are read, which takes a tenth of a second: no copy in another format is kept.
+The data folder holds the published files themselves, and their SHA-256 is checked every time they
+are read, which takes a tenth of a second: no copy in another format is kept.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ Contents = Mapping[str, bytes]
 
 @dataclass(frozen=True)
 class Source:
-    """One way to get the files that needs a network, named `title` in messages.
+    """One way to get the files over a network, called `title` in messages.
 
     `fetch` puts them, gzipped or raw, into a new folder below an empty scratch folder and returns
-    it, or raises `SourceFailed`.
+    that folder, or raises `SourceFailed`.
     """
 
     title: str
@@ -35,18 +35,18 @@ class Source:
 
 @dataclass(frozen=True)
 class Published:
-    """A data set by its published files.
+    """A data set defined by its published files.
 
     Attributes:
-        name: What `load` and messages call it.
+        name: Its name in `load` and in messages.
         files: File name -> SHA-256 of its content, uncompressed.
         parse: The contents of all files -> the train and the test split.
         class_names: One for each label.
         folder: Where its files are kept, below the data folder.
         sources: Tried in this order where no folder holds the files.
-        space: Bytes that fetching it takes.
-        archive: A tar file that the files may also lie in, in `folder`.
-        system_folder: Where a package of the system puts the files.
+        space: Bytes that fetching it needs on disk.
+        archive: A tar file in `folder` that may hold the files instead.
+        system_folder: Where a system package installs the files.
     """
 
     name: str
@@ -67,11 +67,12 @@ def load_published(
     log: Callable[[str], None],
     prepared: Callable[[], Dataset | None] = lambda: None,
 ) -> Dataset:
-    """The set from the first place that has it, one line to `log` for each.
+    """The set from the first place that has it, with one line to `log` for each place.
 
-    Its files in the data folder `folder`, in a folder or archive below it, or in the system's
-    folder; what `prepared()` finds; then its sources. What is fetched is kept in the data folder.
-    Raises `BadInput` when nothing works, with every reason, and for a damaged file, which it names.
+    Tries its files in the data folder `folder`, in a folder or archive below it, or in the system's
+    folder; then what `prepared()` finds; then its sources. Fetched files are kept in the data
+    folder. Raises `BadInput` when nothing works, with every reason, and for a damaged file, which
+    it names.
     """
     contents = _on_disk(published, folder, log)
     if contents is None:
@@ -79,7 +80,7 @@ def load_published(
         if found is not None:
             return found
         with exclusive(folder, log):
-            contents = _on_disk(published, folder, log)  # another process may have fetched it
+            contents = _on_disk(published, folder, log)  # another process may have fetched them
             if contents is None:
                 remove_leftovers(folder)
                 require_space(folder, needed=published.space)
@@ -96,8 +97,8 @@ def read_files(
 ) -> Contents | None:
     """The contents of the files in `place`, gzipped, raw or in the archive; None if any is missing.
 
-    A file that is there but truncated or altered raises `BadInput`, which names it and ends in
-    `remedy`, whether the other files are there or not.
+    A truncated or altered file raises `BadInput`, which names it and ends in `remedy`, whether the
+    other files exist or not.
     """
     contents = {
         name: _verified(published, path, _read(path), expected, remedy)
@@ -127,7 +128,7 @@ def missing_files(published: Published, place: Path) -> list[str]:
 
 def _on_disk(published: Published, folder: Path, log: Callable[[str], None]) -> Contents | None:
     for place in _places(published, folder):
-        of_system = place == published.system_folder  # root's: not to mend
+        of_system = place == published.system_folder  # owned by root: the user cannot repair it
         remedy = {'remedy': f'Put the published files into {folder}.'} if of_system else {}
         contents = read_files(published, place, **remedy)
         if contents is not None:
@@ -204,7 +205,7 @@ def _fetched(published: Published, folder: Path, log: Callable[[str], None]) -> 
 
 
 def _lack(published: Published, folder: Path) -> str:
-    """What is missing, in the place that lacks least."""
+    """What is missing, in the place that lacks the fewest files."""
     places = _places(published, folder)
     missing = {place: missing_files(published, place) for place in places}
     place = min(places, key=lambda place: len(missing[place]))
@@ -214,7 +215,7 @@ def _lack(published: Published, folder: Path) -> str:
 
 
 def _from_source(published: Published, source: Source, folder: Path) -> Contents:
-    """Fetches into a folder that is thrown away, and keeps the files if they are good."""
+    """Fetches into a temporary folder, and keeps the files if they are correct."""
     with scratch(folder) as place:
         got = source.fetch(place)
         try:

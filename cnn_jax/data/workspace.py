@@ -1,4 +1,4 @@
-"""Writing in the data folder so that a kill, a second process or a full disk does no harm."""
+"""Writes to the data folder safely: a kill, a second process or a full disk does no harm."""
 
 import contextlib
 import fcntl
@@ -14,7 +14,7 @@ _SCRATCH = '.scratch-'
 
 @contextlib.contextmanager
 def exclusive(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
-    """Makes `folder` and holds its lock, waiting (with a line to `log`) while another process does.
+    """Creates `folder` and holds its lock; waits, with a line to `log`, if another process has it.
 
     An `OSError` inside, such as a full disk, becomes a `BadInput` that names the folder.
     """
@@ -36,7 +36,7 @@ def exclusive(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
-    """A new folder inside `folder`, by its absolute path, that is deleted at the end."""
+    """A new folder inside `folder`, as an absolute path, that is deleted at the end."""
     with tempfile.TemporaryDirectory(
         prefix=_SCRATCH, dir=folder.absolute(), ignore_cleanup_errors=True
     ) as path:
@@ -44,7 +44,7 @@ def scratch(folder: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Deletes what killed runs left in `folder`; call it only with the lock held."""
+    """Deletes what killed processes left in `folder`; call it only with the lock held."""
     for leftover in folder.glob(f'{_SCRATCH}*'):
         shutil.rmtree(leftover, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Measures of any function from images to logits: accuracy, consistency, robustness, cost."""
+"""Metrics for any function from images to logits: accuracy, consistency, robustness, cost."""
 
 from cnn_jax.evaluation.accuracy import accuracy, mean_loss
 from cnn_jax.evaluation.aliasing import energy_above_nyquist

@@ -18,7 +18,7 @@ def require_labels(labels: np.ndarray, images: int) -> None:
 def accuracy(
     logits: Float[np.ndarray, 'images classes'], labels: Integer[np.ndarray, 'images']
 ) -> float:
-    """The share of images whose largest logit is their label's.
+    """The share of images whose label has the largest logit.
 
     >>> accuracy(np.array([[0.0, 1.0], [2.0, 1.0]]), np.array([1, 1]))
     0.5

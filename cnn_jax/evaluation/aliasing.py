@@ -1,4 +1,4 @@
-"""How much of a map is too fine for the grid that it is about to be sampled on."""
+"""How much of a map is too fine for the grid on which it is about to be sampled."""
 
 import numpy as np
 from jaxtyping import Float
@@ -12,9 +12,9 @@ def energy_above_nyquist(
     """The share of the maps' energy at frequencies above the Nyquist frequency of every `stride`.
 
     After the aliasing score of Chen et al., ICLR 2024 ("When semantic segmentation meets frequency
-    aliasing"): of the squared magnitudes of the 2-D Fourier transform, without the mean, those
-    above 1 / (2 stride) cycles a pixel along either axis. After the sampling, they cannot be told
-    apart from lower frequencies. A mean over images and channels that are not flat.
+    aliasing"): the share of the squared magnitudes of the 2-D Fourier transform, without the mean,
+    that lies above 1 / (2 stride) cycles per pixel along either axis. After sampling, these cannot
+    be told apart from lower frequencies. Averaged over all images and channels that are not flat.
 
     >>> row = np.cos(np.pi * np.arange(8)).reshape(1, 1, 8, 1) * np.ones((1, 8, 1, 1))
     >>> energy_above_nyquist(row, stride=2)

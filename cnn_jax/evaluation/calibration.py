@@ -1,4 +1,4 @@
-"""How far a network's confidence is from how often it is right."""
+"""How far a network's confidence is from its accuracy."""
 
 import numpy as np
 from jaxtyping import Float, Integer
@@ -14,11 +14,11 @@ def expected_calibration_error(
     *,
     bins: int = 15,
 ) -> float:
-    """The expected calibration error (ECE): 0 where confidence is the chance of being right.
+    """The expected calibration error (ECE): 0 if confidence equals the probability of being right.
 
-    Guo et al., ICML 2017, equation 3: images are put into `bins` equal intervals of the probability
-    of their answer, (0, 1 / bins], ...; the mean over images of |accuracy - mean probability| of
-    their interval.
+    Guo et al., ICML 2017, equation 3: images are sorted into `bins` equal intervals of the
+    predicted class's probability, (0, 1 / bins], ...; the result is the mean over images of
+    |accuracy - mean probability| of their interval.
 
     >>> logits = np.log(np.array([[0.9, 0.1], [0.9, 0.1]]))
     >>> round(expected_calibration_error(logits, np.array([0, 1])), 6)

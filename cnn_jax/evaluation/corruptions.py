@@ -1,9 +1,9 @@
-"""Corruptions of images in five severities, after Hendrycks & Dietterich, ICLR 2019.
+"""Image corruptions at five severities, after Hendrycks & Dietterich, ICLR 2019.
 
-"Benchmarking neural network robustness to common corruptions and perturbations" names the kinds;
-the strengths here are ours, for small images, so figures are not those of CIFAR-10-C. Rotation and
-scale are after Engstrom et al., ICML 2019. All are drawn from a seed with NumPy's Philox, image by
-image the same whatever the number of images, and return uint8.
+"Benchmarking neural network robustness to common corruptions and perturbations" defines the kinds;
+the strengths here are our own, for small images, so results do not compare to CIFAR-10-C. Rotation
+and scale are after Engstrom et al., ICML 2019. All draw from a seed with NumPy's Philox, give each
+image the same corruption whatever the number of images, and return uint8.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ Images = UInt8[np.ndarray, 'images height width channels']
 SEVERITIES = (1, 2, 3, 4, 5)
 
 _NOISE = (0.04, 0.06, 0.08, 0.09, 0.10)  # standard deviation, of a range of 1
-_SHOT = (500, 250, 100, 75, 50)  # photons of white
+_SHOT = (500, 250, 100, 75, 50)  # photons at white
 _IMPULSE = (0.01, 0.02, 0.03, 0.05, 0.07)  # share of pixels
 _BLUR = (0.4, 0.6, 0.7, 0.8, 1.0)  # standard deviation, pixels
 _MOTION = (2, 3, 4, 5, 6)  # pixels along a row
@@ -94,7 +94,7 @@ def _contrast(images: Images, level: int, seed: int) -> Images:
 
 
 def _pixelate(images: Images, level: int, seed: int) -> Images:
-    """Nearest of a smaller grid: each pixel shows the one at the centre of its coarse cell."""
+    """Nearest-neighbour on a coarser grid: each pixel takes the value at its cell's centre."""
     del seed
 
     def coarse(size: int) -> np.ndarray:
@@ -107,9 +107,9 @@ def _pixelate(images: Images, level: int, seed: int) -> Images:
 
 
 def warp(images: Images, *, degrees: int | float = 0.0, scale: int | float = 1.0) -> Images:
-    """Images turned counter-clockwise and enlarged about their centre; what moves in is black.
+    """Rotates images counter-clockwise and scales them about their centre; what moves in is black.
 
-    Bilinear: the value at each pixel is that of the image at the point which comes to lie there.
+    Bilinear: each pixel takes the value of the image at the point that is mapped to it.
 
     >>> image = np.arange(9, dtype=np.uint8).reshape(1, 3, 3, 1)
     >>> warp(image, degrees=90)[0, :, :, 0].tolist()
@@ -137,7 +137,7 @@ def warp(images: Images, *, degrees: int | float = 0.0, scale: int | float = 1.0
 
 
 def _rotation(images: Images, level: int, seed: int) -> Images:
-    """Half of the images one way, half the other."""
+    """Rotates half of the images one way and half the other."""
     del seed
     both = [warp(images[which::2], degrees=(1, -1)[which] * _DEGREES[level]) for which in (0, 1)]
     return _interleaved(both, images)
@@ -173,8 +173,8 @@ _ALL = {**CORRUPTIONS, 'rotation': _rotation, 'scale': _scale}
 def corrupt(images: Images, kind: str, severity: int, *, seed: int = 0) -> Images:
     """The images with one corruption of `CORRUPTIONS`, or 'rotation' or 'scale'.
 
-    severity: 1 to 5. Rotation is by 6 to 30 degrees, every second image the other way; scale by
-    1 + 0.06 to 1 + 0.30, every second by 1 - the same.
+    severity: 1 to 5. Rotation is by 6 to 30 degrees, every second image the other way; scale is by
+    1 + 0.06 to 1 + 0.30, and for every second image by 1 minus the same amount.
 
     >>> image = np.full((1, 4, 4, 1), 100, np.uint8)
     >>> corrupt(image, 'brightness', 5)[0, 0, 0].tolist()

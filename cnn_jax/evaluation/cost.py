@@ -1,4 +1,4 @@
-"""What XLA counts for a model, and how fast it answers."""
+"""XLA's FLOPs count of a model, and its speed at inference."""
 
 import statistics
 import time
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Num
 
+from cnn_jax.errors import require
 from cnn_jax.evaluation.predict import Predict, predict_logits
 from cnn_jax.flops import counted_flops
 from cnn_jax.models import Classifier
@@ -17,9 +18,9 @@ def xla_flops(classifier: Classifier, image_shape: tuple[int, int, int]) -> floa
     """Floating-point operations of one image's forward pass, as XLA counts them.
 
     Counted for the portable form of every op, before XLA optimises. It is a check on the FLOPs of
-    `cnn_jax.inspection.summarize`, the ones that tables and reports give, and differs: products
-    with the zeros of the padding count there and not here, arithmetic between layers (activations,
-    branches, the input's normalisation) here and not there.
+    `cnn_jax.inspection.summarize`, the ones given in tables and reports, and differs from them:
+    products with the zeros of the padding count only there, arithmetic between layers (activations,
+    branches, the input's normalisation) only here.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.strategies import Max
@@ -39,12 +40,16 @@ def images_per_second(
     batch_size: int = 256,
     batches: int = 8,
 ) -> float:
-    """How many images `predict` answers in a second: the median over batches, after one to compile.
+    """Images per second through `predict`: the median over batches, after one to compile.
+
+    Raises BadInput where there are no images, or `batches` is not at least 1.
 
     >>> images = np.zeros((8, 2, 2, 1), np.uint8)
     >>> images_per_second(lambda x: x.mean((1, 2, 3))[:, None], images, batch_size=4) > 0
     True
     """
+    require(len(images) > 0, f'images must hold at least one; got {images.shape}.')
+    require(batches >= 1, f'batches must be at least 1; got {batches}.')
     batch = np.resize(images, (batch_size, *images.shape[1:]))
     seconds = []
     for _ in range(1 + batches):

@@ -1,4 +1,4 @@
-"""Logits of many images, in batches of one compiled shape; every image exactly once."""
+"""Logits of many images, in batches of a single compiled shape; every image exactly once."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -13,8 +13,8 @@ from cnn_jax.errors import require
 from cnn_jax.models import Classifier
 from cnn_jax.ops.shifts import shift_images
 
-# (batch, height, width, channels), a jax.Array in the images' dtype -> (batch, classes), anything
-# that NumPy can read.
+# (batch, height, width, channels), a jax.Array in the images' dtype -> (batch, classes), of any
+# type that NumPy can read.
 Predict = Callable[[Array], Any]
 
 shifted = jax.jit(shift_images, static_argnames='border')
@@ -33,10 +33,10 @@ def _logits(
 
 
 def predictor(classifier: Classifier, variables: Mapping, *, floats: bool = False) -> Predict:
-    """The function from uint8 images to logits that a classifier with these variables is.
+    """A classifier with these variables, as a function from uint8 images to logits.
 
-    With `floats`, from floating images in the same units, 0 to 255. Compiled once for all variables
-    of a classifier.
+    With `floats`, from floating-point images in the same units, 0 to 255. Compiled once per
+    classifier, whatever its variables.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.strategies import Max
@@ -49,9 +49,9 @@ def predictor(classifier: Classifier, variables: Mapping, *, floats: bool = Fals
 
 
 def padded_batches(*arrays: np.ndarray, batch_size: int) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Cuts arrays of equal length into batches of `batch_size`, the last filled up by repetition.
+    """Splits arrays of equal length into batches of `batch_size`, the last padded by repetition.
 
-    Yields how many of the batch are real, and the batch.
+    Yields the number of real examples in the batch, and the batch.
 
     >>> [(n, b.tolist()) for n, (b,) in padded_batches(np.arange(3), batch_size=2)]
     [(2, [0, 1]), (1, [2, 2])]
@@ -71,18 +71,18 @@ def predict_logits(
     shifts: Int[np.ndarray, 'images 2'] | None = None,
     border: str = 'zero',
 ) -> Float[np.ndarray, 'images classes']:
-    """The logits of every image, each first moved by its (dy, dx) of `shifts` if given.
+    """The logits of every image, each first shifted by its (dy, dx) in `shifts` if given.
 
     `predict` is any function from a batch of images to their logits: `predictor(...)`, or a model
-    of another library. It always gets `batch_size` images, as a jax.Array in their own dtype, and
-    may return whatever NumPy reads; a PyTorch `net` that expects (batch, channels, height, width)
-    is
+    from another library. It always gets `batch_size` images, as a jax.Array in their own dtype, and
+    may return any type that NumPy can read; for a PyTorch `net` that expects (batch, channels,
+    height, width) it is
 
         lambda x: net(torch.tensor(np.asarray(x)).permute(0, 3, 1, 2)).detach()
 
     `border` ('zero' or 'circular') says what moves in; see `shift_images`. Raises BadInput where
     there are no images, they are not (images, height, width, channels), or `predict` does not
-    return one row of floating logits for each.
+    return one row of floating-point logits for each.
 
     >>> def brightness(images):  # dark, bright
     ...     mean = images.mean((1, 2, 3))

@@ -1,7 +1,7 @@
-"""What a small shift of the image does to the answer.
+"""How small shifts of the image change the prediction.
 
-Zhang (2019, section 4.1) draws one pair of shifts per batch, which leaves few independent pairs and
-lets both be the same shift, counted as consistent for free. Here every image draws its own pair of
+Zhang (2019, section 4.1) draws one pair of shifts per batch, which gives few independent pairs and
+allows two equal shifts, which are trivially consistent. Here every image draws its own pair of
 different shifts from the run's seed.
 """
 
@@ -31,7 +31,7 @@ def all_shifts(max_shift: int) -> Int[np.ndarray, 'shifts 2']:
 def draw_shift_pairs(
     key: Key[jax.Array, ''], images: int, *, max_shift: int
 ) -> Int[np.ndarray, 'images 2 2']:
-    """For each image two different shifts, uniform over all ordered pairs of different ones.
+    """Two different shifts for each image, uniform over all ordered pairs of different shifts.
 
     >>> pairs = draw_shift_pairs(jax.random.key(0), 1000, max_shift=1)
     >>> pairs.shape, bool((pairs[:, 0] == pairs[:, 1]).all(1).any())
@@ -53,10 +53,10 @@ def shifted_answers(
     border: str = 'zero',
     batch_size: int = 256,
 ) -> Integer[np.ndarray, 'images 2']:
-    """The top-1 answer to each image under each of its two shifts.
+    """The predicted class of each image under each of its two shifts.
 
-    Where both are the image's label it is consistent and right: a network that always gives one
-    answer is consistent everywhere, and right by chance.
+    An image is consistent and right if both are its label: a network that always predicts the same
+    class is consistent everywhere, but right only by chance.
     """
     how = {'border': border, 'batch_size': batch_size}
     answers = [
@@ -74,9 +74,9 @@ def shift_consistency(
     border: str = 'zero',
     batch_size: int = 256,
 ) -> Float[np.ndarray, 'images']:
-    """For each image 1 where two random shifts of it get the same top-1 answer, 0 elsewhere.
+    """For each image, 1 if two random shifts of it get the same predicted class, else 0.
 
-    The mean is the consistency of Zhang (2019, section 4.1), with a pair of shifts an image (see
+    The mean is the consistency of Zhang (2019, section 4.1), with one pair of shifts per image (see
     `draw_shift_pairs`). `predict` is any function from images to logits: see `predict_logits`.
 
     >>> def left(images):  # whether the left half is brighter than the right
@@ -92,7 +92,7 @@ def shift_consistency(
 
 @jax.jit
 def _between_pixels(images: jax.Array, halves: jax.Array) -> jax.Array:
-    """Each image moved by its (down, right), in half pixels, its border circular."""
+    """Each image shifted by its (down, right), in half pixels, with a circular border."""
     one = jax.vmap(lambda image, half: fourier_shift(image[None], half[0] / 2, half[1] / 2)[0])
     return one(images, halves)
 
@@ -105,13 +105,13 @@ def half_pixel_consistency(
     max_shift: int = 3,
     batch_size: int = 256,
 ) -> Float[np.ndarray, 'images']:
-    """For each image 1 where two random shifts, whole or half pixels, get the same answer, else 0.
+    """For each image, 1 if two random shifts by whole or half pixels get the same class, else 0.
 
-    As `shift_consistency`, with a circular border, the shifts from all multiples of half a pixel up
-    to `max_shift`: between pixels the image is Fourier-interpolated (`fourier_shift`) and may
-    leave its range. Michaeli et al., CVPR 2023, section 5, look at such shifts, because a
-    network can be consistent under whole circular ones and not between them. `predict` gets
-    floating images in the units of `images`: `predictor(classifier, variables, floats=True)`.
+    As `shift_consistency`, but with a circular border and shifts by all multiples of half a pixel
+    up to `max_shift`: between pixels the image is Fourier-interpolated (`fourier_shift`) and may
+    leave its range. Michaeli et al., CVPR 2023, section 5, study such shifts, because a network can
+    be consistent under circular shifts by whole pixels but not by fractions. `predict` gets
+    floating-point images in the units of `images`: `predictor(classifier, variables, floats=True)`.
 
     >>> def left(images):
     ...     return images.reshape(len(images), 2, 2).sum(2) * 1.0
@@ -142,7 +142,7 @@ def correct_under_all_shifts(
     border: str = 'zero',
     batch_size: int = 256,
 ) -> Bool[np.ndarray, 'images']:
-    """Whether each image is right under every one of the (2 max_shift + 1)^2 shifts."""
+    """Whether each image is classified right under all (2 max_shift + 1)^2 shifts."""
     require_labels(labels, len(images))
     right = np.ones(len(images), bool)
     for shift in all_shifts(max_shift):
@@ -162,9 +162,9 @@ def shift_map(
     max_shift: int,
     border: str = 'zero',
 ) -> Float[np.ndarray, 'side side']:
-    """The probability of class `label` with the image moved by each (dy, dx).
+    """The probability of class `label` with the image shifted by each (dy, dx).
 
-    Row = dy and column = dx, from -max_shift to max_shift: the centre is the unmoved image.
+    Row = dy and column = dx, from -max_shift to max_shift: the centre is the unshifted image.
     """
     shifts = all_shifts(max_shift)
     images = np.broadcast_to(image, (len(shifts), *image.shape))
@@ -176,8 +176,8 @@ def shift_map(
 def averaged_over_shifts(predict: Predict, *, max_shift: int = 1, border: str = 'zero') -> Predict:
     """The log of the mean probability over all shifts of up to `max_shift` pixels each way.
 
-    Averaging at test time: a control for what a change of the network gains in consistency. It
-    costs (2 max_shift + 1)^2 forward passes.
+    Test-time averaging: a control for the consistency gained by changing the network. It costs
+    (2 max_shift + 1)^2 forward passes.
 
     >>> def left(images):  # whether the left half is brighter than the right
     ...     return images.reshape(len(images), 2, 2).sum(2) * 1.0

@@ -1,4 +1,4 @@
-"""The gallery: pictures of what the networks of a run do inside, on one page."""
+"""The gallery: one page of pictures of what happens inside the networks of a run."""
 
 from cnn_jax.gallery.networks import Chosen, ShownNetwork, choose_networks
 from cnn_jax.gallery.page import gallery_page

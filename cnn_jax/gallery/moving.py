@@ -1,4 +1,4 @@
-"""An image that moves one pixel at a time, and what networks say of it: an animation."""
+"""An animation of an image that moves one pixel at a time, with the networks' predictions."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -93,7 +93,7 @@ def _frame(
 
 
 def animated(frames: Sequence[Figure]) -> bytes:
-    """The figures as one animated PNG, which browsers play and everything else shows the first of.
+    """The figures as one animated PNG, which browsers play; other viewers show the first frame.
 
     >>> animated([Figure(figsize=(1, 1)), Figure(figsize=(1, 1))])[1:4]
     b'PNG'

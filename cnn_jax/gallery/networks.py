@@ -1,4 +1,4 @@
-"""The trained networks of a run, or the untrained ones of a config, to look inside."""
+"""Selects the trained networks of a run, or the untrained ones of a config, for the gallery."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from cnn_jax.runs.setup import check_cell, setup_of
 from cnn_jax.runs.values import cell_from_dict
 from cnn_jax.strategies import Strategy
 
-_SHOWN = 3  # strategies, unless they are chosen
+_SHOWN = 3  # strategies, unless the user chooses them
 
 
 @dataclass(frozen=True)
 class ShownNetwork:
-    """A network to look into: how it pools, reads images and is built, its seed and its weights."""
+    """A network to show: its strategy, input normalisation, architecture, seed and weights."""
 
     strategy: Strategy
     seed: int
@@ -36,9 +36,9 @@ class ShownNetwork:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The cells of the networks to look into, by strategy; their folders, where they are trained.
+    """The cells of the networks to show, by strategy; their folders, if they are trained.
 
-    `title` and `note` are for people.
+    `title` and `note` are shown to the reader.
     """
 
     title: str
@@ -65,9 +65,9 @@ def choose_networks(
 ) -> Chosen:
     """One network of each strategy in a comparison's folder, or in a config file.
 
-    By default, of a run the baseline and the two most consistent of the others, of a config its
-    first three, and of each the first seed that finished. Raises BadInput where the path is
-    neither, a strategy or seed is not in it, or none of its cells finished.
+    By default a run's baseline and its two most consistent other strategies, or a config's first
+    three, each with the first seed that finished. Raises BadInput where the path is neither, a
+    strategy or seed is not in it, or none of its cells finished.
     """
     if path.is_file():
         return _of_config(path, strategies, seed)

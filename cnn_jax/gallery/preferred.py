@@ -1,4 +1,4 @@
-"""Images that networks like: gradient ascent on a class and on a map."""
+"""Images that networks respond to most: gradient ascent on a class and on a map."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ from cnn_jax.reports.page import Picture
 from cnn_jax.style import label, png
 
 _MOST_CLASSES = 10
-_SMALLEST = 16  # pixels of an image to dream on
+_SMALLEST = 16  # least side, in pixels, of an image for Deep Dream
 
 
 def preferred_images(
@@ -79,5 +79,5 @@ def dreams(networks: Mapping[str, ShownNetwork], image: np.ndarray) -> list[Pict
 
 
 def _seen(classifier: Classifier, image) -> Float[np.ndarray, 'height width channels']:
-    """A normalised image on the scale 0 to 1."""
+    """A normalised image, scaled back to 0 to 1."""
     return np.clip(np.asarray(image) * classifier.std + classifier.mean, 0, 1)

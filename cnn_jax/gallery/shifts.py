@@ -1,4 +1,4 @@
-"""What a shift of the image does to the layers and to the answer, in pictures and in words."""
+"""What a shift of the image does to the layers and to the prediction, in pictures and in words."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,28 +20,40 @@ _SHIFT = 3  # pixels each way, of the answers
 def in_short(
     networks: Mapping[str, ShownNetwork], images: np.ndarray, labels: Sequence[int]
 ) -> str:
-    """How often the networks are right on the gallery's images, and answer shifted ones alike."""
+    """How often the networks are right, and consistent under shifts, on the gallery's images."""
     reach = min(_SHIFT, images.shape[1] - 1, images.shape[2] - 1)
     said, alike = [], {}
     for which, network in networks.items():
         predict = predictor(network.classifier, network.variables)
         logits = predict_logits(predict, images, batch_size=len(images))
         right = (logits.argmax(1) == np.asarray(labels)).mean()
-        consistent = shift_consistency(
-            predict, images, key=jax.random.key(0), max_shift=reach, batch_size=len(images)
-        )
-        alike[which] = consistent.mean()
-        said.append(f'{which} is right on {right:.0%} and answers alike for {alike[which]:.0%}')
-    best = max(alike, key=lambda which: alike[which])
-    end = f' Of these, {best} is the least moved by shifts.' if len(alike) > 1 else ''
+        said.append(f'{which} is right on {right:.0%}')
+        if reach > 0:  # images of one pixel cannot be moved
+            consistent = shift_consistency(
+                predict, images, key=jax.random.key(0), max_shift=reach, batch_size=len(images)
+            )
+            alike[which] = consistent.mean()
+            said[-1] += f' and answers alike for {alike[which]:.0%}'
+    moved = f', and of two random shifts of each by up to {reach} pixels' if reach > 0 else ''
     return (
-        f'Of these {len(images)} test images, each moved by two random shifts of up to {reach} '
-        f'pixels, {"; ".join(said)}.{end} What of that is luck is for the report to say.'
+        f'Of these {len(images)} test images{moved}: {"; ".join(said)}.{_least_moved(alike)} '
+        f'What of that is luck is for the report to say.'
     )
 
 
+def _least_moved(alike: Mapping[str, float]) -> str:
+    """A sentence on the most consistent network, or those that tie; '' for a single network."""
+    if len(alike) < 2:
+        return ''
+    best = [which for which, share in alike.items() if share == max(alike.values())]
+    if len(best) == len(alike):
+        return ' Shifts move them equally little.'
+    names = f'{", ".join(best[:-1])} and {best[-1]} are' if len(best) > 1 else f'{best[0]} is'
+    return f' Of these, {names} the least moved by shifts.'
+
+
 def _furthest(maps: Mapping[str, Mapping[str, np.ndarray]]) -> str:
-    """Which pooling layer is furthest from moving along, in each network."""
+    """Which pooling layer of each network is furthest from equivariance."""
     said = []
     for which, layers in maps.items():
         pools = {

@@ -1,4 +1,4 @@
-"""What a model is made of, what its layers cost and return, and what their units see."""
+"""A model's layers, their cost, their outputs and their receptive fields."""
 
 from cnn_jax.inspection.activations import layer_output, layer_outputs
 from cnn_jax.inspection.ascent import deep_dream, maximise_activation

@@ -19,17 +19,17 @@ Interceptor = Callable[..., Any]  # of flax.linen.intercept_methods
 
 
 class _Reached(Exception):
-    """Ends a forward pass at the layer that was asked for."""
+    """Ends a forward pass at the requested layer."""
 
 
 def layer_outputs(
     model: nn.Module, variables: Mapping, images: Float[Array, 'batch height width channels']
 ) -> dict[str, Array]:
-    """What every layer puts out, by the names that `summarize` gives them, in order.
+    """The output of every layer, under the names used by `summarize`, in order.
 
-    The images are what the model is called with, so normalised (`Classifier.normalise`). Raises
-    BadInput for images that are no such floats, and, outside of jit, where an output is not finite:
-    the message names the first layer with one.
+    The images are the model's inputs, so normalised (`Classifier.normalise`). Raises BadInput for
+    images that are not such floats and, outside of jit, where an output is not finite: the message
+    names the first such layer.
 
     >>> import jax
     >>> from cnn_jax.models import ConvNet1
@@ -49,7 +49,7 @@ def layer_outputs(
 
 
 def _outputs(model: nn.Module, names: list[str], variables: Mapping, images: Array) -> list[Array]:
-    """The outputs of all layers, whose names are written into `names`."""
+    """The outputs of all layers; their names are appended to `names`."""
     recorder = Recorder()
     _apply(model, variables, images, recorder)
     outputs = [output for call in recorder.calls for output in call.outputs]
@@ -68,10 +68,10 @@ def layer_output(
     images: Float[Array, 'batch height width channels'],
     layer: str,
 ) -> Array:
-    """What one layer puts out; what comes after it is not computed.
+    """The output of one layer; later layers are not computed.
 
-    So the images may have any size that the layers up to there can take. Raises BadInput with the
-    names of the layers where there is none of that name.
+    So the images may have any size that the layers up to there accept. Raises BadInput with the
+    names of the layers if there is none of that name.
 
     >>> import jax
     >>> from cnn_jax.models import ConvNet1
@@ -126,7 +126,7 @@ def _apply(model: nn.Module, variables: Mapping, images: Array, interceptor: Int
 
 
 def check_images(images: Array) -> None:
-    """BadInput unless these are float images with finite values."""
+    """Raises BadInput unless these are float images with finite values."""
     require(
         images.ndim == 4 and len(images) > 0 and jnp.issubdtype(images.dtype, jnp.floating),
         f'images must be floats (batch, height, width, channels), normalised as the model expects; '
@@ -136,7 +136,7 @@ def check_images(images: Array) -> None:
 
 
 def check_map(layer: str, values: Array) -> None:
-    """BadInput unless the output of the layer is a map."""
+    """Raises BadInput unless the output of the layer is a map."""
     require(
         values.ndim == 4,
         f'layer {layer} gives no map, but {values.shape[1:]}: choose a layer before it.',

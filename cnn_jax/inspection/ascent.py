@@ -1,4 +1,4 @@
-"""Images that a unit likes: gradient ascent on the pixels."""
+"""Images that maximise a unit: gradient ascent on the pixels."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -27,15 +27,15 @@ def maximise_activation(
     smoothness: float = 0.05,
     jitter: int = 2,
 ) -> Float[Array, 'height width channels']:
-    """An image for which one channel of a layer is large on average; of a dense layer, one unit.
+    """An image that maximises the mean of one channel of a layer; of a dense layer, one unit.
 
     Erhan et al. 2009, "Visualizing higher-layer features of a deep network"; jitter and total
-    variation after Mordvintsev et al. 2015 and Mahendran & Vedaldi, CVPR 2015. Starts from
-    noise that `key` draws; each of `steps` moves every pixel by about `rate` along the gradient, of
-    the image rolled by up to `jitter` pixels, then by the share `smoothness` (0 to 1) to the mean
-    of its neighbours: down the gradient of the squared total variation. The image is normalised as
-    the model's inputs are. The same key gives the same image. Raises BadInput with
-    the names of the layers, or the number of channels, where there is no such unit.
+    variation after Mordvintsev et al. 2015 and Mahendran & Vedaldi, CVPR 2015. Starts from noise
+    drawn with `key`; each of `steps` moves every pixel by about `rate` along the gradient, taken on
+    the image rolled by up to `jitter` pixels, and then by the fraction `smoothness` (0 to 1) toward
+    the mean of its neighbours, which descends the squared total variation. The image is normalised
+    like the model's inputs. The same key gives the same image. Raises BadInput with the names of
+    the layers, or the number of channels, if there is no such unit.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.strategies import Max
@@ -71,13 +71,14 @@ def deep_dream(
     smoothness: float = 0.02,
     jitter: int = 4,
 ) -> Float[Array, 'height width channels']:
-    """The image with more of what a layer already sees in it.
+    """The image with the features that a layer already detects in it amplified.
 
     Mordvintsev, Olah & Tyka 2015, "Inceptionism: going deeper into neural networks". Ascends the
-    mean square of the layer's output, first on the image made smaller by `scale` for each octave
-    but one, then on the next size with the detail that was found added. `layer` must come before
-    any layer of a fixed size. The image is normalised as the model's inputs are. Raises BadInput
-    for a layer that is not there and for an image whose smallest octave is below 16 pixels.
+    mean square of the layer's output, first on the smallest octave of the image (each is smaller by
+    `scale` than the next), then on each larger one with the detail found so far added. `layer` must
+    come before any layer of a fixed size. The image is normalised like the model's inputs. Raises
+    BadInput for a layer that does not exist and for an image whose smallest octave is below 16
+    pixels.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.strategies import Max
@@ -141,7 +142,7 @@ def _ascend(
     rate: Array | float,
     smoothness: Array | float,
 ) -> Array:
-    """One step of a channel's mean, or of the mean square of the `whole` layer.
+    """One ascent step on a channel's mean, or on the mean square of the `whole` layer.
 
     The channel is an argument like the image, so that all classes share one compiled program.
     """

@@ -1,4 +1,4 @@
-"""The layers that a model calls, written down while it runs."""
+"""Records the layers that a model calls while it runs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,12 +19,13 @@ class Output:
     """One output of a layer's call.
 
     Attributes:
-        name: The module's path; its branch, if it has two; the number of the call after the first.
+        name: The module's path, its branch if it has two, and the number of the call if not the
+            first.
         kind: The class of the module or of its strategy.
         value: The array, traced or not, with a name from `checkpoint_name`.
         mark: That name.
-        source: The name of the input that the window is laid on.
-        window: What it reads of that input, None for all of it; where `known`.
+        source: The name of the input to which the window refers.
+        window: What it reads of that input, None for all of it; valid only where `known`.
     """
 
     name: str
@@ -38,10 +39,10 @@ class Output:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a layer: the module without its variables, what it got and what it gave.
+    """One call of a layer: the module without its variables, its inputs and its outputs.
 
-    `own_parameters` counts those of a module's first call; of a module that calls others, those
-    that are not theirs. `is_leaf` says that it calls no others.
+    `own_parameters` counts parameters at a module's first call, without those of the modules that
+    it calls. `is_leaf` means that it calls no others.
     """
 
     module: nn.Module
@@ -57,9 +58,9 @@ class Call:
 class Recorder:
     """Collects the calls of a model's layers, in order; for `flax.linen.intercept_methods`.
 
-    A layer is a module that calls no other, one of ATOMS, or any other with parameters of its own.
-    Modules that return their input are not recorded: dropout in evaluation, say, or a strategy
-    that gave its stride to the convolution before it.
+    A layer is a module that calls no other module, one of ATOMS, or any module that itself owns
+    parameters. Modules that return their input are not recorded, such as dropout in evaluation or a
+    strategy that gave its stride to the preceding convolution.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.strategies import Max
@@ -83,7 +84,7 @@ class Recorder:
         kwargs: dict[str, Any],
         context: nn.module.InterceptorContext,
     ) -> Any:
-        """Calls the layer and writes the call down."""
+        """Calls the layer and records the call."""
         module = context.module
         if context.method_name != '__call__' or self._in_atom or not args:
             return next_fun(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""How much a layer computes: by its formula, or counted by XLA."""
+"""How much a layer computes, by formula or counted by XLA."""
 
 import functools
 import math
@@ -29,17 +29,18 @@ def multiply_adds(call: Call) -> int:
 def output_flops(call: Call) -> tuple[int, ...]:
     """Floating-point operations for one image, for each output of the layer; a multiply-add is two.
 
-    Of a convolution or a dense layer twice its multiply-adds, and an addition for each bias;
-    otherwise what XLA counts for the layer alone, before it optimises. What both branches of a
-    downsampling layer need is counted at the first. XLA's own count of a convolution leaves out
-    the products with the zeros of its padding, so that of a registered network is up to 13% lower.
+    For a convolution or a dense layer, twice its multiply-adds and an addition for each bias;
+    otherwise what XLA counts for the layer alone, before it optimises. Work shared by both branches
+    of a downsampling layer is counted for the first. XLA's own count of a convolution leaves out
+    the products with the zeros of its padding, so its total for a registered network is up to 13%
+    lower.
     """
     if isinstance(call.module, _PRODUCTS):
         bias = math.prod(call.outputs[0].value.shape[1:]) if call.module.use_bias else 0
         return (2 * multiply_adds(call) + bias,)
     if not call.is_leaf:
         return (0,) * len(call.outputs)
-    # Most layers of a network are alike. Those that others wrote may hold what has no hash.
+    # Most layers of a network repeat. Layers written by users may hold unhashable values.
     count = _xla_flops if isinstance(call.module, (*NORMS, *ATOMS)) else _xla_flops.__wrapped__
     what = call.module, call.inputs, tuple(call.options.items())
     total = count(*what)
@@ -56,7 +57,7 @@ def _xla_flops(
     options: tuple[tuple[str, Any], ...],
     first_output: bool = False,
 ) -> int:
-    """What XLA counts for a layer, or for as much of it as its first output needs."""
+    """What XLA counts for a layer, or only for the part that its first output needs."""
     keywords = dict(options)
 
     def apply(variables, *inputs):

@@ -1,4 +1,4 @@
-"""A picture drawn by code, where a photograph would stand."""
+"""A picture drawn by code, in place of a photograph."""
 
 import numpy as np
 from jaxtyping import Float

@@ -30,9 +30,9 @@ def effective_receptive_field(
     Luo, Li, Urtasun & Zemel, NeurIPS 2016, "Understanding the effective receptive field in deep
     convolutional neural networks". The unit is the sum over the channels at [height // 2,
     width // 2] of the layer's output; the mean is over images and their channels. The images are
-    what the model is called with, so normalised. The layers' names are those that `summarize`
-    gives, except those inside `flax.linen.remat` or `scan`. Raises BadInput for a layer that is not
-    among them or whose output is no map.
+    the model's inputs, so normalised. The layers' names are those used by `summarize`, except
+    those inside `flax.linen.remat` or `scan`. Raises BadInput for a layer that is not among them or
+    whose output is not a map.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.strategies import Max
@@ -43,14 +43,14 @@ def effective_receptive_field(
     [12, 13, 14, 15, 16, 17]
     """
     check_images(images)
-    one = partial(_gradient, model, layer, variables)  # of one image, which bounds the memory
+    one = partial(_gradient, model, layer, variables)  # one image at a time, to bound the memory
     total = sum(jnp.abs(one(images[i : i + 1])) for i in range(len(images)))
     return jnp.asarray(total).mean((0, -1)) / len(images)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _gradient(model: nn.Module, layer: str, variables: Mapping, image: Array) -> Array:
-    """Of the centre unit with respect to the image; compiled once for all weights and images."""
+    """The centre unit's gradient at the image; compiled once for all weights and images."""
 
     def centre(image):
         y = layer_output(model, variables, image, layer)
@@ -68,11 +68,11 @@ def plot_receptive_field(
     caption: str = '',
     image: Float[np.ndarray, 'height width channels'] | None = None,
 ) -> Figure:
-    """What `effective_receptive_field` gives, with the theoretical field of the unit drawn in.
+    """Plots an `effective_receptive_field` with the theoretical field of the unit.
 
-    Axes are in pixels. The grey around the image is padding; of a field that reaches further than
-    half an image beyond the border, that half is shown. `caption` is the title's last line.
-    An `image`, from 0 to 1, is drawn in grey under the field.
+    Axes are in pixels. The grey around the image is padding; at most half an image beyond the
+    border is shown of a field that reaches further. `caption` is the title's last line. An `image`,
+    with values from 0 to 1, is drawn in grey under the field.
 
     >>> from cnn_jax.inspection import summarize
     >>> from cnn_jax.models import ConvNet1
@@ -125,7 +125,7 @@ def _shown(field: tuple[int, int], side: int) -> tuple[int, int]:
 
 
 def _draw_theoretical(axes: Axes, rows: tuple[int, int], columns: tuple[int, int]) -> None:
-    """A rectangle around the pixels, seen on light and on dark."""
+    """A rectangle around the pixels, visible on light and on dark."""
     corner = columns[0] - 0.5, rows[0] - 0.5
     size = columns[1] - columns[0] + 1, rows[1] - rows[0] + 1
     axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor='black', linewidth=2.6))

@@ -1,4 +1,4 @@
-"""Receptive fields read off the equations of a traced program."""
+"""Receptive fields derived from the equations of a traced program."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from cnn_jax.inspection.fields import POINT, ReceptiveField, Window
 
 Field = ReceptiveField | None  # None is the whole image
 _PROGRAMS = ('jaxpr', 'call_jaxpr', 'fun_jaxpr')  # where equations keep the program they call
-_MIX_PLACES = (  # though the shape may stay
+_MIX_PLACES = (  # even if the shape does not change
     'cond',
     'while',
     'scan',
@@ -37,13 +37,13 @@ def read_fields(
 ) -> list[Field | bool]:
     """The field of each output of a program of (batch, height, width, ...) arrays.
 
-    `inputs` holds the fields of those input variables that depend on the image; False stands for
-    an output that does not. The arrays that `checkpoint_name` names are put into `named`. One with
-    a rule (name of what it was computed from, window) has the field that follows from these,
+    `inputs` holds the fields of those input variables that depend on the image; False means that an
+    output does not. Arrays named by `checkpoint_name` are added to `named`. One with a rule (name
+    of the array that it was computed from, window) has the field that follows from the rule,
     whatever the equations in between; a window of None is the whole map.
 
-    Convolutions, pools by `reduce_window`, padding and slices are followed, as is all that works
-    at each place of a map alone. Anything else counts as reading the whole map.
+    Convolutions, pools by `reduce_window`, padding and slices are followed, as is every
+    position-wise operation. Anything else counts as reading the whole map.
     """
     env = dict(inputs)
     for eqn in jaxpr.eqns:
@@ -140,7 +140,7 @@ def _placed(
     dilations: Sequence[int] = (1, 1),
     strides: Sequence[int] = (1, 1),
 ) -> Window:
-    """The window of these sizes, dilations and strides on a map with that low padding."""
+    """The window with these sizes, dilations and strides on a map with that low padding."""
     axes = zip(lows, sizes, dilations, strict=True)
     reach = tuple((low, d * (k - 1) - low) for low, k, d in axes)
     return Window(reach, tuple(strides))

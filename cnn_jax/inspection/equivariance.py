@@ -1,4 +1,4 @@
-"""How far each layer is from moving with its image."""
+"""How far each layer is from shift equivariance."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -31,13 +31,13 @@ def equivariance_maps(
     """For each layer and shift: how much shift-then-layer differs from layer-then-shift.
 
     Zhang, ICML 2019, section 4.2 ("internal feature distance"), with two changes: the distance is
-    the Euclidean one, divided by the norm of the layer's output less its mean over the map, and it
-    needs no shift to be whole after a stride, since the output is moved exactly, by the shift over
-    the layer's stride. 0: the layer moves with its image; 1: as far from it as from a flat map.
-    Rows and columns are shifts down and right of 0 to `max_shift` pixels, the image's border
-    circular. A mean over the images. Layers without a map, or whose map is one pixel or flat, are
-    compared as they are: they should not change. Raises BadInput for images that are no floats,
-    and for values that are not finite.
+    Euclidean, divided by the norm of the layer's output minus its mean over the map; and shifts
+    need not be multiples of the stride, since the output is shifted exactly, by the shift divided
+    by the layer's stride. 0: the layer is equivariant; 1: the distance is that of a flat map.
+    Rows and columns are shifts down and right by 0 to `max_shift` pixels, with a circular border.
+    Averaged over the images. Layers without a map, or whose map is one pixel or flat, are compared
+    unshifted: they should not change. Raises BadInput for images that are not floats, and for
+    values that are not finite.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.strategies import Max
@@ -68,9 +68,9 @@ def equivariance_maps(
 
 
 def _stride(field: ReceptiveField | None, output: Array, images: Array) -> tuple[float, ...]:
-    """Pixels of the image to one of the output; () where the output is not to be moved.
+    """Image pixels per output pixel; () if the output is not to be shifted.
 
-    A field that wraps around a circular border is not known: there the sizes tell the stride.
+    A field that wraps around a circular border is unknown: then the stride follows from the sizes.
     """
     if output.ndim != 4 or output.shape[1:3] == (1, 1):
         return ()
@@ -88,7 +88,7 @@ def _distances(
     still: list[Array],
     shift: Array,
 ) -> Array:
-    """Of each layer, for images moved by (down, right) pixels; the mean over images."""
+    """Each layer's distance for images shifted by (down, right) pixels; the mean over images."""
     moved = layer_outputs(model, variables, jnp.roll(images, shift, (1, 2))).values()
     distances = []
     for before, after, stride in zip(still, moved, strides, strict=True):
@@ -111,7 +111,7 @@ def plot_equivariance(
 ) -> Figure:
     """The maps of several networks, one row each, on one colour scale; layers from left to right.
 
-    A place stays empty where a network has no layer of that name.
+    A panel stays empty where a network has no layer of that name.
 
     >>> maps = {'max': {'pool1': np.eye(3)}, 'max_blur': {'pool1': np.eye(3) / 2}}
     >>> len(plot_equivariance(maps).axes)

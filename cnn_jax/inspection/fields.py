@@ -7,9 +7,9 @@ from cnn_jax.ops.windows import Pairs
 
 @dataclass(frozen=True)
 class Window:
-    """What an output of a layer reads of its input, on each axis.
+    """The part of its input that an output of a layer reads, on each axis.
 
-    Output i reads from `stride` * i - before to `stride` * i + after, with `reach` = ((before,
+    Output i reads elements `stride` * i - before to `stride` * i + after, with `reach` = ((before,
     after), ...).
     """
 
@@ -18,7 +18,7 @@ class Window:
 
     @property
     def size(self) -> tuple[int, ...]:
-        """How many elements an output reads.
+        """How many elements an output reads on each axis.
 
         >>> Window(((1, 1), (0, 1))).size
         (3, 2)
@@ -34,8 +34,8 @@ class ReceptiveField:
     """The pixels that the units of a map may depend on, on each axis.
 
     Unit i may depend on the `size` pixels from `start` + `stride` * i on, padding included: a start
-    may be negative, a size larger than the image. Araujo, Norris & Sim, "Computing receptive fields
-    of convolutional neural networks", Distill 2019, has the arithmetic.
+    may be negative, a size larger than the image. For the arithmetic see Araujo, Norris & Sim,
+    "Computing receptive fields of convolutional neural networks", Distill 2019.
     """
 
     size: tuple[int, ...] = (1, 1)
@@ -54,7 +54,7 @@ class ReceptiveField:
         )
 
     def after(self, window: Window) -> 'ReceptiveField':
-        """The field of what a layer with that window computes.
+        """The field after a layer with that window.
 
         >>> field = ReceptiveField()
         >>> for _ in range(2):  # 3x3 convolutions of stride 2, padded by 1

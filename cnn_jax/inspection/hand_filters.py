@@ -1,4 +1,4 @@
-"""Filters made by hand, for any image."""
+"""Hand-made filters for any image."""
 
 from collections.abc import Mapping
 
@@ -23,10 +23,11 @@ HAND_FILTERS: Mapping[str, Float[np.ndarray, '3 3']] = {
 def gabor(
     size: int = 9, *, wavelength: float = 4.0, angle: float = 0.0, sigma: float = 2.0
 ) -> Float[np.ndarray, 'size size']:
-    """A wave under a Gaussian: what cells of the visual cortex, and first layers, respond to.
+    """A wave under a Gaussian, as cells of the visual cortex and first layers respond to.
 
-    cos(2 pi u / wavelength) exp(-(u^2 + v^2) / (2 sigma^2)) (Daugman 1985), u pointing at `angle`
-    (radians; 0: to the right, so that vertical stripes excite it), in pixels; shifted to mean 0.
+    cos(2 pi u / wavelength) exp(-(u^2 + v^2) / (2 sigma^2)) (Daugman 1985), in pixels, where u
+    points at `angle` (radians; 0: to the right, so that it responds to vertical stripes); shifted
+    to mean 0.
     Raises BadInput for an even size and for lengths that are not above 0.
 
     >>> g = gabor(7)
@@ -51,7 +52,7 @@ def apply_filter(
     images: Float[Array, 'batch height width channels'],
     kernel: Float[Array | np.ndarray, 'kernel_height kernel_width'],
 ) -> Float[Array, 'batch height width channels']:
-    """Correlates every channel with the kernel; outside, the border's pixels go on.
+    """Correlates every channel with the kernel, with replicated borders.
 
     >>> images = jnp.zeros((1, 4, 4, 1)).at[:, :, 2:].set(1.0)
     >>> apply_filter(images, HAND_FILTERS['vertical edge'])[0, 1, :, 0].tolist()

@@ -21,8 +21,8 @@ _MOST = 64  # panels
 def plot_filters(
     kernel: Float[Array | np.ndarray, 'height width channels features'], *, title: str = ''
 ) -> Figure:
-    """A layer's filters, one panel each (the first 64): a mean over the channels where there are
-    more than three. One scale for all: blue below zero, white zero, red above.
+    """A layer's filters, one panel each (the first 64), averaged over the channels if there are
+    more than three. One colour scale for all: blue is negative, white zero, red positive.
 
     >>> len(plot_filters(np.ones((3, 3, 1, 16))).axes)
     17
@@ -44,7 +44,7 @@ def plot_filters(
 def plot_maps(
     values: Float[Array | np.ndarray, 'height width channels'], *, title: str = ''
 ) -> Figure:
-    """A layer's maps for one image, one panel a channel (the first 64), on one scale.
+    """A layer's maps for one image, one panel per channel (the first 64), on one scale.
 
     >>> len(plot_maps(np.ones((7, 7, 4))).axes)
     5
@@ -68,7 +68,7 @@ def plot_heat(
     title: str = '',
     what: str = 'activation',
 ) -> Figure:
-    """An image from 0 to 1, and beside it the same in grey under a map spread over all of it.
+    """An image from 0 to 1, and beside it the same in grey, overlaid with the map.
 
     >>> len(plot_heat(np.ones((28, 28, 1)), np.ones((7, 7))).axes)
     3
@@ -116,7 +116,7 @@ def plot_images(
 
 
 def show_image(axes: Axes, image: Float[np.ndarray, 'height width channels']) -> None:
-    """An image from 0 to 1: in grey, or of three channels in colour."""
+    """Shows an image from 0 to 1: in grey, or in colour if it has three channels."""
     image = np.clip(image, 0, 1)
     colour = image.shape[-1] == 3
     axes.imshow(image if colour else image.mean(-1), cmap='gray', vmin=0, vmax=1)

@@ -1,4 +1,4 @@
-"""What a downsampling strategy does to each frequency, and which frequencies fold."""
+"""What a downsampling strategy does to each frequency, and which frequencies alias."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +20,7 @@ _LENGTH, _PHASES = 64, 32
 def filter_response(
     kernel: Float[Array | np.ndarray, 'taps'], frequencies: Float[np.ndarray, 'frequencies']
 ) -> Float[np.ndarray, 'frequencies']:
-    """The gain |H(f)| of a one-dimensional filter at each frequency, in cycles a pixel.
+    """The gain |H(f)| of a one-dimensional filter at each frequency, in cycles per pixel.
 
     >>> filter_response(np.array([0.25, 0.5, 0.25]), np.array([0.0, 0.25, 0.5])).round(3).tolist()
     [1.0, 0.5, 0.0]
@@ -33,14 +33,14 @@ def filter_response(
 def strategy_response(
     strategy: Strategy, cycles: Sequence[int] = tuple(range(_LENGTH // 2 + 1))
 ) -> tuple[Float[np.ndarray, 'frequencies'], Float[np.ndarray, 'frequencies']]:
-    """How much of a wave comes out of a strategy: (frequencies in cycles a pixel, gains).
+    """The gain of a strategy at each frequency: (frequencies in cycles per pixel, gains).
 
-    A wave of each number of `cycles` over 64 pixels, 1 + cos, in 32 phases, goes through the
-    strategy; the gain is the standard deviation (over places and phases) of what comes out over
-    that of the wave, at frequency 0 the mean over the mean.
-    What comes out of a wave beyond half the output's sampling rate stands at another frequency: it
-    is aliased. Exact for linear strategies, a description of the others, for which waves do not add
-    up. Parameters are as they start.
+    For each number of `cycles` over 64 pixels, a wave 1 + cos in 32 phases goes through the
+    strategy; the gain is the standard deviation (over positions and phases) of the output divided
+    by that of the wave; at frequency 0, the output's mean divided by the wave's. The output of a
+    wave beyond half the output's sampling rate has another frequency: it is aliased. This is exact
+    for linear strategies, but only a description of nonlinear ones, whose responses to several
+    waves do not add up. Parameters have their initial values.
 
     >>> from cnn_jax.strategies import Blur, Stride
     >>> strategy_response(Blur(padding='circular'), (0, 16, 31))[1].round(2).tolist()
@@ -72,7 +72,7 @@ def strategy_response(
 
 @plot_style
 def plot_responses(strategies: Mapping[str, Strategy]) -> Figure:
-    """The gain of each strategy over frequency; what lies in the shaded band is aliased.
+    """The gain of each strategy over frequency; everything in the shaded band is aliased.
 
     >>> from cnn_jax.strategies import Max, MaxBlur
     >>> figure = plot_responses({'max': Max(), 'max_blur': MaxBlur()})

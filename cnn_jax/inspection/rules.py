@@ -1,4 +1,4 @@
-"""What the outputs of this project's and Flax's layers read."""
+"""Which inputs the outputs of this project's and Flax's layers read."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from cnn_jax.layers import Average, BatchNorm, Conv, Downsample, DownsampleBranc
 from cnn_jax.ops.windows import padding_pairs, per_axis
 from cnn_jax.strategies import MAX_POOL, SHORTCUT, STRIDED_CONV, Strategy
 
-ATOMS = (Downsample, DownsampleBranches)  # layers whose own submodules are not shown
+ATOMS = (Downsample, DownsampleBranches)  # layers whose submodules are not shown
 NORMS = (
     BatchNorm,
     MapLayerNorm,
@@ -25,7 +25,7 @@ NORMS = (
 def layer_strategies(
     module: nn.Module, size: Sequence[int], options: Mapping[str, Any]
 ) -> tuple[Strategy, ...]:
-    """The strategy that stands at each output of a downsampling layer, on a map of that size."""
+    """The strategy used for each output of a downsampling layer, on a map of that size."""
     if isinstance(module, Downsample):
         sites = (options.get('site', MAX_POOL),)
     elif isinstance(module, DownsampleBranches):
@@ -39,10 +39,10 @@ def layer_strategies(
 def layer_windows(
     module: nn.Module, size: Sequence[int], options: Mapping[str, Any]
 ) -> tuple[Window | None, ...]:
-    """What each output reads of the input beside it; None is the whole map.
+    """The window that each output reads of its input; None is the whole map.
 
-    Empty for a module that is not known here, whose equations say it. The statistics of a norm do
-    not count, like the choice of a polyphase strategy.
+    Empty for a module that is unknown here; its equations are used instead. As with the choice of a
+    polyphase strategy, the statistics of a norm do not count.
 
     >>> from cnn_jax.strategies import Stride
     >>> layer_windows(Conv(16, 5, stride=2), (28, 28), {})

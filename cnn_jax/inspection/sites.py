@@ -1,4 +1,4 @@
-"""What reaches the places where a network downsamples."""
+"""The maps that reach the places where a network downsamples."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -14,10 +14,10 @@ from cnn_jax.layers import Downsample
 def downsampling_inputs(
     model: nn.Module, variables: Mapping, images: Float[Array, 'batch height width channels']
 ) -> dict[str, tuple[Array, int]]:
-    """For each layer that calls a strategy and samples its map: that map, and the stride.
+    """For each layer that calls a strategy and subsamples its map: that map, and the stride.
 
-    The images are normalised, as the model is called with them. Layers whose convolution before has
-    done all the sampling, as those of 'stride', and global pools are left out.
+    The images are the model's inputs, so normalised. Layers whose preceding convolution has done
+    all the subsampling, as with 'stride', and global pools are left out.
 
     >>> import jax.numpy as jnp
     >>> from cnn_jax.models import ConvNet1
@@ -38,7 +38,7 @@ def downsampling_inputs(
 def _inputs(
     model: nn.Module, sites: dict[str, int], variables: Mapping, images: Array
 ) -> list[Array]:
-    """The maps; the names and strides of their layers are written into `sites`."""
+    """The maps; the names and strides of their layers are appended to `sites`."""
     found: dict[str, tuple[int, Array]] = {}
 
     def note(next_fun, args, kwargs, context):

@@ -1,4 +1,4 @@
-"""Makes the summary of a model: traces it, and computes nothing."""
+"""Summarises a model by tracing it; computes nothing."""
 
 import math
 
@@ -15,10 +15,11 @@ from cnn_jax.models import count_parameters, variable_shapes
 
 
 def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> Summary:
-    """The layers of a model that is called as model(images, train=False), for images of a shape.
+    """The layers of a model, called as model(images, train=False), for images of a given shape.
 
-    Traces one forward pass with shapes alone, so it takes seconds for the largest networks. Raises
-    BadInput, naming the layer and the smallest square image that fits, where the images do not fit.
+    Traces one forward pass with shapes alone, so it takes only seconds even for the largest
+    networks. Raises BadInput, naming the layer and the smallest square image that fits, if the
+    images do not fit.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.strategies import Max
@@ -45,7 +46,7 @@ def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> Summary:
 
 
 def _choices(model: nn.Module) -> list[str]:
-    """The strategy and the form of a network of this project."""
+    """The strategy and other options of a network of this project."""
     fields = vars(model)
     forms = [name for name in ('small_images', 'downsample_first') if fields.get(name)]
     return [*(str(fields[name]) for name in ('downsample',) if name in fields), *forms]
@@ -54,7 +55,7 @@ def _choices(model: nn.Module) -> list[str]:
 def _trace(
     model: nn.Module, variables: dict, image_shape: tuple[int, int, int]
 ) -> tuple[list[Call], dict[str, Field]]:
-    """The calls of a forward pass, and the receptive field of every array with a name."""
+    """The calls of a forward pass, and the receptive field of every named array."""
     recorder = Recorder()
 
     def forward(images, variables):

@@ -1,4 +1,4 @@
-"""A model's layers as data, and as the table that teaches what they are."""
+"""A model's layers as data, and as a self-explanatory table."""
 
 import io
 from collections.abc import Sequence
@@ -29,12 +29,12 @@ class Layer:
     """One output of one layer, for one image.
 
     Attributes:
-        name: The path of its module; of a layer with two branches, '/main' or '/shortcut' behind
-            it; of a module's later calls, ' (2)'.
-        kind: The class of the module, or of the strategy that stands there.
-        window: What an output reads of the map before it; None where that is no window.
+        name: The path of its module, followed by '/main' or '/shortcut' for a layer with two
+            branches, and by ' (2)' for a module's second call.
+        kind: The class of the module, or of the strategy used there.
+        window: What an output reads of the preceding map; None if that is not a window.
         output_shape: Without the batch.
-        parameters: Trainable numbers; of a module that is called again, at its first call.
+        parameters: Trainable numbers, counted at a module's first call.
         multiply_adds: Of a convolution or a dense layer, otherwise 0.
         flops: Floating-point operations; a multiply-add is two.
         memory_bytes: Of the output, in the dtype that the model computes in.
@@ -56,7 +56,7 @@ class Layer:
 class Summary:
     """A model's layers, in the order of their calls, and totals for one image.
 
-    `print` shows it as a table, and so does a notebook.
+    `print` and notebooks show it as a table.
 
     Attributes:
         model: Its class and strategy.
@@ -64,9 +64,9 @@ class Summary:
         layers: One for each output of a layer.
         parameters: All trainable numbers.
         multiply_adds: The sum over the layers.
-        flops: The sum over the layers: `flops_per_example` wherever a file or a report gives it. As
-            in the tables of papers and of other libraries, convolutions count their padding;
-            activations, the additions of branches and other arithmetic between layers do not count.
+        flops: The sum over the layers, called `flops_per_example` in files and reports. As in the
+            tables of papers and of other libraries, convolutions count their padding; activations,
+            the additions of branches and other arithmetic between layers do not count.
         memory_bytes: The sum over the outputs of the layers.
         parameter_bytes: Of all trainable numbers.
     """
@@ -159,7 +159,7 @@ def _cells(layer: Layer) -> tuple[str, ...]:
 
 
 def _kind(layer: Layer) -> str:
-    """The kind with its window and stride, where it moves a window: 'Conv 7x7 /2'."""
+    """The kind with its window and stride, if it has a window: 'Conv 7x7 /2'."""
     window = layer.window
     moves = window and (layer.kind == 'Conv' or {*window.size, *window.stride} != {1})
     if not window or not moves:

@@ -1,4 +1,4 @@
-"""The arithmetic and the bytes of a training step whose layers are computed as they are defined."""
+"""The arithmetic and memory traffic of a training step with every layer computed directly."""
 
 from dataclasses import dataclass
 
@@ -19,11 +19,11 @@ def direct_step_work(model: nn.Module, image_shape: tuple[int, int, int], batch_
     """The work of a training step with Adam, each layer computed directly.
 
     Arithmetic: every multiply-add of a convolution or dense layer, two operations each as in
-    `summarize`, forward, for the gradient of the weights and, but for the first layer, for that of
-    its input. It is a yardstick and no lower bound: a program may leave out the products with the
-    zeros of the padding, or use Winograd's form. Bytes:
-    every layer's output and its gradient are written once and read once; Adam reads weights,
-    gradient and two moments, and writes all but the gradient.
+    `summarize`, in the forward pass, for the gradient of the weights and, except in the first
+    layer, for that of its input. It is a reference, not a lower bound: a program may skip the
+    products with the zeros of the padding, or use Winograd's algorithm. Bytes: every layer's output
+    and its gradient are written once and read once; Adam reads weights, gradient and two moments,
+    and writes all but the gradient.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.strategies import Max

@@ -1,4 +1,4 @@
-"""Flax Linen layers that networks are made of, and the one that calls a strategy."""
+"""The Flax Linen layers that networks are built from, and the one that calls a strategy."""
 
 from cnn_jax.layers.activation import PolynomialActivation
 from cnn_jax.layers.average import Average

@@ -10,9 +10,9 @@ from cnn_jax.ops.lowpass import polynomial_activation
 class PolynomialActivation(nn.Module):
     """`polynomial_activation` with coefficients for each channel (Michaeli et al., CVPR 2023).
 
-    The defaults are the authors': a parabola near GELU between -2 and 2, of input and output scale
-    7, all trained. The authors normalise before it and scale the weights down; after other layers
-    a parabola of 7 x grows fast, and scales of 1 are the safer start.
+    The defaults are the authors': a parabola near GELU between -2 and 2, with input and output
+    scales of 7, all trained. The authors normalise before it and scale the weights down; after
+    other layers a parabola of 7 x grows fast, so start with scales of 1 to be safe.
 
     >>> import jax
     >>> x = jax.numpy.ones((2, 8, 8, 3))

@@ -1,4 +1,4 @@
-"""The average that ends the convolutions of a network."""
+"""The average after the last convolution of a network."""
 
 from flax import linen as nn
 from jaxtyping import Array, Float

@@ -12,12 +12,12 @@ MOMENTUM = 0.9  # of the running statistics
 
 
 class BatchNorm(nn.Module):
-    """`ops.batch_norm`; with `use_running_average` by the statistics of training instead.
+    """`ops.batch_norm`; with `use_running_average`, the running statistics replace the batch's.
 
-    Parameters 'scale' and 'bias' and batch_stats 'mean' and 'var', named as Flax names them, all
-    float32. In training, which needs `mutable=['batch_stats']`, the statistics move by a tenth
-    toward those of the batch, the variance being that over the number of elements. An empty batch
-    leaves them where they are.
+    Parameters 'scale' and 'bias' and batch_stats 'mean' and 'var', named as in Flax, all float32.
+    In training, which needs `mutable=['batch_stats']`, the running statistics move by a tenth
+    toward those of the batch, whose variance is biased (divided by the number of elements). An
+    empty batch leaves them unchanged.
 
     >>> import jax
     >>> import jax.numpy as jnp

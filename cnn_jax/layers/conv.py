@@ -12,7 +12,7 @@ from cnn_jax.ops.windows import Fill, Padding
 
 
 def channels_first_hint(shape: Sequence[int], channels: int) -> str:
-    """What to do with an array of (batch, channels, height, width); '' for another one.
+    """What to do with an array that looks like (batch, channels, height, width); '' for others.
 
     >>> channels_first_hint((8, 3, 32, 32), 3)
     ': if it is (batch, channels, height, width), give jnp.transpose(x, (0, 2, 3, 1))'
@@ -27,7 +27,7 @@ def channels_first_hint(shape: Sequence[int], channels: int) -> str:
 class Conv(nn.Module):
     """`ops.conv` with a kernel (He initialisation) and, unless `use_bias` is false, a bias.
 
-    Raises BadInput where its kernel was made for another number of channels.
+    Raises BadInput where its kernel was made for a different number of channels.
 
     >>> import jax
     >>> x = jax.numpy.ones((2, 28, 28, 1))

@@ -16,17 +16,17 @@ from cnn_jax.strategies import MAX_POOL, SHORTCUT, STRIDED_CONV, Site, Strategy
 
 
 class Downsample(nn.Module):
-    """A network's pooling layer: calls `strategy`, and names itself in its errors.
+    """A network's pooling layer: calls `strategy`, and gives its own name in errors.
 
     Give the convolution before it `strategy.conv_stride`; only 'stride' sets it above 1. `apply`
-    with `train=True` wants `rngs={'downsample': key}` for the strategies that draw (stochastic,
-    fractional_max, s3, lps, tips), and `mutable=['batch_stats', 'losses']` for ddac, which updates
-    statistics, and tips, whose sown losses are to be added to the loss.
+    with `train=True` needs `rngs={'downsample': key}` for the strategies that are random
+    (stochastic, fractional_max, s3, lps, tips), and `mutable=['batch_stats', 'losses']` for ddac,
+    which updates statistics, and tips, whose sown losses must be added to the loss.
 
-    Strategies that work on any number of axes take an image without its batch axis, (height, width,
-    channels), for a batch of maps with one axis, and (batch, channels, height, width) for maps of
-    channels by height: give `x[None]`, and `jnp.transpose(x, (0, 2, 3, 1))`. Strategies of two axes
-    and networks refuse the first, and networks the second once they are initialised.
+    Strategies for any number of axes take an image without its batch axis, (height, width,
+    channels), for a batch of 1-D maps, and (batch, channels, height, width) for maps of channels by
+    height: pass `x[None]`, or `jnp.transpose(x, (0, 2, 3, 1))`. 2-D strategies and networks refuse
+    the former; networks refuse the latter once they are initialised.
 
     >>> import jax, jax.numpy as jnp
     >>> from cnn_jax.strategies import GeM
@@ -64,8 +64,8 @@ class Downsample(nn.Module):
     ) -> Float[Array, 'batch out_height out_width {features}']:
         """A convolution without a bias and its batch norm, for strategies that need them.
 
-        Their variables are in 'conv' and 'norm', below those of this layer; of several, with their
-        `number` behind.
+        Their variables are in 'conv' and 'norm' under this layer; if there are several, `number` is
+        appended to the names.
         """
         end = '' if number is None else str(number)
         conv = Conv(
@@ -81,9 +81,9 @@ class Downsample(nn.Module):
 
 
 def check_output(strategy: Strategy, x: Array, y: Array) -> None:
-    """ValueError unless `y` is what a strategy may make of `x`: a smaller map of its dtype.
+    """Raises ValueError unless `y` is a smaller map of the dtype of `x`, as strategies must return.
 
-    Up to two windows more or fewer than size / stride are allowed, for their borders.
+    Because of borders, up to two windows more or fewer than size / stride are allowed.
     """
     name, shape = type(strategy).__name__, getattr(y, 'shape', None)
     if shape is None or len(shape) != x.ndim or shape[0] != x.shape[0]:
@@ -107,8 +107,8 @@ class DownsampleBranches(nn.Module):
 
     `main` follows the activation of a convolution that lost its stride to this layer, `shortcut`
     comes before its 1x1 convolution. Their sizes differ where the convolutions keep their strides,
-    as with `Max` and `Stride`; then both are handed on. Parameters of a strategy that does not
-    choose for both are in 'main' and 'shortcut'.
+    as with `Max` and `Stride`; then both are returned unchanged. Parameters of a strategy that does
+    not choose for both are in 'main' and 'shortcut'.
 
     >>> import jax, jax.numpy as jnp
     >>> from cnn_jax.strategies import APS
@@ -143,7 +143,7 @@ class DownsampleBranches(nn.Module):
 
 @contextmanager
 def _named_errors(layer: Downsample | DownsampleBranches, x: Array) -> Iterator[None]:
-    """Errors of the strategy, with the name of the layer and the size of its input."""
+    """Adds the name of the layer and the size of its input to the strategy's errors."""
     if not isinstance(layer.strategy, Strategy):
         raise BadInput(
             f"strategy must be like strategy_named('max') or Max(); got {layer.strategy!r}."

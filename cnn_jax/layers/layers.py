@@ -1,4 +1,4 @@
-"""The layers that a network is made of, with the choices that all of them share."""
+"""The layers that a network is built from, with the options that they share."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -30,18 +30,18 @@ _ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
 }
 ACTIVATIONS = (*_ACTIVATIONS, 'quadratic')
 NORMS = ('batch', 'layer', 'map_layer', 'group', 'none')
-_GROUPS = 32  # of 'group': Wu & He 2018, or one group where that does not divide the channels
+_GROUPS = 32  # of norm 'group' (Wu & He 2018); one group if 32 does not divide the channels
 
 
 @dataclass(frozen=True)
 class Layers:
     """Makes and calls the layers of a network; used inside its compact methods.
 
-    `activation` is one of ACTIVATIONS, 'quadratic' being the learned polynomial of alias-free
-    convnets; `norm` one of NORMS, 'map_layer' being the layer norm of alias-free convnets. `fill`
-    says what the padding of convolutions holds: 'circular', with even maps throughout, is what
-    exact consistency under circular shifts needs. `strict` refuses maps over which the windows of a
-    convolution do not fit evenly.
+    `activation` is one of ACTIVATIONS, where 'quadratic' is the learned polynomial of alias-free
+    convnets; `norm` is one of NORMS, where 'map_layer' is the layer norm of alias-free convnets.
+    `fill` says what the padding of convolutions holds: exact consistency under circular shifts
+    needs 'circular', with even map sizes throughout. `strict` refuses maps on which the windows of
+    a convolution do not fit evenly.
     """
 
     strategy: Strategy
@@ -88,7 +88,7 @@ class Layers:
         )(x)
 
     def normalise(self, x: Map, *, name: str) -> Map:
-        """The network's norm, of statistics in float32."""
+        """The network's norm, with statistics in float32."""
         if self.norm == 'batch':
             return BatchNorm(not self.train, self.norm_epsilon, name=name)(x)
         if self.norm == 'map_layer':
@@ -102,13 +102,13 @@ class Layers:
         return x
 
     def activate(self, x: Array) -> Array:
-        """The network's activation; 'quadratic' is for maps and is the identity after them."""
+        """The network's activation; 'quadratic' applies to maps only, elsewhere it is identity."""
         if self.activation != 'quadratic':
             return _ACTIVATIONS[self.activation](x)
         return PolynomialActivation(in_scale=1.0, out_scale=1.0)(x) if x.ndim == 4 else x
 
     def conv_stride(self, site: Site, stride: int = 2) -> int:
-        """The stride that stays with the convolution of a site whose paper gives it that stride."""
+        """The stride that the convolution at a site keeps, if the paper gives it `stride`."""
         rest = max(1, stride // self.strategy.stride)
         return rest * self.strategy.at(site).conv_stride
 
@@ -128,7 +128,7 @@ class Layers:
         return layer(main, shortcut, train=self.train)
 
     def average(self, x: Map, size: int | None = None) -> Array:
-        """The mean over the map, or `size` x `size` means; the end of the convolutions."""
+        """The mean over the map, or `size` x `size` means, after the last convolution."""
         return Average(size, name='average')(x)
 
     def flatten(self, x: Map) -> Float[Array, 'batch elements']:
@@ -136,7 +136,7 @@ class Layers:
         return computed_once(x).reshape(x.shape[0], math.prod(x.shape[1:]))
 
     def dropout(self, x: Array, rate: float) -> Array:
-        """Zeroes elements in training and scales up the rest; random stream 'dropout'."""
+        """Zeroes random elements in training and scales up the rest; random stream 'dropout'."""
         return nn.Dropout(rate, deterministic=not self.train)(x)
 
     def dense(self, x: Array, features: int, *, name: str) -> Array:

@@ -10,10 +10,10 @@ class MapLayerNorm(nn.Module):
     """Subtracts each position's mean over channels, divides by one deviation for the whole map.
 
     The norm that Michaeli et al. (CVPR 2023) call CHW2: y = (x - m) / sqrt(v + epsilon) * scale +
-    bias, with m the mean over channels and v that of (x - m)^2 over positions and channels, for
-    each example. A layer norm that divides by the deviation at each position, as ConvNeXt's does,
-    is a product of two maps: it widens the spectrum, and the next downsampling aliases. Statistics
-    in float32; 'scale' and 'bias' for each channel.
+    bias, where m is the mean over channels and v the mean of (x - m)^2 over positions and channels,
+    for each example. A layer norm that divides by the deviation at each position, as ConvNeXt's
+    does, is a product of two maps: it widens the spectrum, and the next downsampling aliases.
+    Statistics are in float32; there is one 'scale' and 'bias' per channel.
 
     >>> import jax
     >>> x = jnp.array([[0.0, 2.0], [0.0, 6.0]]).reshape(1, 1, 2, 2)  # deviations 1 and 3

@@ -13,10 +13,10 @@ _POOL = Site('max_pool', window=3)
 class AlexNet(StemNetwork):
     """Five convolutions, three overlapping max pools, three dense layers; 61,100,840 parameters.
 
-    Torchvision's: the last map is averaged to 6x6, so any image of at least 63 pixels fits, and no
-    local response normalisation. `small_images` (28 or 32 pixels) replaces the first convolution,
-    11x11 of stride 4, by 5x5 of stride 1. `downsample_first` gives half of that stride to the
-    strategy, after the activation.
+    As in torchvision: the last map is averaged to 6x6, so any image of at least 63 pixels works,
+    and there is no local response normalisation. `small_images` (28 or 32 pixels) replaces the
+    first convolution, 11x11 of stride 4, by 5x5 of stride 1. `downsample_first` gives half of that
+    stride to the strategy, after the activation.
     """
 
     norm: str = 'none'

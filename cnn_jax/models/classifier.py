@@ -1,8 +1,9 @@
-"""A model together with its input normalisation: uint8 images to logits."""
+"""A model with its input normalisation: from uint8 images to logits."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import jax
@@ -16,7 +17,7 @@ from cnn_jax.layers.conv import channels_first_hint
 
 @dataclass(frozen=True)
 class Classifier:
-    """`model` with the mean and standard deviation of each channel of its images, from 0 to 1.
+    """`model` with the mean and standard deviation of each image channel, on the scale 0 to 1.
 
     >>> import jax
     >>> from cnn_jax.models import ConvNet1
@@ -31,7 +32,7 @@ class Classifier:
     model: nn.Module
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    margin: int = 0  # pixels at each side that the model does not see
+    margin: int = 0  # pixels cut off at each side before the model sees the image
 
     def __post_init__(self):
         require(
@@ -67,20 +68,20 @@ class Classifier:
     def init(self, key: Key[Array, ''], image_shape: tuple[int, int, int]) -> Mapping:
         """Fresh variables: 'params' and 'batch_stats'."""
         whole = jnp.zeros((1, *image_shape), jnp.uint8)
-        images = jnp.zeros(jax.eval_shape(self._scaled, whole).shape)  # only their shape counts
-        variables = jax.jit(lambda key: self.model.init(key, images, train=False))(key)
+        images = jax.eval_shape(self._scaled, whole)
+        variables = _init(key, self.model, images.shape)
         return {'params': variables['params'], 'batch_stats': variables.get('batch_stats', {})}
 
     def logits(
         self, variables: Mapping, images: UInt8[Array, 'batch height width channels']
     ) -> Float[Array, 'batch classes']:
-        """Logits for evaluation: running batch statistics, nothing random."""
+        """Logits for evaluation: running batch statistics, no randomness."""
         return cast(Array, self.model.apply(variables, self.normalise(images), train=False))
 
     def logits_of_floats(
         self, variables: Mapping, images: Float[Array, 'batch height width channels']
     ) -> Float[Array, 'batch classes']:
-        """`logits` of images that are no whole numbers but in the same units, 0 to 255."""
+        """`logits` for floating-point images in the same units, 0 to 255."""
         return cast(Array, self.model.apply(variables, self._scaled(images), train=False))
 
     def train_logits(
@@ -91,9 +92,9 @@ class Classifier:
     ) -> tuple[Float[Array, 'batch classes'], Mapping, Float[Array, '']]:
         """Logits for training, the updated batch statistics, and what layers add to the loss.
 
-        A layer adds a term with `self.sow('losses', name, scalar)`. Of terms whose name begins with
-        'mean_' the mean over the layers that sow one of that name is added, so that it does not
-        grow with the depth.
+        A layer adds a term with `self.sow('losses', name, scalar)`. Terms whose name begins with
+        'mean_' are averaged over the layers that sow that name, so that they do not grow with
+        depth.
         """
         applied = self.model.apply(
             variables,
@@ -106,8 +107,14 @@ class Classifier:
         return logits, updates.get('batch_stats', {}), _added(updates.get('losses', {}))
 
 
+@partial(jax.jit, static_argnames=('model', 'shape'))
+def _init(key: Key[Array, ''], model: nn.Module, shape: tuple[int, ...]) -> Mapping:
+    """Compiled once for all keys, since compiling takes seconds, as long as a short run."""
+    return model.init(key, jnp.zeros(shape), train=False)  # only the shape of the images counts
+
+
 def _added(losses: Mapping) -> Float[Array, '']:
-    """The sum of the sown terms; of those named 'mean_...' one mean for each name.
+    """The sum of the sown terms, where those named 'mean_...' are first averaged by name.
 
     >>> pool1, pool2 = {'mean_undo': (1.0,)}, {'mean_undo': (2.0,), 'size': (0.5,)}
     >>> float(_added({'pool1': pool1, 'pool2': pool2}))

@@ -1,4 +1,4 @@
-"""convnet1: two convolution blocks and a dense layer, the seed model of the comparison."""
+"""convnet1: two convolution blocks and a dense layer, the default network of a comparison."""
 
 from typing import Annotated, ClassVar
 

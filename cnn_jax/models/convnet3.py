@@ -13,12 +13,11 @@ from cnn_jax.strategies import MAX_POOL
 class ConvNet3(Network):
     """Three stages of [conv 3x3 - norm - activation - downsample], and a dense layer.
 
-    Ours, for many runs on few cores: every reduction of the map is the strategy's, and few features
-    and small windows are soon computed. With a 32x32x3 image: 32x32x16 -> 16x16x32 -> 8x8x64 ->
-    4x4x64 -> 10.
+    Our own, for many runs on few cores: only the strategy shrinks the map, and few features and
+    small windows are fast. With a 32x32x3 image: 32x32x16 -> 16x16x32 -> 8x8x64 -> 4x4x64 -> 10.
 
     Attributes:
-        width: Features of the first stage; each further one has twice as many.
+        width: Features of the first stage; each later stage has twice as many as the one before.
 
     >>> import jax, jax.numpy as jnp
     >>> from cnn_jax.strategies import Max

@@ -16,7 +16,7 @@ from cnn_jax.strategies import STRIDED_CONV
 class ConvNeXtBlock(nn.Module):
     """depthwise conv 7x7 - norm - dense to 4x - activation - dense, scaled; plus the input.
 
-    `drop` is the probability that training leaves an example's block out.
+    `drop` is the probability that training skips the block for an example.
     """
 
     layers: Layers
@@ -42,14 +42,15 @@ class ConvNeXt(StemNetwork):
     A stage starts with norm and a 2x2 convolution of stride 2; where a strategy takes that stride,
     the convolution keeps the size and the strategy follows it. `small_images` (28 or 32 pixels)
     starts with 2x2 of stride 2. `downsample_first` gives half of the first stride to the strategy,
-    `unstrided_stem` all of it, of 4 in two steps: with 'afc', whose two steps are one filter of a
-    quarter of the frequencies, the stem of alias-free ConvNeXt (Michaeli et al., CVPR 2023), which
-    also has activation='quadratic', norm='map_layer' and fill='circular'.
+    `unstrided_stem` all of it, a stride of 4 in two steps. With 'afc', whose two steps amount to
+    one filter that keeps a quarter of the frequencies, this is the stem of alias-free ConvNeXt
+    (Michaeli et al., CVPR 2023), which also has activation='quadratic', norm='map_layer' and
+    fill='circular'.
 
     Attributes:
         depths: Blocks of each stage.
         features: Features of each stage.
-        drop_path: The probability that training leaves the last block out, rising evenly from 0 at
+        drop_path: The probability that training skips the last block, rising linearly from 0 at
             the first; the paper trains ConvNeXt-T with 0.1.
     """
 
@@ -98,7 +99,7 @@ class ConvNeXt(StemNetwork):
 def _strided(
     layers: Layers, x: Array, features: int, window: int, stride: int, *, name: str
 ) -> Array:
-    """A convolution of windows side by side; one that lost its stride keeps the size instead."""
+    """A convolution over disjoint windows; if it lost its stride, it keeps the size instead."""
     padding = 'valid' if stride == window else 'same'
     return layers.conv(
         x, features, window, stride=stride, padding=padding, use_bias=True, name=name

@@ -11,7 +11,7 @@ from cnn_jax.strategies import AVG_POOL
 
 
 class DenseLayer(nn.Module):
-    """norm - activation - conv 1x1 - norm - activation - conv 3x3, beside its input."""
+    """norm - activation - conv 1x1 - norm - activation - conv 3x3, concatenated to its input."""
 
     layers: Layers
     growth: int

@@ -41,7 +41,7 @@ class ConvNorm(nn.Module):
 
 
 class Inception(nn.Module):
-    """Four branches side by side: 1x1, 1x1 - 3x3, 1x1 - 3x3, max 3x3 - 1x1."""
+    """Four concatenated branches: 1x1, 1x1 - 3x3, 1x1 - 3x3, max 3x3 - 1x1."""
 
     layers: Layers
     features: tuple[int, int, int, int, int, int]
@@ -68,10 +68,11 @@ class Inception(nn.Module):
 class GoogLeNet(StemNetwork):
     """Nine Inception blocks in three stages; 6,624,904 parameters.
 
-    Torchvision's: batch norm of epsilon 0.001, 3x3 convolutions where the paper has 5x5, sizes of
-    max pools rounded up, the last pool 2x2. The max pools of stride 1 within the blocks downsample
-    nothing and stay. `small_images` (28 or 32 pixels) starts with a 3x3 convolution of stride 1 and
-    no max pool after it. `downsample_first` makes the first convolution's stride a site.
+    As in torchvision: batch norm with epsilon 0.001, 3x3 convolutions where the paper has 5x5,
+    sizes of max pools rounded up, the last pool 2x2. The max pools of stride 1 within the blocks do
+    not downsample and are kept. `small_images` (28 or 32 pixels) starts with a 3x3 convolution of
+    stride 1 and no max pool after it. `downsample_first` makes the first convolution's stride a
+    site.
     """
 
     norm_epsilon: float = 1e-3

@@ -14,8 +14,8 @@ _SIDE = 28  # images of up to this side are padded, 28 to the 32 of the paper
 class LeNet5(Network):
     """[conv 5x5 - tanh - average pool] with 6, then 16 features; dense 120, 84, `num_classes`.
 
-    The form that is taught: every feature of the second convolution sees all six maps, pools have
-    no weights, and the last layer is dense. 61,706 parameters, for images of 32x32x1 and, with a
+    The textbook form: every feature of the second convolution sees all six maps, pools have no
+    weights, and the last layer is dense. 61,706 parameters, for images of 32x32x1 and, with a
     padding of 2 in the first convolution, of 28x28x1.
 
     >>> import jax, jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""What every architecture shares: its fields, its call and the layers that they choose."""
+"""What every architecture shares: its fields, its call and the layers that the fields select."""
 
 import math
 from typing import Annotated, ClassVar
@@ -15,28 +15,28 @@ from cnn_jax.ops.floats import at_least_float32
 from cnn_jax.ops.windows import Fill, require_2d
 from cnn_jax.strategies import Strategy
 
-Share = Annotated[float, Between(0, math.nextafter(1.0, 0.0))]  # of what dropout drops
+Share = Annotated[float, Between(0, math.nextafter(1.0, 0.0))]  # a dropout rate
 _MOST_BLOCKS = 1000
 Blocks = Annotated[int, Between(1, _MOST_BLOCKS)]
 
 
 class Network(nn.Module):
-    """A classifier of images: a subclass states its fields and `forward`.
+    """An image classifier: a subclass defines its fields and `forward`.
 
     Attributes:
-        downsample: The strategy that stands wherever the published network downsamples; `Max()`
-            is the published network.
+        downsample: The strategy used wherever the published network downsamples; `Max()`
+            gives the published network.
         num_classes: How many logits.
         activation: A name of `cnn_jax.layers.ACTIVATIONS`.
         norm: A name of `cnn_jax.layers.NORMS`.
         norm_epsilon: Added to variances.
         fill: What the padding of convolutions holds.
-        strict: Whether maps over which a convolution's windows do not fit evenly are an error.
-        dtype: What it computes in. Parameters and statistics are float32; logits too, or float64
-            of a network in float64.
+        strict: Whether maps on which a convolution's windows do not fit evenly are an error.
+        dtype: What it computes in. Parameters and statistics are float32; so are logits, except
+            that a network in float64 gives float64.
     """
 
-    IMAGES: ClassVar[tuple[int, int, int]] = (224, 224, 3)  # what the published network takes
+    IMAGES: ClassVar[tuple[int, int, int]] = (224, 224, 3)  # the published network's input
 
     downsample: Strategy
     num_classes: Annotated[int, Between(1, 1_000_000)]
@@ -53,9 +53,9 @@ class Network(nn.Module):
     ) -> Float[Array, 'batch {self.num_classes}']:
         """Images to logits.
 
-        Raises BadInput for a field that is not of its kind and for images that are not
-        (batch, height, width, channels). The first convolution refuses, likewise in a line, images
-        of other channels than those it was initialised with.
+        Raises BadInput for a field of the wrong type and for images that are not (batch, height,
+        width, channels). The first convolution likewise refuses images whose number of channels
+        differs from that at initialisation.
         """
         self.check()
         _check_images(type(self).__name__, x)
@@ -73,11 +73,11 @@ class Network(nn.Module):
         return self.forward(layers, x.astype(self.dtype))
 
     def forward(self, layers: Layers, x: Array) -> Array:
-        """The network, built of `layers`; called inside a compact method."""
+        """The network, built from `layers`; called inside a compact method."""
         raise NotImplementedError
 
     def check(self) -> None:
-        """Raises BadInput that names the first field that is not of its kind."""
+        """Raises BadInput, naming the first field of the wrong type."""
         name = type(self).__name__
         require(
             isinstance(self.downsample, Strategy),
@@ -103,17 +103,17 @@ class StemNetwork(Network):
     """A network whose first convolution strides.
 
     Attributes:
-        small_images: The form for images of 28 or 32 pixels, whose start keeps the size.
+        small_images: The form for images of 28 or 32 pixels, whose stem keeps the size.
         downsample_first: Makes the first convolution's stride a site of the strategy.
     """
 
-    SMALL_STRIDES: ClassVar[bool] = False  # whether the form for small images strides at first
+    SMALL_STRIDES: ClassVar[bool] = False  # whether the stem for small images has a stride
 
     small_images: bool = False
     downsample_first: bool = False
 
     def check(self) -> None:
-        """As `Network.check`; refuses `downsample_first` where nothing strides at first."""
+        """As `Network.check`; also refuses `downsample_first` where the stem has no stride."""
         super().check()
         require(
             self.SMALL_STRIDES or not (self.small_images and self.downsample_first),

@@ -44,7 +44,7 @@ class PreActBlock(nn.Module):
 class PreActResNet(Network):
     """Pre-activation ResNet for images of 28 or 32 pixels: conv 3x3, four stages, norm, dense.
 
-    PreAct-ResNet-18 has two blocks a stage; 11,172,170 parameters with three channels and ten
+    PreAct-ResNet-18 has two blocks per stage, and 11,172,170 parameters with three channels and ten
     classes.
     """
 

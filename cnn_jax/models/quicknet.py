@@ -1,4 +1,4 @@
-"""quicknet: the network of the speed record."""
+"""quicknet: the network of `experiments.speedrun`."""
 
 from typing import ClassVar
 
@@ -12,10 +12,10 @@ from cnn_jax.strategies import MAX_POOL
 class QuickNet(Network):
     """[conv 5x5 of stride 2, 32] - [conv 3x3, 32] - downsample - [conv 3x3, 64] - dense.
 
-    [...] is followed by batch norm and the activation. Ours: striding first
-    avoids the 28x28 maps that take most of `ConvNet1`'s time, and 3x3 windows over 32 channels are
-    fast on a CPU. With a 28x28x1 image: 14x14x32 -> 7x7x64 -> 10, and 60,074
-    trainable parameters, of which only the pool depends on the strategy.
+    Each [...] is followed by batch norm and the activation. Our own design: striding first avoids
+    the 28x28 maps that take most of `ConvNet1`'s time, and 3x3 windows over 32 channels are fast on
+    a CPU. With a 28x28x1 image: 14x14x32 -> 7x7x64 -> 10, and 60,074 trainable parameters; only the
+    pool depends on the strategy.
 
     >>> import jax, jax.numpy as jnp
     >>> from cnn_jax.strategies import Max

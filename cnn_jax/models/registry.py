@@ -60,7 +60,7 @@ _REGISTRY: Mapping[str, partial[Network]] = {
 }
 ModelT = TypeVar('ModelT', bound=nn.Module)
 SMALL_SIDE = 64  # the largest image side of the forms for small images
-_LARGEST = 1024  # the largest image side that is tried for an error's advice
+_LARGEST = 1024  # the largest image side tried to suggest one in an error
 
 
 def model_names() -> tuple[str, ...]:
@@ -73,7 +73,7 @@ def model_names() -> tuple[str, ...]:
 
 
 def build_model(name: str, *, downsample: Strategy, num_classes: int, **options: Any) -> Network:
-    """The model of that name; `options` are fields of it. Raises BadInput with the nearest name.
+    """The model of that name, with `options` as its fields. Raises BadInput with the nearest name.
 
     >>> from cnn_jax.strategies import Avg
     >>> build_model('resnet18', downsample=Avg(), num_classes=10, small_images=True).num_classes
@@ -91,7 +91,7 @@ def build_model(name: str, *, downsample: Strategy, num_classes: int, **options:
 
 
 def for_images(model: ModelT, image_shape: tuple[int, int, int]) -> ModelT:
-    """The model in its form for images of that shape: of up to 64 pixels, `small_images`.
+    """The model in its form for images of that shape: up to 64 pixels, `small_images`.
 
     >>> from cnn_jax.strategies import Max
     >>> model = build_model('resnet18', downsample=Max(), num_classes=10)
@@ -139,7 +139,7 @@ def _shapes(model: nn.Module, image_shape: tuple[int, int, int]) -> dict:
 def _smallest_side(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
     """The smallest side of a square image that fits, by bisection; None if even _LARGEST does not.
 
-    A size that fits stands for all above it, which holds for every model that is not `strict`.
+    Assumes that if a size fits, all larger ones do, as for every model that is not `strict`.
     """
 
     def fits(side: int) -> bool:

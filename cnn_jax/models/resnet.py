@@ -18,10 +18,10 @@ class ResidualBlock(nn.Module):
 
     Attributes:
         plan: (features, window, groups) of each convolution. All but the last are followed by the
-            activation, and the one of the largest window before it holds the stride.
+            activation; the last but one has the stride.
         downsample: Whether the block halves the map.
-        project: Whether a shortcut to more features is a 1x1 convolution; else it gets channels
-            of zeros (He et al. 2016, option A).
+        project: Whether a shortcut to more features is a 1x1 convolution; otherwise it is padded
+            with zero channels (He et al. 2016, option A).
     """
 
     layers: Layers
@@ -98,7 +98,7 @@ class ResNet(StemNetwork):
 
 
 def residual_stem(layers: Layers, x: Array, small_images: bool, downsample_first: bool) -> Array:
-    """The start of ResNet and DenseNet: convolution to 64 features, norm, activation, max pool."""
+    """The stem of ResNet and DenseNet: convolution to 64 features, norm, activation, max pool."""
     if small_images:
         x = layers.conv(x, 64, 3, name='conv1')
         return layers.activate(layers.normalise(x, name='norm1'))
@@ -114,8 +114,8 @@ def residual_stem(layers: Layers, x: Array, small_images: bool, downsample_first
 class CifarResNet(Network):
     """ResNet for CIFAR (He et al., CVPR 2016, section 4.2): 6 `blocks` + 2 layers, three stages.
 
-    16, 32 and 64 features; shortcuts without parameters (option A). ResNet-20 has 3 blocks a stage
-    and 269,722 parameters with three channels and ten classes, ResNet-56 9 and 853,018.
+    16, 32 and 64 features; shortcuts without parameters (option A). With three channels and ten
+    classes, ResNet-20 has 3 blocks per stage and 269,722 parameters, ResNet-56 9 and 853,018.
     """
 
     IMAGES: ClassVar[tuple[int, int, int]] = (32, 32, 3)

@@ -21,8 +21,8 @@ DEPTHS: Mapping[int, tuple[int, ...]] = {  # convolutions per stage; Table 1, co
 class VGG(Network):
     """Five stages of 3x3 convolutions, each ended by a 2x2 max pool; three dense layers.
 
-    VGG-16 has 138,357,544 parameters and with norm='batch' 138,365,992. The last map is averaged
-    to 7x7, as in torchvision, so any image of at least 32 pixels fits. `small_images` (28 or 32
+    VGG-16 has 138,357,544 parameters, or 138,365,992 with norm='batch'. The last map is averaged
+    to 7x7, as in torchvision, so any image of at least 32 pixels works. `small_images` (28 or 32
     pixels) rounds the pools' sizes up and has one dense layer on the mean of the last map.
     """
 

@@ -1,4 +1,4 @@
-"""Pure functions on `(batch, *spatial, channels)` arrays. Needs jax and numpy only, no Flax."""
+"""Pure functions on `(batch, *spatial, channels)` arrays. They need only jax and numpy, no Flax."""
 
 from cnn_jax.ops.adaptive import (
     adaptive_avg_pool,

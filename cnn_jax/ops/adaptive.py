@@ -1,4 +1,4 @@
-"""Pooling to a given output size, and over the whole map; and moving space into channels."""
+"""Pooling to a given output size, global pooling, and space to depth."""
 
 from collections.abc import Callable, Sequence
 
@@ -73,7 +73,7 @@ def global_avg_pool(
 def global_max_pool(
     x: Float[Array, 'batch *spatial channels'],
 ) -> Float[Array, 'batch channels']:
-    """The maximum of each channel; at ties the first takes the whole gradient.
+    """The maximum of each channel; at ties the first element takes the whole gradient.
 
     >>> global_max_pool(jnp.arange(4.0).reshape(1, 2, 2, 1)).tolist()
     [[3.0]]
@@ -88,7 +88,7 @@ def _kept(arrays: Arrays, results: Arrays) -> Arrays:
 
 
 def _first(residuals: Arrays) -> Array:
-    """Where the first maximum stands: autodiff would share among equals. A NaN comes first."""
+    """The position of the first maximum: autodiff would split ties. A NaN counts as largest."""
     x, y = residuals
     position = jnp.arange(x.shape[1])[:, None]
     hit = (x == y[:, None]) | jnp.isnan(x)
@@ -115,7 +115,7 @@ def space_to_depth(
 
     Nothing is lost: n becomes ceil(n / stride) and the channels grow by stride^rank, in the order
     (row in block, column in block, channel); torch.pixel_unshuffle puts the channel first. A size
-    that is no multiple of the stride is filled up with zeros at its high end.
+    that is not a multiple of the stride is zero-padded at its high end.
 
     >>> space_to_depth(jnp.arange(4.0).reshape(1, 2, 2, 1))[0, 0, 0].tolist()
     [0.0, 1.0, 2.0, 3.0]

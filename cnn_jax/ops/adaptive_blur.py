@@ -1,4 +1,4 @@
-"""Low-pass filters that are learned, or that depend on what they blur; then subsampling."""
+"""Learned or input-dependent low-pass filters, followed by subsampling."""
 
 import math
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ from cnn_jax.ops.windows import (
 )
 
 Normalise = Literal['group', 'all']
-EDGE_REACH = 2  # an edge is sought between the elements this far before and after
+EDGE_REACH = 2  # an edge is detected between the elements this far before and after
 
 
 def binomial_logits(filter_size: int, rank: int) -> np.ndarray:
-    """The logarithm of the binomial filter on `rank` axes: softmax gives the filter back.
+    """The logarithm of the binomial filter on `rank` axes; its softmax is the filter again.
 
     >>> np.exp(binomial_logits(3, 2)).round(4).tolist()
     [[0.0625, 0.125, 0.0625], [0.125, 0.25, 0.125], [0.0625, 0.125, 0.0625]]
@@ -55,10 +55,10 @@ def learned_blur_pool(
     axis, and may have one more axis, channels. The softmax runs over the taps, so weights are
     above 0 and sum to 1: a constant image stays constant (except at a 'zero' border). Equal to
     `blur_pool` where logits = `binomial_logits`. An axis of length n becomes ceil(n / stride).
-    The filter need not be separable, so it costs the product of its sizes an element.
+    The filter need not be separable, so its cost per element is the product of its sizes.
 
-    Raises ValueError for logits of another shape, an unknown fill, and a circular map smaller than
-    the filter.
+    Raises ValueError for logits of the wrong shape, an unknown fill, and a circular map smaller
+    than the filter.
 
     >>> x = jnp.arange(1.0, 26.0).reshape(1, 5, 5, 1)
     >>> y = learned_blur_pool(x, jnp.asarray(binomial_logits(3, 2)))
@@ -96,14 +96,14 @@ def adaptive_blur_pool(
 
     y(c, p) = sum_k w_g(c),k(p) x(c, p + k) at every `stride`-th position p. `logits` holds
     groups * taps values for each kept position: the taps of the first group in row-major order,
-    then the next group's. Channels form `groups` equal runs that share a filter. w is the softmax
-    of the logits over the taps of each group with normalise='group', and a constant stays constant
-    then. 'all' takes it over all groups and taps, as the paper's code does: a constant image is
-    divided by the number of groups. An axis of length n becomes ceil(n / stride).
+    then the next group's. Channels are split into `groups` equal runs, each sharing a filter. With
+    normalise='group', w is the softmax of the logits over the taps of each group, so a constant
+    image stays constant. 'all' takes it over all groups and taps, as the paper's code does: a
+    constant image is divided by the number of groups. An axis of length n becomes ceil(n / stride).
 
-    Raises ValueError for a filter size outside 1..7, logits of another shape, a number of channels
-    that the groups do not divide, an unknown fill or normalisation, and a circular map smaller
-    than the filter.
+    Raises ValueError for a filter size outside 1..7, logits of the wrong shape, a number of
+    channels that is not a multiple of the groups, an unknown fill or normalisation, and a circular
+    map smaller than the filter.
 
     >>> x, logits = jnp.ones((1, 4, 4, 8)), jnp.zeros((1, 2, 2, 4 * 9))
     >>> for normalise in ('group', 'all'):
@@ -143,18 +143,18 @@ def edge_aware_blur(
     eps: float = 1e-6,
     padding: Fill = 'reflect',
 ) -> Float[Array, 'batch *spatial channels']:
-    """Binomial blur that leaves edges as they are; the size stays.
+    """Binomial blur that leaves edges unchanged and keeps the size.
 
     An element is on an edge where, along any spatial axis, the mean over channels of
     log2(max(x, 0) + eps) differs by more than log2(edge_threshold) between the elements two before
-    and two after it. Edges grow to all elements within a centred window of `edge_dilation`. There
-    the result is x, elsewhere `blur_pool` of x at stride 1. `edge_threshold` is a ratio of
-    intensities: x is meant to be positive. In all of this the border is filled as `padding` says.
+    and two after it. Edges are dilated by a centred window of `edge_dilation`. On an edge the
+    result is x, elsewhere `blur_pool` of x at stride 1. `edge_threshold` is a ratio of
+    intensities: x is meant to be positive. Every step fills the border as `padding` says.
 
-    The definition of kornia's `edge_aware_blur_pool2d`, equal to it where x >= 0 and `padding` is
-    'reflect'. Below zero kornia takes the logarithm of x + eps, which is NaN, and blurs there; here
-    negative values count as zero when edges are sought. Beside a positive value a zero is an edge.
-    Which elements are edges has no gradient.
+    This is the definition of kornia's `edge_aware_blur_pool2d`, and equals it where x >= 0 and
+    `padding` is 'reflect'. Below zero kornia takes the logarithm of x + eps, which is NaN, and
+    blurs there; here negative values count as zero in edge detection. A zero next to a positive
+    value is an edge. No gradient flows through the detection of edges.
 
     Raises ValueError unless edge_threshold > 1, eps > 0 and edge_dilation is odd, and where
     `blur_pool` does.
@@ -183,7 +183,7 @@ def edge_aware_blur(
 
 
 def _contrast(x: Array, axis: int, eps: float, padding: Fill) -> Array:
-    """How far log2 x differs across each element on one axis, in the mean of the channels."""
+    """The difference of log2 x across each element on one axis, averaged over channels."""
     size = x.shape[axis]
     levels = jnp.log2(jnp.maximum(pad_axis(x, axis, EDGE_REACH, EDGE_REACH, padding), 0) + eps)
     after = lax.slice_in_dim(levels, 2 * EDGE_REACH, 2 * EDGE_REACH + size, axis=axis)

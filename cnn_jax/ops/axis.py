@@ -1,8 +1,8 @@
 """One spatial axis at a time: the elements of windows, and borders, with scatter-free gradients.
 
-Written forward and adjoint, because XLA:CPU turns the automatic adjoint of a strided slice into one
-full-size padded array per tap (measured 6 to 10 times slower). Here the adjoint of "take every s-th
-element" is "interleave the s phases", a reshape.
+Forward and adjoint are written by hand, because XLA:CPU turns the automatic adjoint of a strided
+slice into one full-size padded array per tap (measured 6 to 10 times slower). Here the adjoint of
+"take every s-th element" is "interleave the s phases", a reshape.
 """
 
 from collections import defaultdict
@@ -40,7 +40,7 @@ def _grow(x: Array, axis: int, low: int, high: int, value: float = 0.0) -> Array
 def split_axis(x: Array, axis: int, stride: int) -> Array:
     """Splits an axis into (blocks, stride).
 
-    One axis at a time: where other axes are sharded explicitly, JAX takes no reshape of several.
+    One axis at a time: where other axes are explicitly sharded, JAX refuses to reshape several.
 
     >>> split_axis(jnp.zeros((2, 6, 3)), 1, 2).shape
     (2, 3, 2, 3)
@@ -49,7 +49,7 @@ def split_axis(x: Array, axis: int, stride: int) -> Array:
 
 
 def merge_axis(x: Array, axis: int) -> Array:
-    """The inverse of `split_axis`: makes one axis of `axis` and the next.
+    """The inverse of `split_axis`: merges `axis` with the next one.
 
     >>> merge_axis(jnp.zeros((2, 3, 2, 3)), 1).shape
     (2, 6, 3)
@@ -58,7 +58,7 @@ def merge_axis(x: Array, axis: int) -> Array:
 
 
 def taps(x: Array, axis: int, window: int, stride: int) -> list[Array]:
-    """The `window` arrays x[j], x[j + stride], x[j + 2 stride], ... of one length, j < window.
+    """The `window` equally long arrays x[j], x[j + stride], x[j + 2 stride], ..., j < window.
 
     >>> [t.tolist() for t in taps(jnp.arange(5.0), 0, window=3, stride=2)]
     [[0.0, 2.0], [1.0, 3.0], [2.0, 4.0]]
@@ -81,7 +81,7 @@ def taps(x: Array, axis: int, window: int, stride: int) -> list[Array]:
 
 
 def spread_taps(cotangents: Sequence[Array], axis: int, stride: int, size: int) -> Array:
-    """The adjoint of `taps`: the sum of all taps put back where they were read.
+    """The adjoint of `taps`: adds every tap back at the position where it was read.
 
     >>> spread_taps([jnp.ones(2), jnp.ones(2), jnp.ones(2)], 0, stride=2, size=5).tolist()
     [1.0, 1.0, 2.0, 1.0, 1.0]
@@ -104,9 +104,10 @@ def pad_axis(x: Array, axis: int, low: int, high: int, fill: str) -> Array:
     """Pads one axis with 'zero', 'reflect', 'replicate' or 'circular' rows.
 
     Reflection repeats on maps shorter than the padding and replicates a map of size 1, as
-    `numpy.pad` does. Rows are copied one by one, which costs only the border: jnp.pad's reversed
-    slices cost the whole array. Barriers keep the copy, and the adjoint's, out of the loops that
-    read it, which would branch for every element (max pooling, circular: 8.8 ms without, 3.2 with).
+    `numpy.pad` does. Rows are copied one by one, which costs only as much as the border: jnp.pad's
+    reversed slices cost a pass over the whole array. Barriers keep this copy, and that of the
+    adjoint, from being fused into the loops that read it, which would then branch for every element
+    (circular max pooling: 8.8 ms without barriers, 3.2 with).
 
     >>> pad_axis(jnp.arange(3.0), 0, 1, 2, 'reflect').tolist()
     [1.0, 0.0, 1.0, 2.0, 1.0, 0.0]
@@ -124,7 +125,7 @@ def pad_axis(x: Array, axis: int, low: int, high: int, fill: str) -> Array:
 
 
 def _copy_border(_, arrays: Arrays, *, axis: int, low: int, source: Ints, size: int) -> Arrays:
-    """`source` names the row that each row of the padded axis copies."""
+    """Row i of the padded axis is a copy of row `source[i]`."""
     (x,) = arrays
     before = [_rows(x, axis, i, i + 1) for i in source[:low]]
     after = [_rows(x, axis, i, i + 1) for i in source[low + size :]]
@@ -132,7 +133,7 @@ def _copy_border(_, arrays: Arrays, *, axis: int, low: int, source: Ints, size: 
 
 
 def _add_border(_, cotangents: Arrays, *, axis: int, low: int, source: Ints, size: int) -> Arrays:
-    """The adjoint of `_copy_border`: each row of the border is added to the row that it copied."""
+    """The adjoint of `_copy_border`: adds each border row to the row that it was copied from."""
     g = lax.optimization_barrier(cotangents[0])
     copies = defaultdict(list)
     for position, row in enumerate(source):

@@ -89,14 +89,14 @@ def blur_pool(
     stride: int | Sequence[int] = 2,
     padding: Fill = 'reflect',
 ) -> Float[Array, 'batch *out channels']:
-    """Blur of every channel, then every `stride`-th element (Zhang 2019, section 3.2).
+    """Blurs every channel, then takes every `stride`-th element (Zhang 2019, section 3.2).
 
-    `filter_size` chooses the binomial filter of that size, or is itself the filter: the weights
-    along each axis, which are divided by their sum: (1, 2, 1) equals 3. `padding` names the fill of
+    `filter_size` is the size of a binomial filter, or the filter itself: its weights along each
+    axis, which are divided by their sum, so (1, 2, 1) equals 3. `padding` names the fill of
     the border: 'zero', 'reflect', 'replicate' or 'circular', with (size - 1) // 2 elements before
     and size // 2 after, so each axis of length n becomes ceil(n / stride) for every filter size. A
     constant image stays constant except with 'zero', which darkens its border. Filter size 1 is
-    plain subsampling; 2 equals 2x2 average pooling on even sizes.
+    plain subsampling; size 2 at stride 2 equals 2x2 average pooling on even sizes.
 
     Raises ValueError for a filter size outside 1..7, weights whose sum is zero or not finite, an
     unknown fill, and a circular map smaller than the filter.
@@ -129,7 +129,7 @@ def blur_pool(
 
 
 def filter_weights(filter_size: Filter) -> tuple[float, ...]:
-    """The binomial filter of a size, or given weights divided by their sum.
+    """The binomial filter of the given size, or the given weights divided by their sum.
 
     >>> filter_weights((1, 3))
     (0.25, 0.75)
@@ -183,11 +183,11 @@ def avg_blur_pool(
     padding: Fill = 'reflect',
     window_padding: Padding = 'valid',
 ) -> Float[Array, 'batch *out channels']:
-    """Average pooling at stride 1, then `blur_pool`: `max_blur_pool` with a mean for the maximum.
+    """Average pooling at stride 1, then `blur_pool`: `max_blur_pool` with the mean, not the max.
 
-    Zhang 2019, section 3.2, goes on to replace average pooling by the blur alone (`blur_pool`),
-    since both are low-pass filters; this keeps the averaging window, and so the size of an average
-    pool of the same window and stride.
+    Zhang 2019, section 3.2, replaces average pooling by the blur alone (`blur_pool`), since both
+    are low-pass filters; this op keeps the averaging window, and so gives the same size as average
+    pooling with that window and stride.
 
     >>> import jax.numpy as jnp
     >>> avg_blur_pool(jnp.arange(8.0).reshape(1, 8, 1))[0, :, 0].tolist()

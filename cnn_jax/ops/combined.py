@@ -28,9 +28,9 @@ def mixed_pool(
     """alpha * max + (1 - alpha) * mean of each window (Lee et al. 2016, section 3.1).
 
     `alpha` is a number from 0 (average pooling) to 1 (max pooling), or an array that broadcasts
-    against (*out, channels): () for one share everywhere, (channels,) for one a channel,
-    (*out, 1) for one a region, (*out, channels) for one each. The values of an array are not
-    checked; outside [0, 1] this extrapolates. Padding counts as in `max_pool` and `avg_pool`.
+    against (*out, channels): () for one share everywhere, (channels,) for one per channel,
+    (*out, 1) for one per output position, (*out, channels) for one each. The values of an array are
+    not checked; outside [0, 1] this extrapolates. Padding counts as in `max_pool` and `avg_pool`.
 
     Raises ValueError for a number outside [0, 1] and for an array that does not broadcast.
 
@@ -63,11 +63,11 @@ def gated_pool(
     """g * max + (1 - g) * mean of each window, g = sigmoid(weights . window).
 
     The gated max-average pooling of Lee et al. 2016, section 3.1: the share of the maximum
-    answers to what the window holds. `weights` is the gating mask: one weight for each element of
-    the window in row-major order, (taps,) for all channels and regions, or (taps, *shared) where
-    `shared` broadcasts against (*out, channels), as `alpha` of `mixed_pool` does. Zero weights
-    make it `mixed_pool` with alpha = 1/2. Padding that `fill` does not name adds nothing to the
-    gate.
+    depends on the content of the window. `weights` is the gating mask: one weight for each element
+    of the window in row-major order, (taps,) for all channels and positions, or (taps, *shared)
+    where `shared` broadcasts against (*out, channels), as `alpha` of `mixed_pool` does. Zero
+    weights make it `mixed_pool` with alpha = 1/2. Padding adds nothing to the gate unless `fill`
+    says what it holds.
 
     Raises ValueError where the shape of `weights` does not fit.
 
@@ -100,12 +100,12 @@ def tree_pool(
 
     Leaf i is f_i = filters[i] . window. An inner node with gating mask w is
     s * left + (1 - s) * right with s = sigmoid(w . window). `filters` holds the leaves from left
-    to right, a power of two of them; `gates` the leaves - 1 inner nodes level by level from the
-    root, each from left to right. Weights follow the elements of the window in row-major order;
-    axes after that broadcast against (*out, channels), as in `gated_pool`. Neither leaves nor
-    gates are normalised or bounded. Padding that `fill` does not name counts as zeros.
+    to right, a power of two of them; `gates` the (leaves - 1) inner nodes level by level from the
+    root, each level from left to right. Weights follow the elements of the window in row-major
+    order; the remaining axes broadcast against (*out, channels), as in `gated_pool`. Neither leaves
+    nor gates are normalised or bounded. Padding counts as zeros unless `fill` says what it holds.
 
-    Raises ValueError where the number of leaves is no power of two or a shape does not fit.
+    Raises ValueError where the number of leaves is not a power of two or a shape does not fit.
 
     >>> x = jnp.array([1.0, 5.0]).reshape(1, 2, 1)
     >>> filters, gates = jnp.array([[1.0, 0.0], [0.0, 1.0]]), jnp.zeros((1, 2))
@@ -138,7 +138,7 @@ def _against_output(
 ) -> Array:
     """(*leading, *shared) as (*leading, 1, *out or ones, channels or 1), at least float32.
 
-    The one after `leading` stands for the batch.
+    The 1 after `leading` is for the batch.
     """
     require_arrays(**{name: array} if leading else {})
     split = len(leading)

@@ -1,4 +1,4 @@
-"""What XLA is told about the order of the work, and what JAX tells about an array beforehand."""
+"""Hints to XLA about evaluation order, and what JAX knows about an array at trace time."""
 
 import jax
 from jax import lax
@@ -6,10 +6,10 @@ from jaxtyping import Array
 
 
 def computed_once(x: Array) -> Array:
-    """`x`; on a CPU it is computed and kept before anything reads it.
+    """`x`; on a CPU it is computed and stored before anything reads it.
 
-    XLA:CPU computes cheap arithmetic again in each loop that reads it, and fuses a reshape into the
-    loop before it, which then computes an index for every element. Elsewhere XLA decides.
+    XLA:CPU recomputes cheap arithmetic in each loop that reads it, and fuses a reshape into the
+    loop before it, which then computes an index for every element. On other backends XLA decides.
 
     >>> import jax.numpy as jnp
     >>> computed_once(jnp.ones(2)).tolist()
@@ -19,7 +19,7 @@ def computed_once(x: Array) -> Array:
 
 
 def is_symbolic(x: Array) -> bool:
-    """Whether a size of `x` is a symbol, as `jax.export` has them, and no number.
+    """Whether a size of `x` is symbolic, as in `jax.export`, rather than a number.
 
     >>> import jax.numpy as jnp
     >>> is_symbolic(jnp.ones(2))
@@ -31,7 +31,7 @@ def is_symbolic(x: Array) -> bool:
 def is_sharded(x: Array) -> bool:
     """Whether the type of `x` says how it is sharded: a mesh with axes of `AxisType.Explicit`.
 
-    Such an axis cannot be cut or reshaped freely.
+    Such an axis cannot be sliced or reshaped freely.
 
     >>> import jax.numpy as jnp
     >>> is_sharded(jnp.ones(2))

@@ -1,4 +1,4 @@
-"""Convolution (correlation, as the field means it) in two dimensions."""
+"""Convolution (which in this field means correlation) in two dimensions."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -36,16 +36,17 @@ def conv(
     """Correlates `x` with `kernel`: y[i, j, f] = sum x[s i + u, s j + v, c] kernel[u, v, c, f].
 
     `fill` says what the padding holds; 'circular' with stride 1 commutes with circular shifts. With
-    `groups`, channels and features are cut into that many equal runs, and each run of features sees
-    its run of channels only: `groups` = channels is a depthwise convolution.
+    `groups`, channels and features are split into that many equal runs, and each run of features
+    sees only its own run of channels: `groups` = channels is a depthwise convolution.
 
-    On a CPU, forms of their own compute one input channel, groups, 3x3 windows over 64 channels
-    or more (32 on small maps), strided ones, 1x1 windows and windows larger than the map;
-    `cnn_jax.ops.conv_forms` has their times beside lax's. Beside an infinite input some outputs are
-    then NaN that are finite by lax. Everything else, and every other backend, is lax.
+    On a CPU, special implementations handle a single input channel, groups, 3x3 windows over 64
+    channels or more (32 on small maps), strides, 1x1 windows and windows larger than the map;
+    `cnn_jax.ops.conv_forms` lists their times beside lax's. With them, some outputs near an
+    infinite input are NaN where lax gives finite values. Everything else, and every other backend,
+    uses lax.
 
-    Raises ValueError where channels do not match, the window does not fit (with `strict`, evenly:
-    see `output_size`) or the fill is unknown.
+    Raises ValueError where channels do not match, the window does not fit (with `strict`, does not
+    fit evenly: see `output_size`) or the fill is unknown.
 
     >>> import jax.numpy as jnp
     >>> x = jnp.ones((1, 3, 3, 1))
@@ -86,8 +87,8 @@ def conv(
 def _by_partitioner(form: Callable[[Array, Array], Array], x: Array, kernel: Array) -> Array:
     """`form` on a mesh with explicit axes: XLA partitions it, as it does where axes are automatic.
 
-    JAX has no rule for a kernel's gradient there, which adds up over a sharded batch. The batch and
-    the features of the result are sharded as those of `x` and `kernel`, space is not.
+    JAX has no rule there for a kernel's gradient, which sums over a sharded batch. The batch and
+    the features of the result are sharded like those of `x` and `kernel`; space is not sharded.
     """
     batch, features = jax.typeof(x).sharding.spec[0], jax.typeof(kernel).sharding.spec[-1]
     over = PartitionSpec(batch, None, None, None if _names(features) & _names(batch) else features)

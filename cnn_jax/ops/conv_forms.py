@@ -1,9 +1,9 @@
 """How a two-dimensional convolution is computed: by lax, or by a form that XLA:CPU runs faster.
 
 Milliseconds on two cores of a CPU (`python -m experiments.bench_conv`; jax 0.12, float32, tcmalloc,
-batch 128, in groups 32), each direction timed alone; * is the form taken here. Figures move by a
-quarter, some by more, between runs of that machine, those of one line together. What was tried and
-lost is named with the form.
+batch 128, or 32 with groups), each direction timed alone; * is the form used here. Times vary by a
+quarter, some by more, between runs on that machine, but those of one row vary together.
+Alternatives that were slower are named with each form.
 
 | side, channels, features, window, stride, groups | ms: forward, d input, d kernel | * / lax |
 |---|---|---|
@@ -48,15 +48,15 @@ from cnn_jax.ops.windows import Pairs
 Form = Callable[[Array, Array], Array]
 
 _BLOCK = 4  # output columns per matrix-product row: measured best of 2, 4, 7, 14 at 28x28
-_BUNDLE = 16  # channels of a bundle of groups, at least: best of 4, 8, 16, 32 at 32x32, 4 a group
-_MANY, _FEW = 64, 32  # channels and features, at least, for tiles and columns; on small maps
+_BUNDLE = 16  # least channels of a bundle of groups: best of 4, 8, 16, 32 at 32x32, 4 per group
+_MANY, _FEW = 64, 32  # least channels and features for tiles and columns; _FEW on small maps
 _SMALL = 16 * 16  # outputs of a small map, at most
-_TILED = 128  # outputs of all images, at least: fewer tiles are not worth the kernel's sums
-_TILED_PLACES = 64 * 64  # outputs of an image, at most: beyond, the sums take too much memory
-_SHARE = 1 << 19  # bytes of an array of tiles, at least: best of 2^18 to 2^21 at 32x32 and 16x16
-_COLUMN_PLACES = 4 * 4  # outputs of columns, at least
-_TAPPED = 9 * 9  # elements of a depthwise window, at most: beyond, compiling takes too long
-_DENSE = 25 * 25  # pairs of positions of the dense form, at most
+_TILED = 128  # least outputs over all images: fewer tiles are not worth the kernel's sums
+_TILED_PLACES = 64 * 64  # most outputs of an image: beyond that, the sums take too much memory
+_SHARE = 1 << 19  # least bytes of an array of tiles: best of 2^18 to 2^21 at 32x32 and 16x16
+_COLUMN_PLACES = 4 * 4  # least outputs for columns
+_TAPPED = 9 * 9  # most elements of a depthwise window: beyond that, compiling takes too long
+_DENSE = 25 * 25  # most pairs of positions for the dense form
 
 
 def by_lax(
@@ -81,7 +81,7 @@ def form_for_cpu(
     groups: int,
     out: tuple[int, int],
 ) -> str:
-    """The name of the form that is fastest on a CPU for these shapes, as far as is known."""
+    """The name of the fastest known form on a CPU for these shapes."""
     if x.shape[0] == 0:
         return 'lax'
     height, width, channels, features = kernel.shape
@@ -134,8 +134,8 @@ def forms(
 def _apart(form: Form, x: Array, kernel: Array) -> Array:
     """Computes the map, and in the backward pass the gradient, once before the form reads it.
 
-    These forms read it in up to 16 loops, and XLA would compute what stands before it, such as the
-    batch norms of residual blocks, in each of them: 2,990 ms a step of ResNet-18 instead of 2,480.
+    These forms read it in up to 16 loops, and XLA would recompute the ops before it, such as the
+    batch norms of residual blocks, in each: 2,990 ms per step of ResNet-18 instead of 2,480.
     """
     return lax.optimization_barrier(form(lax.optimization_barrier(x), kernel))
 
@@ -166,7 +166,7 @@ def _by_taps(
 ) -> Array:
     """A depthwise convolution as the sum over the window of shifted, weighted maps, in one loop.
 
-    lax computes the kernel's gradient of a dense convolution and keeps its diagonal.
+    For the kernel's gradient, lax computes that of a dense convolution and keeps its diagonal.
     """
     height, width, _, features = kernel.shape
     taps = _taps(x, (height, width), strides, pairs, out)
@@ -185,8 +185,8 @@ def _by_bundles(
 ) -> Array:
     """Neighbouring groups as one dense convolution, its kernel zero between groups.
 
-    lax takes 500 times as long for the kernel's gradient. Bundles of all groups, one group each,
-    and a product for each element of the window all lost.
+    lax takes 500 times as long for the kernel's gradient. One bundle of all groups, one bundle per
+    group, and a product for each element of the window were all slower.
     """
     height, width, channels, features = kernel.shape
     each = features // groups
@@ -217,10 +217,11 @@ def _by_tiles(
     Lavin & Gray, CVPR 2016, "Fast algorithms for convolutional neural networks", section 4.1. Each
     tile of 4x4 inputs, and the kernel, become 16 sums (B^T d B and G g G^T); 16 matrix products add
     up the channels; four outputs are sums of those (A^T m A). Derivatives take the same products.
-    Sixteen arrays, because one stacked array for a batched product is one more copy; the sums of
-    the tiles are four times as large as the map, so they are made again for the gradient. A few
-    images at a time, because the sums of all leave the cache: both derivatives in one call take
-    140 instead of 156 ms at 32x32 with 64 channels, 95 instead of 107 at 16x16 with 128.
+    There are sixteen arrays, because stacking them for a batched product costs one more copy; the
+    sums of the tiles are four times as large as the map, so they are recomputed for the gradient.
+    A few images are handled at a time, because the sums of all do not fit the cache: both
+    derivatives in one call take 140 instead of 156 ms at 32x32 with 64 channels, 95 instead of 107
+    at 16x16 with 128.
     """
     even = [n + n % 2 for n in out]
     sizes = zip(pairs, even, x.shape[1:-1], strict=True)
@@ -256,16 +257,16 @@ def _by_tiles(
 
 
 def _images_at_once(images: int, size: int) -> int:
-    """The fewest that divide `images` and fill an array of `size` bytes an image; or all.
+    """The least divisor of `images` that fills a large enough array at `size` bytes each; or all.
 
-    XLA:CPU gives a loop over less than two times 256 KiB to one thread.
+    XLA:CPU runs a loop over less than two times 256 KiB on one thread.
     """
     enough = (n for n in range(1, images) if images % n == 0 and n * size >= _SHARE)
     return next(enough, images)
 
 
 def _tile_sums(even: Array, odd: Array, *, axis: int) -> tuple[Array, ...]:
-    """B^T d: of four neighbours (even, odd, next even, next odd) along an axis, for every tile."""
+    """B^T d, for every tile: d is four neighbours (even, odd, next even, next odd) on an axis."""
     first, third = (lax.slice_in_dim(even, i, even.shape[axis] - 1 + i, axis=axis) for i in (0, 1))
     second, fourth = (lax.slice_in_dim(odd, i, odd.shape[axis] - 1 + i, axis=axis) for i in (0, 1))
     return first - third, second + third, third - second, second - fourth
@@ -287,8 +288,8 @@ def _by_columns(
 ) -> Array:
     """im2col: the input of each output as a row, times the kernel.
 
-    With a stride the rows hold each input only two or three times, and of a 1x1 window they are the
-    map itself: lax takes up to seven times as long for the gradient of such a kernel.
+    With a stride the rows hold each input only two or three times, and for a 1x1 window they are
+    the map itself: lax takes up to seven times as long for the gradient of such a kernel.
     """
     height, width, channels, features = kernel.shape
     rows = jnp.concatenate(list(_taps(x, (height, width), strides, pairs, out)), -1)
@@ -301,13 +302,13 @@ def _by_positions(
 ) -> Array:
     """A dense layer between all positions, for a map smaller than the window.
 
-    lax takes 10 to 100 times as long there as its arithmetic should.
+    There lax takes 10 to 100 times as long as its arithmetic should.
     """
     height, width, channels, features = kernel.shape
     size = x.shape[1:-1]
     flat = kernel.reshape(1, height, width, channels * features)
     (down, right), ((top, _), (left, _)) = strides, pairs
-    seen = [  # by the output at (i, j): the part of the kernel over the map
+    seen = [  # for the output at (i, j): the part of the kernel that lies over the map
         slice_or_fill(flat, [top - down * i, left - right * j], size) for i, j in np.ndindex(*out)
     ]
     dense = jnp.stack([part.reshape(-1, features) for part in seen], 1)
@@ -318,9 +319,9 @@ def _by_positions(
 def _taps(
     x: Array, window: Sequence[int], strides: tuple[int, int], pairs: Pairs, out: tuple[int, int]
 ) -> Iterator[Array]:
-    """The input at each place of the window, for all outputs.
+    """The input at each position of the window, for all outputs.
 
-    Slices of lax: those of jnp are gathers, whose gradients scatter, where the batch is symbolic.
+    With lax's slices: where the batch is symbolic, jnp's are gathers, whose gradients scatter.
     """
     xp = jnp.pad(x, ((0, 0), *pairs, (0, 0)))
     (down, right), (rows, columns) = strides, out

@@ -21,30 +21,31 @@ def diffstride_pool(
     size: int | Sequence[int] | None = None,
     smoothness: float = 4.0,
 ) -> Float[Array, 'batch out_height out_width channels']:
-    """Low-pass with a cutoff that has a gradient, read on a fixed grid.
+    """Low-pass filter with a differentiable cutoff, sampled on a fixed grid.
 
     Bin k of an axis of n elements is multiplied by clip((R + n / (2 S) - |k|) / R, 0, 1): 1 up to
     the Nyquist frequency n / (2 S) of a grid S times as coarse, then down to 0 over the next
-    R = `smoothness` bins. `strides` holds the learned S of height and width, taken as 1 where it
-    is less. The gradient reaches S through the bins on the ramp; at 1 and below there are none.
+    R = `smoothness` bins. `strides` holds the learned S of height and width; values below 1 count
+    as 1. The gradient reaches S through the bins on the ramp; at 1 and below there are none.
 
-    Another layer than the authors' code. There the output grows and shrinks with S: it holds the
-    bins where the mask is not 0, about n / S + 2 R per axis, which no compiled program can. Here it
-    has m = ceil(n / stride) elements per axis, or `size` (up to the map's), n / m apart, whatever S
-    is. Where m is less than n / S + 2 R, the bins beyond the grid fold back (alias) as far as the
-    mask lets them through, and S decides how far that is; if they were cut off instead, S would
-    have next to no gradient at its start S = `stride`. On a 14x14 map at S = `stride` = 2 and R = 4
-    bin 6 folds onto bin 1 with the amplitude of its mask; the authors' output does not shrink there
-    and does not alias. Where m is at least n / S + 2 R nothing folds, and still the outputs differ:
-    their mask is one bin wider along the width and asymmetric along the height (here it is the same
-    for k and -k on both axes), and their values carry a gain of (n / m)^2 (here constants stay).
-    They use one such layer for each residual block, before its norm and ReLU.
+    This is not the layer of the authors' code. There the output size follows S: the output holds
+    the bins where the mask is not 0, about n / S + 2 R per axis, which no compiled program can do.
+    Here it has m = ceil(n / stride) elements per axis, or `size` (up to the map's), n / m apart,
+    whatever S is. Where m is less than n / S + 2 R, the bins beyond the grid fold back (alias) as
+    far as the mask lets them through, and S decides how far that is; if they were cut off instead,
+    S would have almost no gradient at its initial value, S = `stride`. On a 14x14 map at
+    S = `stride` = 2 and R = 4, bin 6 folds onto bin 1 with the amplitude of its mask; the authors'
+    output does not shrink there and does not alias. Where m is at least n / S + 2 R nothing folds,
+    but the outputs still differ: their mask is one bin wider along the width and asymmetric along
+    the height (here it is the same for k and -k on both axes), and their values carry a gain of
+    (n / m)^2 (here constants are kept). They use one such layer for each residual block, before its
+    norm and ReLU.
 
     A constant stays the same constant; the mean of any map is kept where n / (2 S) + R is at most
     m, so that nothing folds onto bin 0.
 
-    Raises ValueError for an `x` that is not 2-D, strides that are not two, a stride below 1, a size
-    that is not from 1 to the map's, and a smoothness that is not above 0.
+    Raises ValueError for an `x` that is not 2-D, `strides` that are not two numbers, a stride below
+    1, a size outside 1 to the map's, and a smoothness that is not above 0.
 
     >>> x = jnp.array([0.0, 0, 1, 1, 0, 0, 1, 1]).reshape(1, 1, 8, 1)
     >>> for s in (2.0, 3.0, 8.0):
@@ -75,7 +76,7 @@ def diffstride_pool(
 def _masked_matrix(
     n: int, m: int, stride: Float[Array, ''], smoothness: float
 ) -> Float[Array, 'out size']:
-    """The matrix of one axis: weighted bins, read at m positions.
+    """The matrix of one axis: weighted bins, sampled at m positions.
 
     Bins k and -k have equal weights, so together they are
     2 cos(2 pi k (p - j / n)) = 2 (cos 2 pi k p cos 2 pi k j / n + sin 2 pi k p sin 2 pi k j / n).

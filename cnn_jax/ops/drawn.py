@@ -1,4 +1,4 @@
-"""Max pooling whose places are drawn: windows of two widths (fractional), rows and columns (S3)."""
+"""Max pooling at random positions: windows at random spacings (fractional), random rows (S3)."""
 
 from collections.abc import Sequence
 
@@ -24,11 +24,12 @@ def fractional_max_pool(
     """The maximum of `size` windows on each axis, about (n - window) / (size - 1) elements apart.
 
     Graham 2014, "Fractional max-pooling" (arXiv:1412.6071), in the pseudorandom form of section 2
-    with windows that may overlap, as torch.nn.FractionalMaxPool2d: with
-    alpha = (n - window) / (size - 1) and a number u of [0, 1), window i starts at
+    with windows that may overlap, as in torch.nn.FractionalMaxPool2d: with
+    alpha = (n - window) / (size - 1) and a number u in [0, 1), window i starts at
     floor((i + u) alpha) - floor(u alpha), and the last one ends with the axis. `samples` holds u
-    for each example, channel and axis: drawn in training, all the same to repeat a result. Starts
-    differ by floor(alpha) or one more. At ties the first element takes the whole gradient.
+    for each example, channel and axis: random in training, constant for reproducible results.
+    Consecutive starts are floor(alpha) or one more apart. At ties the first element takes the whole
+    gradient.
 
     Raises ValueError for windows that do not fit or sizes above n - window + 1.
 
@@ -62,7 +63,7 @@ def fractional_max_pool(
 def _starts(
     samples: Float[Array, 'batch channels'], places: int, out: int
 ) -> tuple[np.ndarray, Bool[Array, 'batch {out} channels']]:
-    """Where each window starts at the earliest, and where it starts one element later than that."""
+    """The earliest start of each window, and which windows start one element later than that."""
     first = np.arange(out) * (places - 1) // max(out - 1, 1)
     first[-1] = places - 1
     samples = samples.astype(jnp.promote_types(samples.dtype, jnp.float32))[:, None]
@@ -85,7 +86,7 @@ def _rows(x: Array, axis: int, rows: np.ndarray) -> Array:
     def give_back(_, cotangents: Arrays) -> Arrays:
         (g,) = cotangents
         total = jnp.zeros((), g.dtype)
-        for number in range(most):  # the same row may be taken more than once, at the last window
+        for number in range(most):  # the last window may take the same row again
             source = ends[:-1] + number
             shape = [1] * g.ndim
             shape[axis] = size
@@ -109,10 +110,10 @@ def s3_pool(
     """Maxima at stride 1, then in training random rows and columns of each strip (S3Pool).
 
     Zhai et al., CVPR 2017, "S3Pool: Pooling with Stochastic Spatial Sampling", section 3. Each axis
-    is cut into strips of `grid` elements; of each, grid / stride are drawn without replacement and
-    kept in their order, the same for all examples and channels. A strip that is cut short at the
-    high end keeps its length over the stride, rounded up, so n becomes ceil(n / stride). After
-    training the mean of each `stride` elements stands for what is drawn.
+    is split into strips of `grid` elements; from each, grid / stride are drawn without replacement
+    and kept in order, the same for all examples and channels. A shorter last strip keeps its length
+    over the stride, rounded up, so n becomes ceil(n / stride). At test time the mean of each
+    `stride` elements replaces the draw.
 
     Raises ValueError unless `grid` is a multiple of `stride`, and in training without a key.
 
@@ -144,7 +145,7 @@ def s3_pool(
 def _drawn(
     key: Key[Array, ''], size: int, stride: int, grid: int
 ) -> Bool[Array, 'strips {grid} kept']:
-    """Whether element j of a strip is the q-th of those kept, in their order."""
+    """Whether element j of a strip is the q-th of those that are kept."""
     strips, most = -(-size // grid), grid // stride
     there = (np.arange(strips * grid) < size).reshape(strips, grid)
     keep = -(-there.sum(1) // stride)
@@ -158,7 +159,7 @@ def _drawn(
 
 
 def _strips(x: Array, axis: int, grid: int, drawn: Bool[Array, 'strips grid kept']) -> Array:
-    """The drawn elements of each strip: selections, so that a NaN stays where it is."""
+    """The drawn elements of each strip, by selection, so that a NaN does not spread."""
     high = [(0, drawn.shape[0] * grid - n if a == axis else 0, 0) for a, n in enumerate(x.shape)]
     high[0] = (0, 0, 0)
     x = split_axis(lax.pad(x, jnp.zeros((), x.dtype), high), axis, grid)

@@ -1,6 +1,6 @@
-"""In which floating type the inner arithmetic of an op runs: the one rule of all ops.
+"""The floating type of an op's internal arithmetic: one rule for all ops.
 
-It holds under `jax_numpy_dtype_promotion='strict'` too, where `jnp.promote_types` raises.
+It also works under `jax_numpy_dtype_promotion='strict'`, where `jnp.promote_types` raises.
 """
 
 import jax.numpy as jnp

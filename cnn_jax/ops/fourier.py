@@ -52,7 +52,7 @@ def one_sided_bins(size: int) -> np.ndarray:
 def symmetric_bins(size: int) -> tuple[np.ndarray, np.ndarray]:
     """Bins -size//2 to size//2 and their weights: 1, but 1/2 for both ends of an even size.
 
-    These ends are one and the same bin of a grid of `size` elements, the Nyquist bin. Halves keep
+    On a grid of `size` elements both ends are the same bin, the Nyquist bin. Weights of 1/2 keep
     the operator conjugate symmetric, hence real.
 
     >>> [values.tolist() for values in symmetric_bins(4)]
@@ -68,8 +68,8 @@ def axis_matrix(
     """The complex (positions, size) matrix that filters an axis and samples the result.
 
     Entry (i, j) is 1/size * sum_k weights_k exp(2 pi i k (positions_i - j / size)): transform the
-    axis, weight the bins, and read the trigonometric polynomial at `positions`, as fractions of
-    the axis.
+    axis, weight the bins, and evaluate the trigonometric polynomial at `positions`, given as
+    fractions of the axis.
 
     >>> np.round(axis_matrix(4, np.arange(2) / 2, np.array([-1, 0, 1])).real, 2).tolist()
     [[0.75, 0.25, -0.25, 0.25], [-0.25, 0.25, 0.75, 0.25]]
@@ -81,8 +81,8 @@ def axis_matrix(
 def real_part(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Real matrices of the two axes whose products sum to Re(rows x columns^T), for a real x.
 
-    Re(A x B^T) = Re A x Re B^T - Im A x Im B^T. The second term is left out where it is zero, which
-    is where either axis keeps its bins in conjugate pairs.
+    Re(A x B^T) = Re A x Re B^T - Im A x Im B^T. The second term is left out where it is zero, that
+    is, where either axis keeps its bins in conjugate pairs.
     """
     a, b = np.real(rows), np.real(columns)
     c, d = np.imag(rows), np.imag(columns)

@@ -1,4 +1,4 @@
-"""Means of windows weighted by importance: learned logits, detail, likeness to the mean."""
+"""Means of windows weighted by importance: learned logits, detail, similarity to the mean."""
 
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -23,7 +23,7 @@ Likeness = Literal['vector', 'channel']
 LARGEST_LOGIT = 12.0
 _INSTANCE_NORM_EPS = 1e-5
 _DETAIL_EPS = 1e-3
-_LARGE, _TINY = 1e9, 1e-21  # a difference, and _DETAIL_EPS beside its square
+_LARGE, _TINY = 1e9, 1e-21  # the largest plain difference, and _DETAIL_EPS over its square
 
 
 def lip_pool(
@@ -40,9 +40,9 @@ def lip_pool(
 
     Gao, Wang & Wu, ICCV 2019, "LIP: Local Importance-based Pooling". `logits` has the shape of `x`,
     or one channel for all. l = x is `soft_pool`, constant l average pooling. Padding does not count
-    unless `fill` says what it holds, which then holds for both arrays ('zero': x = 0, l = 0). The
-    largest logit of each window is subtracted, so no exponential overflows; the sums do where
-    values come near 3e38 over the size of the window.
+    unless `fill` says what it holds; the fill then applies to both arrays ('zero': x = 0, l = 0).
+    The largest logit of each window is subtracted, so no exponential overflows; the sums overflow
+    where values come near 3e38 over the size of the window.
 
     Raises ValueError where the shapes do not fit.
 
@@ -74,10 +74,10 @@ def lip_logits(
 
     Gao, Wang & Wu, ICCV 2019. The norm subtracts the mean and divides by sqrt(variance + 1e-5) of
     each image and channel, then applies `scale` and `bias`. With `kernel` at zero all logits of a
-    channel are equal, so `lip_pool` starts as average pooling. In float32 (float64 if x is), where
-    the norm's squares hold for convolutions up to 1e18.
+    channel are equal, so `lip_pool` starts as average pooling. Computed in float32 (float64 if x
+    is), where the norm's squares do not overflow for convolution outputs up to 1e18.
 
-    Raises ValueError for arrays of other shapes.
+    Raises ValueError for arrays of the wrong shape.
 
     >>> logits = lip_logits(jnp.ones((1, 2, 2, 1)), jnp.zeros((3, 3, 1, 1)), *jnp.ones((2, 1)) - 1)
     >>> logits.ravel().tolist()
@@ -120,12 +120,12 @@ def detail_preserving_pool(
         y = sum w x / sum w
 
     `power` and `bias` are the paper's lambda and alpha, at least 0, one number or one per channel.
-    Power 0 is average pooling. Size ceil(n / stride): the last window of an odd axis holds the
+    Power 0 is average pooling. Size ceil(n / stride): the last window of an odd axis holds only the
     elements that exist. The full form pads with zeros, centred on each window's first element.
-    Differences above 1e9 are divided out of q, so in float32 values up to 1e36 hold, and gradients
-    at values up to 1e26 (1e17 for powers below 1).
+    Differences above 1e9 are divided out of q, so in float32 values up to 1e36 do not overflow, nor
+    do gradients at values up to 1e26 (1e17 for powers below 1).
 
-    Raises ValueError for a negative number and for shapes that do not fit.
+    Raises ValueError for a negative power or bias and for shapes that do not fit.
 
     >>> x = jnp.array([0.0, 0.0, 0.0, 1.0]).reshape(1, 2, 2, 1)
     >>> for symmetric in (True, False):
@@ -151,7 +151,7 @@ def detail_preserving_pool(
         difference = jnp.maximum(difference, 0)
     largest = lax.stop_gradient(jnp.where(counts, jnp.abs(difference), 0).max(0))
     large = largest > _LARGE
-    inverse = jnp.where(large, 1 / largest, 1)  # 1, so that common values keep their bits
+    inverse = jnp.where(large, 1 / largest, 1)  # 1, so that ordinary values are bit-identical
     floor = jnp.where(large, _TINY, _DETAIL_EPS)
     detail = jnp.where(counts, (difference * inverse) ** 2 + floor, 0)
     relative = jnp.where(counts, detail / (detail.sum(0) / number), 1)
@@ -191,11 +191,11 @@ def ada_pool(
 
         s = 2 |v . m| / (v . v + m . m),
 
-    the same for all channels. With likeness='channel' v and m are the single numbers of each
+    the same for all channels. With likeness='channel' v and m are scalars, separately for each
     channel, as in the authors' code. `beta`, in [0, 1], is one number or one per output location. s
-    is 0 where both vectors vanish beside the rounding error of the window's largest value.
+    is 0 where both vectors are below the rounding error of the window's largest value.
 
-    Raises ValueError for a Python number outside [0, 1], an array of another shape and an unknown
+    Raises ValueError for a Python number outside [0, 1], an array of the wrong shape and an unknown
     likeness.
 
     >>> x = jnp.arange(4.0).reshape(1, 2, 2, 1)
@@ -226,7 +226,7 @@ def ada_pool(
 
 
 def _likeness(values: Array, mean: Array, kind: Likeness) -> Array:
-    """2 |v . m| / (v . v + m . m) over channels or in each; values are first scaled to 1."""
+    """2 |v . m| / (v . v + m . m), over channels or in each; values are first scaled to 1."""
     across = kind == 'vector'
     largest = lax.stop_gradient(jnp.abs(values).max((0, -1) if across else 0, keepdims=True))
     largest = jnp.where(largest == 0, 1, largest)

@@ -35,14 +35,15 @@ def lps_weights(
     temperature: float | Float[Array, ''] = 1.0,
     key: PRNGKeyArray | None = None,
 ) -> Float[Array, 'batch phases']:
-    """How much each component counts (Rojas-Gomez et al., NeurIPS 2022).
+    """The weight of each component (Rojas-Gomez et al., NeurIPS 2022).
 
     'gumbel' in training: softmax((logits + Gumbel noise) / temperature), so that the weights are
-    nearly one-hot at low temperatures, with P(phase i wins) = softmax(logits)_i; in test one-hot at
-    the largest logit, the first at ties. 'convex': softmax(logits / temperature) in both.
+    nearly one-hot at low temperatures, with P(phase i wins) = softmax(logits)_i; at test time
+    one-hot at the largest logit, the first at ties. 'convex': softmax(logits / temperature) in
+    both.
 
-    Raises ValueError for an unknown mode, a temperature that is not above 0, and where 'gumbel' in
-    training gets no key.
+    Raises ValueError for an unknown mode, a temperature that is not above 0, and 'gumbel' in
+    training without a key.
 
     >>> lps_weights(jnp.array([[0.0, 2.0, 1.0, 0.0]]), train=False).tolist()
     [[0.0, 1.0, 0.0, 0.0]]
@@ -59,7 +60,7 @@ def lps_weights(
         if key is None:
             raise ValueError("mode='gumbel' draws noise in training: key must be given")
         scores = scores + jax.random.gumbel(key, scores.shape, scores.dtype)
-    below = scores - lax.stop_gradient(scores.max(1, keepdims=True))  # so that no quotient is inf
+    below = scores - lax.stop_gradient(scores.max(1, keepdims=True))  # keeps quotients finite
     return jax.nn.softmax(below / temperature, axis=1).astype(logits.dtype)
 
 
@@ -74,13 +75,12 @@ def lps_pool(
     """The components of the blurred map, mixed: y = sum_i weights_i component_i.
 
     `weights` come from `lps_weights`, in the order of `polyphase_components`. n becomes
-    ceil(n / stride); a size that is no multiple of the stride is filled up with zeros at its high
-    end, after the blur as in the authors' code. With 'circular' padding, weights that follow the
-    components, and both sizes multiples of the stride, the output for a rolled input is a roll of
-    the output.
+    ceil(n / stride); a size that is not a multiple of the stride is zero-padded at its high
+    end, after the blur as in the authors' code. With 'circular' padding, weights that permute with
+    the components, and both sizes multiples of the stride, rolling the input rolls the output.
 
-    Raises ValueError for a map that is not 2-D, for weights of another shape, and for a filter as
-    `aps_pool` does.
+    Raises ValueError for a map that is not 2-D, for weights of the wrong shape, and for a filter
+    that `aps_pool` would refuse.
 
     >>> x = jnp.arange(16.0).reshape(1, 4, 4, 1)
     >>> lps_pool(x, jnp.array([[0.0, 1, 0, 0]]))[0, :, :, 0].tolist()
@@ -101,7 +101,7 @@ def lps_components(
     padding: Fill = 'circular',
     select_on: SelectOn = 'blurred',
 ) -> Float[Array, 'batch phases out_height out_width channels']:
-    """The components that `lps_logits` scores: those that `lps_pool` mixes, or unblurred.
+    """The components for `lps_logits` to score: those that `lps_pool` mixes, or unblurred ones.
 
     >>> lps_components(jnp.ones((2, 5, 4, 3)), filter_size=3).shape
     (2, 4, 3, 2, 3)
@@ -121,14 +121,14 @@ def lps_logits(
 ) -> Float[Array, 'batch phases']:
     """mean(conv(relu(conv(component, kernel) + bias), mixing)) over space and features.
 
-    All components of a map that a binomial filter of 2 or more taps blurred (with circular borders)
-    have one and the same mean, since the filter removes the frequency in which they differ. Only
-    the ReLU tells them apart: where every hidden unit is on or off all over the map, as happens on
-    small maps, all logits are equal, rounding makes the choice, and shifts are no longer harmless,
-    whatever the dtype. `select_on='input'` of `lps_components` scores the map before the blur.
+    After a binomial filter of 2 or more taps (with circular borders), all components of a map have
+    the same mean, since the filter removes the frequency in which they differ. Only the ReLU tells
+    them apart: where every hidden unit is on or off over the whole map, as happens on small maps,
+    all logits are equal, rounding makes the choice, and shift equivariance is lost, whatever the
+    dtype. `select_on='input'` of `lps_components` scores the map before the blur.
 
     Both convolutions are 3x3 with circular borders. The mean of a circular convolution over space
-    is the mean of its input times the sum of its kernel, so the second one is never carried out.
+    is the mean of its input times the sum of its kernel, so the second one is never computed.
 
     >>> ones = jnp.ones((3, 3, 1, 1))
     >>> lps_logits(jnp.ones((1, 4, 2, 2, 1)), ones, jnp.zeros(1), ones).tolist()
@@ -152,7 +152,7 @@ def lps_unpool(
 ) -> Float[Array, 'batch out_height out_width channels']:
     """Component i of the result is weights_i y: the adjoint of `lps_pool` without a blur.
 
-    `size` is that of the map that was pooled (default stride * n) and crops the high end.
+    `size` is the size of the pooled map (default stride * n); the high end is cropped to it.
 
     >>> lps_unpool(jnp.ones((1, 1, 1, 1)), jnp.array([[0.0, 0.7, 0.3, 0.0]]))[0, :, :, 0].tolist()
     [[0.0, 0.69...], [0.30..., 0.0]]

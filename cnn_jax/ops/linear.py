@@ -1,11 +1,11 @@
-"""Linear maps that bring their own transpose, under every transformation of JAX.
+"""Linear maps with a hand-written transpose, under every transformation of JAX.
 
-XLA:CPU runs the transposes that JAX finds for strided slices, pads and maxima many times slower
-than the ones written in this folder. `jax.custom_vjp` would take those too, but it forbids forward
-mode: `jvp`, `jacfwd`, `linearize` and `hessian`. A linear map needs no rule of its own for those:
-its tangent is the map of the tangent. So the primitive here knows a map and its transpose, and JAX
-does the rest. `jax.custom_derivatives.linear_call` is the same idea without `vmap` and without
-derivatives in what the map depends on.
+XLA:CPU runs the transposes that JAX derives for strided slices, pads and maxima many times slower
+than the ones written in this folder. `jax.custom_vjp` could use those too, but it forbids forward
+mode: `jvp`, `jacfwd`, `linearize` and `hessian`. A linear map needs no extra rule for those: its
+tangent is the map applied to the tangent. So the primitive here holds a map and its transpose, and
+JAX does the rest. `jax.custom_derivatives.linear_call` is the same idea without `vmap` and without
+derivatives with respect to what the map depends on.
 """
 
 import functools
@@ -21,16 +21,16 @@ from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
 
 Arrays = Sequence[Array]
-Tangents = Sequence[Array | None]  # None: the array does not move
+Tangents = Sequence[Array | None]  # None: the array has no tangent
 Map = Callable[[Arrays, Arrays], Arrays]  # residuals, linear arguments -> results
 
 
 def linear_map(forward: Map, transpose: Map, residuals: Arrays, arguments: Arrays) -> list[Array]:
-    """`forward(residuals, arguments)`, linear in `arguments`, with the transpose that is given.
+    """`forward(residuals, arguments)`, linear in `arguments`, with the given transpose.
 
     `transpose(residuals, cotangents)` returns one cotangent for each argument. Both are plain
-    functions of arrays; derivatives with respect to floating `residuals` are found by JAX from
-    their code (`lax.stop_gradient` on those that have none saves that work).
+    functions of arrays; JAX derives derivatives with respect to floating `residuals` from their
+    code (`lax.stop_gradient` on those that have none saves that work).
 
     >>> def double(_, arguments):
     ...     return [2 * arguments[0]]
@@ -52,8 +52,8 @@ def with_tangent(primal: Callable, keep: Callable, tangent: Map, transpose: Map)
 
     `primal(*arrays)` returns its results and `keep(arrays, results)` the residuals that `tangent`
     needs; a tangent is None where an array has none. For higher derivatives JAX differentiates
-    `keep`, `tangent` and `transpose` in the residuals, from their code: a `where` or a maximum in
-    them must have a true derivative there.
+    the code of `keep`, `tangent` and `transpose` with respect to the residuals: a `where` or a
+    maximum in them must have the right derivative there.
 
     >>> square = with_tangent(
     ...     lambda x: [x * x],
@@ -68,7 +68,7 @@ def with_tangent(primal: Callable, keep: Callable, tangent: Map, transpose: Map)
     function = jax.custom_jvp(primal)
 
     def rule(arrays, tangents):
-        # Not `primal`: an outer derivative of the results takes this rule too.
+        # Not `primal`: an outer derivative of the results must use this rule too.
         results = function(*arrays)
         return results, moved_linear_map(tangent, transpose, keep(arrays, results), tangents)
 
@@ -77,7 +77,7 @@ def with_tangent(primal: Callable, keep: Callable, tangent: Map, transpose: Map)
 
 
 def bilinear(product: Callable, transpose: Callable) -> Callable:
-    """`product(x, y)`, linear in each of two arrays, with the transpose that is given.
+    """`product(x, y)`, linear in each of two arrays, with the given transpose.
 
     `transpose(x, y, g)` returns the cotangents of `x` and of `y`.
 
@@ -104,7 +104,7 @@ def bilinear(product: Callable, transpose: Callable) -> Callable:
 def moved_linear_map(
     tangent: Map, transpose: Map, residuals: Arrays, tangents: Sequence
 ) -> list[Array]:
-    """`linear_map` of the tangents that are no symbolic zeros; `tangent` sees None for others."""
+    """`linear_map` of the tangents that are not symbolic zeros; `tangent` gets None for others."""
     moved = tuple(i for i, t in enumerate(tangents) if not isinstance(t, SymbolicZero))
     given = [jnp.asarray(tangents[i]) for i in moved]
     some = _Some(tangent, moved, len(tangents)), _OfSome(transpose, moved)
@@ -113,7 +113,7 @@ def moved_linear_map(
 
 @dataclass(frozen=True)
 class _Some:
-    """A map of `number` arguments, given those that move."""
+    """A map of `number` arguments, called with only those that have tangents."""
 
     forward: Callable
     moved: tuple[int, ...]
@@ -126,7 +126,7 @@ class _Some:
 
 @dataclass(frozen=True)
 class _OfSome:
-    """The cotangents of those arguments that move."""
+    """The cotangents of only those arguments that have tangents."""
 
     transpose: Map
     moved: tuple[int, ...]
@@ -137,7 +137,7 @@ class _OfSome:
 
 
 def equally_varying(arrays: Sequence[Array]) -> list[Array]:
-    """Inside `shard_map`: all varying over the same axes, so that cotangents are summed there.
+    """Inside `shard_map`: makes all vary over the same axes, so that cotangents are summed there.
 
     >>> [a.tolist() for a in equally_varying([jnp.ones(1), jnp.zeros(1)])]
     [[1.0], [0.0]]
@@ -157,7 +157,7 @@ _linear_p.multiple_results = True
 
 @_linear_p.def_impl
 def _apply(*arrays, forward, transpose, residuals):
-    given = [jnp.asarray(array) for array in arrays]  # a transposed program may hand NumPy's in
+    given = [jnp.asarray(array) for array in arrays]  # a transposed program may pass NumPy arrays
     return list(forward(given[:residuals], given[residuals:]))
 
 
@@ -202,7 +202,7 @@ def _transpose(cotangents, *arrays, forward, transpose, residuals):
 
 
 def _sharded_as(kind, cotangent: Array) -> Array:
-    """On a mesh with explicit axes: the cotangent of an unsharded argument is gathered."""
+    """On a mesh with explicit axes, gathers the cotangent of an unsharded argument."""
     own, wanted = jax.typeof(cotangent).sharding, kind.sharding.spec
     if own.spec == wanted:
         return cotangent
@@ -211,7 +211,7 @@ def _sharded_as(kind, cotangent: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Mapped:
-    """A map over a leading axis of the arguments, and of those residuals that have one."""
+    """Maps over a leading axis of the arguments, and of those residuals that have one."""
 
     forward: Map
     axes: tuple[int | None, ...]

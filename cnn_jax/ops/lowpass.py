@@ -45,7 +45,7 @@ def afc_pool(
     y = ideal_lowpass(x)[::stride], of ceil(n / stride) elements per axis. Where the stride divides
     n there is no aliasing: the output of a circularly shifted map, by any whole or fractional
     number of pixels, is the shifted output (shifts between the kept pixels interpolate it ideally),
-    and the magnitude of its spectrum stays the same. Elsewhere the kept pixels are not evenly
+    and the magnitude of its spectrum stays the same. At other sizes the kept pixels are not evenly
     spaced on the periodic map, and neither holds. Constants stay the same at every size.
 
     Raises ValueError for an `x` that is not 2-D and for a stride below 1.
@@ -66,7 +66,7 @@ def _lowpass_matrix(size: int, cutoff: float, stride: int) -> np.ndarray:
     """The (ceil(size / stride), size) matrix of the ideal low-pass filter and subsampling."""
     bins, weights = symmetric_bins(size)
     if cutoff < 1:
-        ties = 1e-6  # of a bin: a bin on the cutoff goes, however the float is rounded
+        ties = 1e-6  # of a bin: a bin on the cutoff is removed, however the float is rounded
         weights = weights * (np.abs(bins) < size * cutoff / 2 - ties)
     return np.real(axis_matrix(size, np.arange(0, size, stride) / size, bins, weights))
 
@@ -74,10 +74,10 @@ def _lowpass_matrix(size: int, cutoff: float, stride: int) -> np.ndarray:
 def ideal_upsample(
     x: Float[Array, 'batch height width channels'], *, factor: int | Sequence[int] = 2
 ) -> Float[Array, 'batch out_height out_width channels']:
-    """Reads the trigonometric polynomial through the map on a grid `factor` times as fine.
+    """Samples the map's trigonometric interpolation on a grid `factor` times as fine.
 
-    Every `factor`-th element of the result is an element of `x`. For even n the Nyquist bin gives
-    one half to each of the bins +n/2 and -n/2 of the finer grid.
+    Every `factor`-th element of the result is an element of `x`. For even n the Nyquist bin is
+    split in half between the bins +n/2 and -n/2 of the finer grid.
 
     Raises ValueError for an `x` that is not 2-D and for a factor below 1.
 

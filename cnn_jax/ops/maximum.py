@@ -1,17 +1,17 @@
-"""The maximum over windows, and where it was: all axes in one loop, without scatters.
+"""The maximum over windows and its argmax: all axes in one loop, without scatters.
 
 The forward pass is a maximum of strided slices. In the backward pass each phase of x gathers from
 the windows that cover it; XLA's own, select-and-scatter, is 10 to 30 times slower and has no
-deterministic kernel on GPUs. Three forms, the winners of ten that were measured (ms forward and
+deterministic kernel on GPUs. Three forms, the fastest of ten that were measured (ms forward and
 backward at (128, 28, 28, 16) and (128, 32, 32, 64), tcmalloc, 2 cores):
 
-- windows that lie apart (stride >= window) find the winner again from x, y and g in the loop that
-  writes the gradient: 0.6 and 4.2; with a stored number 2.7 and 3.9; stacked phases 1.8 and 9.8;
-- windows that overlap keep the winner's number in the window, mostly one byte, since each
+- disjoint windows (stride >= window) find the winner again from x, y and g in the loop that
+  writes the gradient: 0.6 and 4.2; with a stored index 2.7 and 3.9; stacked phases 1.8 and 9.8;
+- overlapping windows store the winner's index in the window, mostly one byte, since each
   element belongs to several: 3x3 at stride 2 0.4 and 4.6, found again 1.8 and 11.6;
-- 2x2 windows at stride 1, as under a blur, compare pairs again instead of storing winners: with the
-  blur 1.8 and 8.8, with a stored number 2.4 and 9.8, where each element compares itself with its
-  eight neighbours 8.9 and 45.
+- 2x2 windows at stride 1, as before a blur, compare pairs again instead of storing winners: with
+  the blur 1.8 and 8.8, with a stored index 2.4 and 9.8, with each element compared to its eight
+  neighbours 8.9 and 45.
 
 The tangent of the maximum is the tangent of the element that won, a linear map; the backward pass
 is its transpose.
@@ -42,7 +42,7 @@ def max_windows(
 ) -> Array:
     """The maximum of each window, or with `pick=jnp.minimum` the minimum.
 
-    The first in row-major order takes the whole gradient.
+    At ties the first element in row-major order takes the whole gradient.
 
     >>> max_windows(jnp.array([1.0, 3.0, 2.0, 2.0]).reshape(1, 4, 1), (2,), (2,))[0, :, 0].tolist()
     [3.0, 2.0]
@@ -66,7 +66,7 @@ def max_windows(
 
 
 def _taps(x: Array, window: Ints, stride: Ints) -> list[Array]:
-    """The elements of each window, one array for each place in it, in row-major order."""
+    """The elements of each window, one array per position in it, in row-major order."""
     reach = [s * ((n - k) // s) + 1 for n, k, s in zip(x.shape[1:-1], window, stride, strict=True)]
     found = []
     for place in np.ndindex(*window):
@@ -85,12 +85,12 @@ def _blocks(size: Sequence[int], stride: Ints) -> Ints:
 
 
 def _phase_axes(stride: Ints) -> list[int]:
-    """Where the phases stand when each spatial axis is split into (blocks, stride)."""
+    """The axes of the phases when each spatial axis is split into (blocks, stride)."""
     return [2 + 2 * axis for axis in range(len(stride))]
 
 
 def _chosen(conditions: Sequence[Array], values: Sequence[Array]) -> Array:
-    """The first value whose condition holds, or else the last: one value more than conditions."""
+    """The first value whose condition holds, else the last; `values` is longer by one."""
     *values, result = values
     for condition, value in reversed(list(zip(conditions, values, strict=True))):
         result = jnp.where(condition, value, result)
@@ -111,7 +111,7 @@ def _pick_apart(x: Array, window: Ints, stride: Ints, pick: Pick) -> list[Array]
         return [lax.stop_gradient(a) for a in (*arrays, *results)]
 
     def hits(residuals: Arrays) -> list[Array]:
-        """Where each tap but the last is as high as the maximum: of NaNs the last tap wins."""
+        """Where each tap but the last equals the maximum; among NaNs the last tap wins."""
         x, y = residuals
         return [tap == y for tap in _taps(x, window, stride)[:-1]]
 
@@ -165,7 +165,7 @@ def _pick_overlapping(x: Array, window: Ints, stride: Ints, pick: Pick) -> list[
             winner = slice_or_fill(winner, start, whole, fill=-1)
             origin = reach
         dx = jnp.zeros((), g.dtype)
-        for back in itertools.product(*(range(r + 1) for r in reach)):  # blocks earlier
+        for back in itertools.product(*(range(r + 1) for r in reach)):  # windows starting earlier
             start = [o - d for o, d in zip(origin, back, strict=True)]
             number = jnp.asarray(_numbers(back, window, stride), dtype)
             here = jnp.expand_dims(slice_or_fill(winner, start, blocks, fill=-1), axes) == number
@@ -176,7 +176,7 @@ def _pick_overlapping(x: Array, window: Ints, stride: Ints, pick: Pick) -> list[
 
 
 def _numbers(back: Ints, window: Ints, stride: Ints) -> np.ndarray:
-    """Which tap each phase of x is in the window that started `back` blocks earlier; -2 if none."""
+    """The tap that each phase of x is in the window starting `back` blocks earlier; -2 if none."""
     numbers = np.full((1, *(n for s in stride for n in (1, s)), 1), -2)
     for phase in np.ndindex(*stride):
         place = [p + s * d for p, s, d in zip(phase, stride, back, strict=True)]
@@ -198,7 +198,7 @@ def _pick_paired(x: Array, window: Ints, pick: Pick) -> list[Array]:
         return [lax.stop_gradient(x) for x in arrays]
 
     def won(residuals: Arrays) -> list[Array]:
-        """Where each tap beats all others; a NaN always does, so that it takes its share."""
+        """Where each tap beats all others; a NaN always does, so that it gets its gradient."""
         taps = _taps(residuals[0], window, ones)
         masks = []
         for number, here in enumerate(taps):

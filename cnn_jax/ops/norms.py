@@ -30,11 +30,11 @@ def lp_pool(
 
     Sermanet, Chintala & LeCun 2012, "Convolutional Neural Networks Applied to House Numbers Digit
     Classification", section 2.2. p = 1 is the mean of absolute values; p to infinity nears their
-    maximum. torch's lp_pool is the sum form, and leaves signs in where p is odd. The window's
-    largest value is divided out before the power, so nothing overflows below 8e37 in float32; where
-    all are zero, so is the gradient.
+    maximum. torch's lp_pool is the sum form, and keeps signs where p is odd. The window's largest
+    value is divided out before the power, so nothing overflows below 8e37 in float32; where all
+    elements are zero, so is the gradient.
 
-    Raises ValueError unless p > 0 and finite, and for an unknown form.
+    Raises ValueError unless p is finite and above 0, and for an unknown form.
 
     >>> x = jnp.array([3.0, 4.0]).reshape(1, 2, 1)
     >>> [round(float(lp_pool(x, window=2, form=f)[0, 0, 0]), 4) for f in ('mean', 'sum')]
@@ -66,9 +66,9 @@ def median_pool(
     fill: Fill | None = None,
     ceil_mode: bool = False,
 ) -> Float[Array, 'batch *out channels']:
-    """The median of each window; of an even number of elements, the mean of the middle two.
+    """The median of each window; for an even number of elements, the mean of the middle two.
 
-    The elements in the middle take the gradient (of equal ones, by row-major order). NumPy's
+    The middle elements take the gradient (ties rank in row-major order). This is NumPy's
     convention; torch.median takes the lower of the middle two. NaN in, NaN out.
 
     >>> x = jnp.array([1.0, 9.0, 2.0, 4.0]).reshape(1, 4, 1)
@@ -78,7 +78,7 @@ def median_pool(
     windows = place_windows(x, window, stride, padding, fill, ceil_mode)
     values, counts = window_taps(x, windows, fill)
     number = number_counted(values, counts).astype(jnp.int32)
-    ranks = computed_once(tap_ranks(values, counts))  # fused, each of the two sums ranks anew
+    ranks = computed_once(tap_ranks(values, counts))  # if fused, both sums below rank again
     lower = jnp.where(ranks == (number - 1) // 2, values, 0).sum(0)
     upper = jnp.where(ranks == number // 2, values, 0).sum(0)
     y = lower / 2 + upper / 2

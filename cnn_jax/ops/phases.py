@@ -1,6 +1,7 @@
-"""Polyphase components: split a map, weigh and mix its phases, put one back.
+"""Polyphase components: split a map, weight and mix its phases, put one back.
 
-Written forward and adjoint like `cnn_jax.ops.axis`, so that neither holds a gather or a scatter.
+Forward and adjoint are written by hand, as in `cnn_jax.ops.axis`, so that neither holds a gather or
+a scatter.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ def polyphase_components(
 ) -> Float[Array, 'batch phases out_height out_width channels']:
     """All components, in row-major order of their offsets: (0, 0), (0, 1), (1, 0), (1, 1).
 
-    Sizes that are no multiple of the stride are filled up with zeros at the high end.
+    Sizes that are not multiples of the stride are zero-padded at the high end.
 
     >>> x = jnp.arange(16.0).reshape(1, 4, 4, 1)
     >>> polyphase_components(x)[0, :, :, :, 0].tolist()[1]
@@ -82,7 +83,7 @@ def check_blur(x: Array, filter_size: int, padding: str) -> None:
 
 
 def blurred(x: Array, filter_size: int, padding: Fill, strides: Sequence[int]) -> Array:
-    """`x` blurred at stride 1, filled up at its high end to multiples of the strides."""
+    """`x` blurred at stride 1, padded at its high end to multiples of the strides."""
     check_blur(x, filter_size, padding)
     weights, (low, high) = binomial_filter(filter_size), same_padding(filter_size)
     filters = []
@@ -144,7 +145,7 @@ _mix = bilinear(_mixed, _mix_transpose)
 
 @jax.custom_jvp
 def _scaled(weights: Array, values: Array) -> Array:
-    """weights * values, 0 where the weight is, even beside infinity; its derivatives are true."""
+    """weights * values; 0 where the weight is 0, even times infinity; derivatives are exact."""
     return jnp.where(weights == 0, jnp.zeros((), values.dtype), weights * values)
 
 

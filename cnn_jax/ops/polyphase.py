@@ -1,9 +1,9 @@
 """Adaptive polyphase sampling (Chaman & Dokmanic, CVPR 2021).
 
-Stride s splits a map into s * s components, one for each place in a block of s x s elements.
+Stride s splits a map into s * s components, one for each position in a block of s x s elements.
 Instead of always keeping the first one, as a strided layer does, a rule that does not depend on
-the place keeps one or mixes them all: then a circular shift of the input permutes and shifts the
-components, and the output only shifts. Learned rules are in `cnn_jax.ops.learned_polyphase`.
+the position keeps one or mixes them all: a circular shift of the input then permutes and shifts
+the components, and the output only shifts. Learned rules are in `cnn_jax.ops.learned_polyphase`.
 """
 
 import functools
@@ -39,13 +39,13 @@ def aps_index(
     filter_size: int = 1,
     padding: Fill = 'circular',
 ) -> Int[Array, ' batch']:
-    """For each example, the component of largest norm over space and channels.
+    """For each example, the index of the component with the largest norm over space and channels.
 
     With stride s the index is s * column offset + row offset: for stride 2, components (0, 0),
     (1, 0), (0, 1), (1, 1) in (row, column). Equal norms: the smallest index. `filter_size` and
-    `padding` blur the map first, as in `aps_pool`; `padding` also fills up a map whose size is no
-    multiple of the stride. Norms are taken in float32 or wider: squares beyond its range (values
-    from 1e19) do not tell components apart. A component with a NaN wins.
+    `padding` blur the map first, as in `aps_pool`; `padding` also pads a map whose size is not a
+    multiple of the stride. Norms are computed in float32 or wider: where squares overflow (values
+    from 1e19), components cannot be told apart. A component with a NaN wins.
 
     Raises ValueError for an unknown norm, and otherwise as `aps_pool` does.
 
@@ -74,22 +74,22 @@ def aps_pool(
 ) -> Float[Array, 'batch out_height out_width channels']:
     """Binomial blur at stride 1, then the component `index` of each example.
 
-    Without `index` it is `aps_index(x)`, or with `select_on='blurred'` that of the blurred map.
+    `index` defaults to `aps_index(x)`, or with `select_on='blurred'` to that of the blurred map.
     The authors' code selects on the input for CIFAR and on the blurred map for ImageNet; with
     filter_size=3 the two choose differently on some 40% of random maps. To keep the two branches of
     a residual block aligned, give the index of the main branch to the shortcut.
 
-    n becomes ceil(n / stride). With 'circular' padding (here and in all layers before) the output
-    for a rolled input is a roll of the output, exactly, if both sizes are multiples of the stride
-    and no two components have equal norms. Other sizes are filled up at the high end by `padding`,
-    'circular' being the paper's choice, and are not equivariant. Every example needs its own
-    filter position, so the blur reads filter_size + stride - 1 taps at the output's rate instead of
-    blurring the whole map. NaN in, NaN out, sometimes also for a component that was left out; an
-    index outside 0 .. phases - 1 is not noticed. The gradient is that of the selected component;
+    n becomes ceil(n / stride). With 'circular' padding (here and in all layers before), rolling the
+    input rolls the output, exactly, if both sizes are multiples of the stride and no two components
+    have equal norms. Other sizes are padded at the high end by `padding`, 'circular' being the
+    paper's choice, and are not equivariant. Every example needs its own filter position, so the
+    blur reads filter_size + stride - 1 taps at the output's resolution instead of blurring the
+    whole map. NaN in, NaN out, sometimes even for a NaN in a component that was not selected; an
+    index outside 0 .. phases - 1 is not detected. The gradient is that of the selected component;
     the choice has none.
 
     Raises ValueError for a map that is not 2-D, a filter size outside 1..7 or, with 'circular',
-    above the map's size, an unknown fill, norm or `select_on`, and an index of another shape.
+    above the map's size, an unknown fill, norm or `select_on`, and an index of the wrong shape.
 
     >>> x = jnp.zeros((1, 4, 4, 1)).at[0, 1, 2].set(9)
     >>> aps_pool(x)[0, :, :, 0].tolist()
@@ -127,7 +127,7 @@ def aps_unpool(
 ) -> Float[Array, 'batch out_height out_width channels']:
     """Puts `y` back where `aps_pool` with the same `index` took it; zeros elsewhere.
 
-    `size` is that of the map that was pooled (default stride * n) and crops the high end.
+    `size` is the size of the pooled map (default stride * n); the high end is cropped to it.
 
     >>> aps_unpool(jnp.ones((1, 1, 2, 1)), jnp.array([1]))[0, :, :, 0].tolist()
     [[0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0]]
@@ -141,10 +141,10 @@ def aps_unpool(
 
 
 def _phase_norms(x: Array, strides: tuple[int, int], norm: Norm) -> Array:
-    """(batch, row offset, column offset): what orders the norms; l2 without its square root.
+    """(batch, row offset, column offset): values ordered as the norms are; l2 without the root.
 
-    Blocks of rows first, added one by one: a loop over whole rows of memory, three times faster
-    than XLA:CPU's reduction of the same axis. What is left for the second reduction is small.
+    Blocks of rows are added first, one by one: a loop over whole rows of memory, three times faster
+    than XLA:CPU's reduction of the same axis. Little is left for the second reduction.
     """
     _, height, width, channels = x.shape
     s, t = strides

@@ -30,12 +30,12 @@ def max_pool(
     """The maximum of each window.
 
     Every axis between the first and the last is spatial: a map without its batch axis is taken for
-    a batch of 1-D maps, so under `vmap` give each map an axis of size 1.
+    a batch of 1-D maps, so under `vmap` give each map a batch axis of size 1.
 
     Padding never wins, unless `fill` says what it holds ('zero' counts it as zeros). `ceil_mode`
     adds the last, partly covered window, as in torch. At ties the first element in row-major order
-    takes the whole gradient (ties are everywhere after a ReLU). `cnn_jax.ops.maximum` says why this
-    is not `lax.reduce_window`. NaN in, NaN out.
+    takes the whole gradient (ties are everywhere after a ReLU). `cnn_jax.ops.maximum` explains why
+    this does not use `lax.reduce_window`. NaN in, NaN out.
 
     Raises ValueError where a window does not fit, or unfilled padding is as wide as its window.
 
@@ -57,7 +57,7 @@ def min_pool(
     fill: Fill | None = None,
     ceil_mode: bool = False,
 ) -> Float[Array, 'batch *out channels']:
-    """The minimum of each window, in everything else like `max_pool`.
+    """The minimum of each window, otherwise like `max_pool`.
 
     >>> min_pool(jnp.arange(16.0).reshape(1, 4, 4, 1), window=2)[0, :, :, 0].tolist()
     [[0.0, 2.0], [8.0, 10.0]]
@@ -99,7 +99,7 @@ def avg_pool(
 
     Padding is left out of the mean unless `fill` says what it holds, so a constant image stays
     constant at its borders: `fill=None` is torch's `count_include_pad=False`, `fill='zero'` its
-    `count_include_pad=True` (torch's and Flax's default). What `ceil_mode` adds never counts.
+    `count_include_pad=True` (torch's and Flax's default). The overhang of `ceil_mode` never counts.
 
     >>> x = jnp.arange(16.0).reshape(1, 4, 4, 1)
     >>> avg_pool(x, window=2)[0, :, :, 0].tolist()
@@ -124,8 +124,8 @@ def gaussian_pool(
 
     d is the distance in elements from the centre of the window, which for an even window lies
     between elements. As in `avg_pool`, padding is left out unless `fill` says what it holds.
-    Goodfellow, Bengio & Courville 2016, "Deep Learning", section 9.3, name this pooling: a weighted
-    average based on the distance from the central pixel.
+    Goodfellow, Bengio & Courville 2016, "Deep Learning", section 9.3, mention this pooling: a
+    weighted average based on the distance from the central pixel.
 
     Raises ValueError unless sigma > 0, and where the outermost weight would vanish in float64.
 

@@ -1,4 +1,4 @@
-"""Means of windows weighted by rank: each element's weight depends on its place in the order."""
+"""Means of windows weighted by rank: each element's weight depends on its place in sorted order."""
 
 import math
 from collections.abc import Sequence
@@ -25,12 +25,14 @@ def ordinal_pool(
     """sum w_r x_(r) / sum w_r of each window, where x_(0) is its largest element.
 
     Kumar 2018, "Ordinal Pooling Networks: For Preserving Information over Shrinking Feature Maps";
-    Deliege et al. 2021, "Ordinal Pooling". `weights`: one per rank, largest first, for all channels
-    or for each, none negative; the papers' sum to 1, so that the division changes nothing. Weights
-    1, 0, 0, ... are max pooling, equal weights average pooling. A window with n elements that count
-    uses the first n weights, whose sum must not be 0. Equal elements rank in row-major order.
+    Deliege et al., BMVC 2019, "Ordinal Pooling". `weights`: one per rank, largest first, for all
+    channels or for each, none negative; in the papers they sum to 1, so that the division changes
+    nothing.
+    Weights 1, 0, 0, ... give max pooling, equal weights average pooling. A window in which n
+    elements count uses the first n weights, whose sum must not be 0. Equal elements rank in
+    row-major order.
 
-    Raises ValueError where `weights` has another shape.
+    Raises ValueError where `weights` has the wrong shape.
 
     >>> x = jnp.arange(4.0).reshape(1, 2, 2, 1)
     >>> ordinal_pool(x, jnp.array([0.5, 0.25, 0.25, 0.0]), window=2).item()
@@ -95,7 +97,7 @@ def rank_average_pool(
 ) -> Float[Array, 'batch out_height out_width channels']:
     """The mean of the `top` largest elements of each window, or of all where fewer count.
 
-    Shi, Ye & Wu, Neural Networks 2016, rank-based average pooling (RAP), given by their threshold
+    Shi, Ye & Wu, Neural Networks 2016, rank-based average pooling (RAP); `top` is their threshold
     on the rank. `top` = 1 is max pooling, a whole window average pooling. Equal elements rank in
     row-major order.
 

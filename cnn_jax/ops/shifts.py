@@ -1,4 +1,4 @@
-"""Images moved by whole pixels, and periodic maps by any part of one."""
+"""Images shifted by whole pixels, and periodic maps by any fraction of a pixel."""
 
 import jax
 import jax.numpy as jnp
@@ -42,11 +42,11 @@ def fourier_shift(
     down: int | float | Array,
     right: int | float | Array,
 ) -> Float[Array, 'batch height width channels']:
-    """Moves a periodic map by any part of a pixel: exact for what the map's frequencies can hold.
+    """Shifts a periodic map by any fraction of a pixel, exactly where it is band-limited.
 
-    Each frequency f (cycles a pixel) turns by exp(-2 pi i f shift). At the Nyquist frequency of an
-    even size that is its real part, cos(pi shift): no real map holds the rest. By whole pixels it
-    is `jnp.roll`.
+    Each frequency f (cycles per pixel) is multiplied by exp(-2 pi i f shift); the Nyquist frequency
+    of an even size by the real part, cos(pi shift), since a real map cannot hold the rest. A shift
+    by whole pixels equals `jnp.roll`.
 
     >>> x = jnp.arange(4.0).reshape(1, 1, 4, 1)
     >>> fourier_shift(x, 0, 1)[0, 0, :, 0].round(4).tolist()

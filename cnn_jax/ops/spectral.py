@@ -1,7 +1,7 @@
 """Pooling by cropping the spectrum to its low frequencies: spectral, FLC and ASAP pooling.
 
-All three read the cropped spectrum on a grid of m = ceil(n / stride) elements per axis, spaced
-n / m apart. That is every `stride`-th position where the stride divides n.
+All three invert the cropped spectrum on a grid of m = ceil(n / stride) elements per axis, spaced
+n / m apart. Where the stride divides n, that is every `stride`-th position.
 """
 
 from collections.abc import Sequence
@@ -32,14 +32,14 @@ def spectral_pool(
     The output has m = ceil(n / stride) elements per axis, or `size`, which may be any size up to
     that of the map. The mean is kept, so a constant stays the same constant at every size.
 
-    Corner cases: for even m the bins +m/2 and -m/2 fall on one bin of the output, and it holds
+    Corner cases: for even m the bins +m/2 and -m/2 fall on one bin of the output, which holds
     their average, per axis. So the cropped spectrum is conjugate symmetric and the output exactly
     real. On one axis, and for the corners (m/2, 0) and (0, m/2) in 2-D, this is the paper's rule:
     keep the bin, set its imaginary part to zero. In the corner where both axes are at m/2 the
     paper takes one of four bins; the average favours none.
 
-    Raises ValueError for an `x` that is not 2-D, and for a stride below 1 or a size that is not
-    from 1 to the map's.
+    Raises ValueError for an `x` that is not 2-D, a stride below 1 and a size outside 1 to the
+    map's.
 
     >>> import jax.numpy as jnp
     >>> x = jnp.arange(1.0, 17.0).reshape(1, 4, 4, 1)
@@ -68,8 +68,8 @@ def flc_pool(
     both axes have even m < n: there Re(A x B^T) is not Re A x Re B^T.
 
     The paper's code crops [n/4, 3n/4) of the shifted spectrum, which is this where 4 divides n.
-    Elsewhere it is off centre (constants change for n = 6, 10, 14, ...); here bin 0 always stands
-    in the middle, and odd maps round up.
+    Elsewhere it is off centre (constants change for n = 6, 10, 14, ...); here bin 0 is always in
+    the middle, and odd sizes are rounded up.
 
     Raises ValueError for an `x` that is not 2-D and for a stride below 1.
 
@@ -96,9 +96,9 @@ def asap_pool(
     is the Hamming window over all n bins of the axis: h(k) = 0.54 + 0.46 cos(2 pi k / n). The crop
     at stride 2 ends where h is 0.54.
 
-    The window's maximum, exactly 1, stands on bin 0, so a constant stays the same constant. The
+    The window's maximum, exactly 1, is at bin 0, so a constant stays the same constant. The
     authors' code takes the window from numpy.hamming, whose centre is half a bin off for even n
-    (constants then shrink a little, and bins k and -k get different weights), and exchanges height
+    (constants then shrink a little, and bins k and -k get different weights), and swaps height
     and width by default; neither is done here.
 
     Raises ValueError for an `x` that is not 2-D and for a stride below 1.

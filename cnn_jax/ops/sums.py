@@ -1,8 +1,8 @@
 """Sums over all axes but the channels.
 
-XLA:CPU's own loop for them takes five to ten times as long as one that adds up wide rows: 0.82
-against 0.13 ms for (128, 28, 28, 16) on two cores. Its library of fused kernels was as fast, but it
-returns wrong numbers elsewhere and is switched off (see `cnn_jax.xla_flags`).
+XLA:CPU's own loop for them takes five to ten times as long as one that adds wide rows: 0.82
+against 0.13 ms for (128, 28, 28, 16) on two cores. Its library of fused kernels is as fast, but it
+returns wrong numbers for other programs and is switched off (see `cnn_jax.xla_flags`).
 """
 
 from functools import reduce
@@ -13,16 +13,16 @@ from jaxtyping import Array, Float
 from cnn_jax.ops.compiled import computed_once, is_sharded, is_symbolic
 from cnn_jax.ops.linear import Arrays, linear_map
 
-_WIDTH = 256  # elements of a row, about; 128 to 512 are alike
-_PARTS = 8  # of a batch, at most; with 4 or 16 the loop is slower
+_WIDTH = 256  # elements per row, about; 128 to 512 are equally fast
+_PARTS = 8  # most parts of a batch; with 4 or 16 the loop is slower
 
 
 def channel_sums(x: Float[Array, '*axes channels']) -> Float[Array, 'channels']:
     """The sum over all axes but the last.
 
-    Positions that follow each other are put side by side in rows of about 256 elements; the rows
-    are added up, then the positions in what is left. Of a symbolic or sharded array, whose axes
-    cannot be cut freely, the plain sum is taken.
+    Consecutive positions are put side by side in rows of about 256 elements; the rows are added
+    up, then the positions within the resulting row. A symbolic or sharded array, whose axes cannot
+    be reshaped freely, is summed plainly.
 
     >>> channel_sums(jnp.arange(6.0).reshape(3, 2)).tolist()
     [6.0, 9.0]
@@ -38,9 +38,9 @@ def channel_sums(x: Float[Array, '*axes channels']) -> Float[Array, 'channels']:
 
 
 def folded_channel_sums(x: Float[Array, 'batch *axes channels']) -> Float[Array, 'channels']:
-    """`channel_sums` of something computed, its eighths (where 8 divides the batch) added up first.
+    """`channel_sums` of a computed array, whose eighths (if 8 divides the batch) are added first.
 
-    XLA:CPU sums only what stands in memory fast, and this writes an eighth of `x`.
+    XLA:CPU sums fast only what is already in memory; this way only an eighth of `x` is written.
 
     >>> x = jnp.arange(6.0).reshape(3, 2)
     >>> folded_channel_sums(x * x).tolist()

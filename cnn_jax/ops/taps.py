@@ -1,8 +1,7 @@
-"""The elements of every window, gathered along a leading axis; the adjoint is free of scatters.
+"""The elements of every window, gathered along a leading axis; the adjoint has no scatters.
 
-Where a box window does not split into one axis after the other (soft, ranked, sampled, mixed
-pooling), an op takes all `window` elements at once from `window_taps` and is then elementwise
-arithmetic and a reduction over axis 0.
+Where pooling is not separable (soft, ranked, sampled, mixed pooling), an op takes all elements of a
+window at once from `window_taps`; the rest is elementwise arithmetic and a reduction over axis 0.
 """
 
 from collections.abc import Sequence
@@ -42,8 +41,8 @@ def slice_or_fill(
 ) -> Array:
     """x[start + stride i] for i < size on each spatial axis, `fill` where that is outside of x.
 
-    Several calls on one array fuse into one bounds-checked loop: XLA fuses the pad of a slice,
-    where a pad that they share would be a copy of the whole map.
+    Several calls on one array fuse into one bounds-checked loop: XLA fuses the padding of each
+    slice, whereas a pad shared by all would copy the whole map.
 
     >>> slice_or_fill(jnp.arange(1.0, 4.0).reshape(1, 3, 1), [-1], [3], [2])[0, :, 0].tolist()
     [0.0, 2.0, 0.0]
@@ -63,7 +62,7 @@ def slice_or_fill(
 def join_phases(x: Array, size: Sequence[int], strides: Sequence[int]) -> Array:
     """(batch, blocks, stride, blocks, stride, ..., channels) -> (batch, *size, channels).
 
-    Cropped at the high ends. Axes of blocks and phases may have size 1 where they are repeated.
+    Cropped at the high ends. Axes of blocks and phases may have size 1, which is broadcast.
 
     >>> x = jnp.array([[1.0, 2.0], [3.0, 4.0]]).reshape(1, 2, 2, 1)
     >>> join_phases(x, [3], [2])[0, :, 0].tolist()
@@ -138,7 +137,7 @@ def window_taps(
 
 
 def number_counted(values: Array, counts: Array) -> Array:
-    """How many of the taps along axis 0 count, as floats: narrow ones count to 256 only."""
+    """How many of the taps along axis 0 count, in wide floats: narrow ones count only to 256."""
     every = jnp.broadcast_to(counts, (values.shape[0], *counts.shape[1:]))
     return every.sum(0, dtype=jnp.int32).astype(compute_dtype(values))
 
@@ -148,9 +147,9 @@ def tap_ranks(
 ) -> Int[Array, 'taps batch *out channels']:
     """How many counted elements of the window come before each element in ascending order.
 
-    Equal elements stand in row-major order; elements that do not count come after all others.
-    By comparing each element with each other: XLA's sort is slower up to 7x7 windows, and its
-    gradient scatters.
+    Equal elements rank in row-major order; elements that do not count come after all others.
+    Ranks come from comparing every pair of elements: XLA's sort is slower up to 7x7 windows, and
+    its gradient scatters.
 
     >>> values = jnp.array([3.0, 1.0, 3.0]).reshape(3, 1, 1, 1)
     >>> tap_ranks(values, jnp.ones((1, 1, 1, 1), bool)).ravel().tolist()

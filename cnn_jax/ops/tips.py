@@ -20,7 +20,7 @@ def tips_features(
     *,
     stride: int | Sequence[int] = 2,
 ) -> Float[Array, 'batch padded_height padded_width channels']:
-    """psi = relu(depthwise 3x3 convolution of x, zeros around it), at the size that divides.
+    """psi = relu(depthwise 3x3 convolution of x), at sizes filled up to multiples of the stride.
 
     >>> tips_features(jnp.ones((1, 3, 3, 1)), jnp.ones((3, 3, 1)))[0, 0, :, 0].tolist()
     [4.0, 6.0, 6.0, 4.0]
@@ -40,7 +40,7 @@ def tips_weights(
 ) -> Float[Array, 'batch phases channels']:
     """tau = softmax over the parts of the map of scale * (mean of the part), for each channel.
 
-    The parts are the s x s equal rectangles of the map, in row-major order, as many as components.
+    The parts are s x s equal rectangles of the map, in row-major order, as many as components.
 
     >>> x = jnp.zeros((1, 2, 2, 1)).at[0, 0, 1].set(100)
     >>> tips_weights(x, jnp.ones(1))[0, :, 0].tolist()
@@ -74,11 +74,11 @@ def tips_pool(
     """Translation invariant polyphase sampling (Saha & Gokhale, WACV 2025): y = sum_i tau_i x_i.
 
     x_i are the components, tau the `tips_weights` of the `tips_features` of x: soft in training and
-    in test, one mixture for each channel. n becomes ceil(n / stride); a size that is no multiple of
-    the stride is first filled up at its low end by reflection. Component and part of equal place
-    in row-major order go together; the authors' code pairs row-major parts with column-major
-    components. The weights come from places, not from components, so in spite of the name no shift
-    is exactly harmless. Neither convolution has a bias, as in the authors' code.
+    at test time, one mixture for each channel. n becomes ceil(n / stride); a size that is not a
+    multiple of the stride is first padded at its low end by reflection. Part i weights component i,
+    both in row-major order; the authors' code pairs row-major parts with column-major components.
+    The weights come from parts of the map, not from components, so despite its name this is not
+    exactly invariant to any shift. Neither convolution has a bias, as in the authors' code.
 
     >>> x = jnp.arange(16.0).reshape(1, 4, 4, 1)
     >>> tips_pool(x, jnp.zeros((3, 3, 1)), jnp.ones(1))[0, :, :, 0].tolist()
@@ -92,8 +92,8 @@ def tips_pool(
 def tips_mixing_loss(weights: Float[Array, 'batch phases channels']) -> Float[Array, '']:
     """mean(1 - |tau|_2) over batch and channels: 0 where one component takes all.
 
-    Stands for the paper's L_FM. It is the formula of the authors' code, and punishes mixtures that
-    are nearly uniform; the formula in the paper was not at hand to compare.
+    Stands for the paper's L_FM. The formula is that of the authors' code, and penalises nearly
+    uniform mixtures; the paper's formula was not available for comparison.
 
     >>> float(tips_mixing_loss(jnp.full((1, 4, 1), 0.25)))
     0.5
@@ -108,9 +108,10 @@ def tips_undo_loss(
 ) -> Float[Array, '']:
     """mean((psi - x rolled)^2), one random circular roll for the batch; x gets no gradient.
 
-    Stands for the paper's L_undo, after the authors' code; the formula in the paper was not at hand
-    to compare. The roll is uniform over -(n // 4) ... n // 4 of the map on each axis; in that code
-    over a quarter of the network's input, and its call that should stop the gradient does not.
+    Stands for the paper's L_undo, after the authors' code; the paper's formula was not available
+    for comparison. The roll is uniform over -(n // 4) ... n // 4 of the map on each axis; in their
+    code it is over a quarter of the network's input, and the call there that should stop the
+    gradient does not.
 
     >>> ones = jnp.ones((1, 4, 4, 1))
     >>> float(tips_undo_loss(ones, 3 * ones, jax.random.key(0)))
@@ -130,7 +131,7 @@ def tips_undo_loss(
 def tips_fill_up(
     x: Float[Array, 'batch height width channels'], *, stride: int | Sequence[int] = 2
 ) -> Float[Array, 'batch padded_height padded_width channels']:
-    """`x` filled up at its low end, by reflection, to multiples of the stride.
+    """`x` padded at its low end, by reflection, to multiples of the stride.
 
     >>> tips_fill_up(jnp.arange(3.0).reshape(1, 1, 3, 1))[0, :, :, 0].tolist()
     [[1.0, 0.0, 1.0, 2.0], [1.0, 0.0, 1.0, 2.0]]
@@ -142,12 +143,12 @@ def tips_fill_up(
 
 
 def _correlated(x: Array, kernel: Array) -> Array:
-    """Each channel correlated with its own 3x3 kernel, zeros around the map.
+    """Each channel correlated with its own 3x3 kernel, with zero padding.
 
-    Nine shifted products. The adjoint is the same with the kernel turned by half a turn. The nine
-    sums for the kernel are taken one after the other: XLA:CPU would otherwise fuse them into one
-    loop that takes ten times as long. Forward and backward XLA:CPU's grouped convolution takes
-    more than ten times as long as this.
+    Nine shifted products. The adjoint is the same with the kernel rotated by 180 degrees. The nine
+    sums for the kernel's gradient are computed one after the other: XLA:CPU would otherwise fuse
+    them into one loop that takes ten times as long. Forward and backward, XLA:CPU's grouped
+    convolution takes more than ten times as long as this.
     """
     height, width = x.shape[1:-1]
     padded = _bordered(x)

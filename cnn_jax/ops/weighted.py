@@ -20,7 +20,7 @@ def per_channel(
 ) -> Array:
     """`value`, a positive number or one per channel of `x`, as an array in `wide`'s type.
 
-    Raises ValueError for another shape and, where `value` is a number, for its sign.
+    Raises ValueError for a wrong shape and, where `value` is a number, for a wrong sign.
 
     >>> per_channel('p', 3, jnp.ones((1, 4, 2))).shape
     ()
@@ -66,8 +66,8 @@ def soft_pool(
     Stergiou, Poppe & Kalliatakis, ICCV 2021, "Refining activation downsampling with SoftPool". The
     window's maximum is subtracted in the exponent, so that none overflows. Not monotonic: raising a
     small element can lower the result, and its derivative is then negative. With
-    `weight_gradient=False` the weights e^x / sum e^x are held constant in the derivative, which is
-    then these weights: that is what the authors' CUDA code computes.
+    `weight_gradient=False` the weights e^x / sum e^x are held constant in the derivative, which
+    then equals these weights, as in the authors' CUDA code.
 
     >>> x = jnp.arange(4.0).reshape(1, 2, 2, 1)
     >>> round(float(soft_pool(x, window=2)[0, 0, 0, 0]), 4)
@@ -162,13 +162,13 @@ def stochastic_pool(
     train: bool,
     key: Key[Array, ''] | None = None,
 ) -> Float[Array, 'batch *out channels']:
-    """In training one element of each window, drawn with probability p = x / sum x; else sum p x.
+    """One element of each window, drawn with probability p = x / sum x in training; else sum p x.
 
     Zeiler & Fergus, ICLR 2013, "Stochastic Pooling for Regularization of Deep Convolutional Neural
     Networks", section 3, defined after a ReLU. Here negative elements count as 0: they are never
-    drawn, and a window without a positive element gives 0. Each window and channel draws on its
-    own, by the inverse of its cumulative distribution and one uniform number. In training the
-    drawn element takes the whole gradient; else the gradient is that of sum p x.
+    drawn, and a window without a positive element gives 0. Each window and channel draws
+    independently, by inverting its cumulative distribution at one uniform number. In training the
+    drawn element takes the whole gradient; at test time the gradient is that of sum p x.
 
     Raises ValueError in training without a key.
 
@@ -188,7 +188,7 @@ def stochastic_pool(
     peak = lax.stop_gradient(positive.max(0))
     empty = peak == 0
     scale = jnp.where(empty, 1, peak)
-    shares = positive / scale  # in [0, 1], so that no sum overflows or vanishes
+    shares = positive / scale  # in [0, 1], so that no sum overflows or underflows
     if key is None or not train:
         total = jnp.where(empty, 1, shares.sum(0))
         return (scale * (shares**2).sum(0) / total).astype(x.dtype)

@@ -1,6 +1,6 @@
-"""Size arithmetic and argument checks that every windowed op shares.
+"""Size arithmetic and argument checks shared by all windowed ops.
 
-An int stands for every spatial axis. Sizes follow floor((n + low + high - span) / stride) + 1 with
+An int applies to every spatial axis. Sizes follow floor((n + low + high - span) / stride) + 1 with
 span = dilation * (window - 1) + 1 (Dumoulin & Visin 2016, "A guide to convolution arithmetic",
 relationship 15).
 """
@@ -23,7 +23,7 @@ FILLS: tuple[str, ...] = get_args(Fill)
 def spatial_rank(x: Array) -> int:
     """The number of spatial axes of a `(batch, *spatial, channels)` array of floats.
 
-    The batch may be empty, no other axis.
+    The batch may be empty; no other axis may.
 
     >>> spatial_rank(jnp.zeros((8, 28, 28, 16)))
     2
@@ -84,8 +84,8 @@ def per_axis(
 def same_padding(window: int) -> tuple[int, int]:
     """Padding that keeps the size at stride 1, centred; an even window pads more on the high side.
 
-    Unlike XLA's 'SAME' it does not depend on the size or the stride, so a window of 3 at stride 2
-    is centred on elements 0, 2, 4, ... of an axis of any length.
+    Unlike XLA's 'SAME' it does not depend on the size or the stride, so windows of 3 at stride 2
+    are centred on elements 0, 2, 4, ... of an axis of any length.
 
     >>> same_padding(3), same_padding(4)
     ((1, 1), (1, 2))
@@ -129,16 +129,16 @@ def output_size(
     ceil_mode: bool = False,
     strict: bool = False,
 ) -> tuple[int, ...]:
-    """The spatial size after a window has moved over `size` elements per axis.
+    """The spatial size of the output when a window slides over `size` elements per axis.
 
     floor((n + low + high - span) / stride) + 1, which is also TensorFlow's 'VALID' form,
     ceil((n + low + high - (span - 1)) / stride). `padding='same'` is (span - 1) / 2 on each side,
     with the odd element of an even span on the high side: it keeps the size at stride 1.
 
     `stride=None` means the window. `ceil_mode` adds a last window that hangs over the high end,
-    unless it would start past every element and low padding (torch's rule). Raises ValueError
-    where the window does not fit once, and with `strict` where the last window would leave
-    elements over.
+    unless it would start past all elements and low padding (torch's rule). Raises ValueError
+    where the window does not fit even once, and with `strict` where elements would be left over
+    after the last window.
 
     >>> output_size((227, 227), window=11, stride=4)
     (55, 55)
@@ -183,7 +183,8 @@ def conv_parameters(
 ) -> int:
     """How many parameters a convolution has: features * (window elements * channels + bias).
 
-    `window` is one int per spatial axis, or one for both of two; `channels` is cut by `groups`.
+    `window` is one int per spatial axis, or one int for both of two; `channels` are split into
+    `groups`.
 
     >>> conv_parameters(11, channels=3, features=64)
     23296
@@ -214,7 +215,7 @@ class Windows(NamedTuple):
     window: tuple[int, ...]
     stride: tuple[int, ...]
     padding: Pairs  # what the caller asked for
-    overhang: tuple[int, ...]  # elements past the high padding that ceil_mode's last window covers
+    overhang: tuple[int, ...]  # elements of ceil_mode's last window past the high padding
     out: tuple[int, ...]  # windows per axis
 
 
@@ -226,7 +227,7 @@ def place_windows(
     fill: Fill | None = None,
     ceil_mode: bool = False,
 ) -> Windows:
-    """Checks the arguments that windowed ops share and lays the windows out on `x`.
+    """Checks the arguments that windowed ops share and places the windows on `x`.
 
     >>> place_windows(jnp.zeros((1, 6, 1)), 3, 2, 'valid', ceil_mode=True)
     Windows(window=(3,), stride=(2,), padding=((0, 0),), overhang=(1,), out=(3,))

@@ -1,18 +1,18 @@
-"""What papers claim of strategies against max pooling, for a study to check with its own runs."""
+"""Papers' claims about strategies against max pooling, for a study to check with its own runs."""
 
 from typing import NamedTuple
 
 
 class Claim(NamedTuple):
-    """One claim of a paper, in the terms of a comparison with 'max' as its baseline."""
+    """One claim of a paper, in terms of a comparison with 'max' as its baseline."""
 
     text: str
     source: str
     strategies: tuple[str, ...]
-    """The first of these that a comparison has is judged."""
+    """The first of these that a comparison contains is judged."""
     metric: str
     holds: tuple[str, ...] = ('better',)
-    """The verdicts with which it holds."""
+    """The verdicts under which the claim holds."""
 
 
 _BLURS = ('max_blur', 'max_blur3', 'max_blur5')

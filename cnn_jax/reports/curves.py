@@ -1,4 +1,4 @@
-"""Learning curves: the mean over seeds of what every epoch logged, with a band."""
+"""Learning curves: the mean over seeds of each epoch's logged values, with a band."""
 
 import math
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from cnn_jax.reports.run import Run
 from cnn_jax.style import WIDTH, StrategyStyle, add_legend, label, plot_style, style_of
 
 OVERLAY_UP_TO = 7
-"""Up to this many strategies share axes; more get a panel each."""
+"""Up to this many strategies share axes; if there are more, each gets a panel."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A logged quantity for each epoch: the mean over seeds, the lowest and the highest seed."""
+    """A logged quantity for each epoch: its mean, lowest and highest value over seeds."""
 
     epochs: tuple[int, ...]
     mean: tuple[float, ...]
@@ -28,8 +28,8 @@ class Curve:
 def learning_curve(run: Run, strategy: str, key: str) -> Curve:
     """The curve of `key` in the metrics logs, over the strategy's completed seeds.
 
-    Only epochs that every completed seed logged as a finite number enter, so that each point of
-    the mean is over the same seeds. Empty where there are none.
+    Only epochs with a finite value from every completed seed are used, so that each mean is over
+    the same seeds. Empty if there are none.
 
     >>> from pathlib import Path
     >>> learning_curve(Run(Path(), {}, (), ()), 'max', 'accuracy').epochs
@@ -55,7 +55,7 @@ def learning_curve(run: Run, strategy: str, key: str) -> Curve:
 def plot_learning_curves(run: Run) -> Figure:
     """Accuracy and training loss for each epoch: mean over seeds, band from lowest to highest.
 
-    With more than 7 strategies each has a panel of its own, with the baseline's mean in grey.
+    With more than 7 strategies each has its own panel, with the baseline's mean in grey.
 
     >>> from pathlib import Path
     >>> [axes.get_xlabel() for axes in plot_learning_curves(Run(Path(), {}, (), ())).axes]
@@ -129,7 +129,7 @@ def _draw(axes: Axes, curve: Curve, drawn: StrategyStyle, scale: int) -> None:
         alpha=0.16,
         linewidth=0,
     )
-    if len(curve.epochs) == 1:  # A band of no width would not be seen.
+    if len(curve.epochs) == 1:  # A band of zero width would be invisible.
         axes.vlines(
             curve.epochs,
             _scaled(curve.low, scale),

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,12 @@ FIGURES: Mapping[str, Callable[[Mapping[str, Any]], Figure]] = {
     'accuracy_consistency': plot_accuracy_consistency,
     'cost': plot_cost,
 }
-_LATEX = str.maketrans({c: f'\\{c}' for c in '_&%$#{}'} | {'\\': r'\textbackslash{}', '~': r'\~{}'})
+_LATEX = str.maketrans(
+    {c: f'\\{c}' for c in '_&%$#{}'}
+    | {c: rf'\{c}{{}}' for c in '~^'}
+    | {'\\': r'\textbackslash{}', '<': r'\textless{}', '>': r'\textgreater{}'}
+    | {'|': r'\textbar{}', '"': r'\textquotedbl{}'}
+)
 
 
 def export(folder: Path, form: str) -> list[Path]:
@@ -92,7 +98,8 @@ def to_csv(summary: Mapping[str, Any], own: tuple[str, ...] = ()) -> str:
 def to_latex(summary: Mapping[str, Any], own: tuple[str, ...] = ()) -> str:
     """A tabular for booktabs: means with half of their intervals, and paired differences.
 
-    Shares are in percent, metrics of one's own (`own`) in their own units.
+    An interval that ends at 0% or 100% is given by its ends. Shares are in percent, metrics of
+    one's own (`own`) in their own units.
 
     >>> spread = {'mean': 0.9, 'ci95': [0.88, 0.92], 'values': [0.89, 0.91]}
     >>> row = {'accuracy': spread, 'consistency': spread, 'seeds': [0, 1]}
@@ -126,11 +133,20 @@ def _mean(spread: Mapping[str, Any], kind: tuple[int, str, str] = _SHARE) -> str
     scale, form, of_half = kind
     if spread['mean'] is None:
         return '--'
-    mean = f'{scale * spread["mean"]:{form}}'
+    mean = _number(scale * spread['mean'], form)
     if spread['ci95'] is None:
         return f'${mean}$'
-    low, high = spread['ci95']
-    return f'${mean} \\pm {scale * (high - low) / 2:{of_half}}$'
+    below, above = (scale * abs(end - spread['mean']) for end in spread['ci95'])
+    if not math.isclose(below, above, rel_tol=1e-6, abs_tol=1e-12):  # cut off at 0% or 100%
+        low, high = (_number(scale * end, form) for end in spread['ci95'])
+        return f'${mean}\\ [{low}, {high}]$'
+    return f'${mean} \\pm {_number(above, of_half)}$'
+
+
+def _number(value: float, form: str) -> str:
+    """In LaTeX's math mode: 1.5 \\times 10^{-5}, not 1.5e-05."""
+    digits, _, power = f'{value:{form}}'.partition('e')
+    return rf'{digits} \times 10^{{{int(power)}}}' if power else digits
 
 
 def _difference(row: Mapping[str, Any] | None, kind: tuple[int, str, str] = _SHARE) -> str:
@@ -138,5 +154,5 @@ def _difference(row: Mapping[str, Any] | None, kind: tuple[int, str, str] = _SHA
     scale, form, _ = kind
     if row is None or row['difference'] is None:
         return '--'
-    star = '' if row['verdict'] == 'undecided' else '^{*}'
-    return f'${scale * row["difference"]:+{form}}{star}$'
+    number = _number(scale * row['difference'], f'+{form}')
+    return f'${number}$' if row['verdict'] == 'undecided' else f'${{{number}}}^{{*}}$'

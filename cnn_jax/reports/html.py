@@ -1,4 +1,4 @@
-"""A report as one self-contained HTML file: no script, nothing fetched, pictures inline."""
+"""A report as one self-contained HTML file: no scripts, nothing loaded, inline images."""
 
 import base64
 import struct
@@ -64,7 +64,7 @@ _TONES = {'▲': 'good', '▼': 'bad', '○': 'open'}
 
 
 def to_html(page: Page) -> str:
-    """The page as HTML; every text of it is escaped.
+    """The page as HTML; all text is escaped.
 
     >>> '<h1>a &lt;b&gt;</h1>' in to_html(Page('a <b>', (), ()))
     True
@@ -105,7 +105,7 @@ def _block(block: Block) -> str:
         case Picture(_, png, alternative, caption):
             source = base64.b64encode(png).decode('ascii')
             width, height = struct.unpack('>II', png[16:24])
-            # Drawn at 160 dots an inch and shown at 125: sharp, and small enough for the page.
+            # Drawn at 160 dots per inch and shown at 125: sharp, and small enough for the page.
             return (
                 f'<figure><div class="scroll" tabindex="0"><img alt="{escape(alternative)}" '
                 f'width="{width * 125 // 160}" height="{height * 125 // 160}" '

@@ -9,7 +9,7 @@ PLOTS = 'plots'
 
 
 def to_markdown(page: Page) -> str:
-    """The page as Markdown (tables as on GitHub); no text of it is read as markup.
+    """The page as Markdown (with GitHub's tables); no text is interpreted as markup.
 
     >>> print(to_markdown(Page('a|b', (Paragraph('It is *so*.'),), ())))
     # a\\|b
@@ -27,14 +27,14 @@ def to_markdown(page: Page) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text on one line with everything escaped that Markdown or HTML would read as markup."""
+    """Text on one line, with everything escaped that Markdown or HTML would interpret as markup."""
     text = re.sub(r'([\\`*\[\]<>|~$])', r'\\\1', ' '.join(text.split()))
     text = re.sub(r'&(?=#?\w+;)', '&amp;', text)
     return re.sub(r'(?<![^\W_])_|_(?![^\W_])', r'\\_', text)
 
 
 def block_as_markdown(block: Block) -> str:
-    """One block of a page; a picture as a link to its file."""
+    """One block of a page as Markdown; a picture becomes a link to its file."""
     match block:
         case Paragraph(text, tone):
             return _plain(text) if tone == 'plain' else f'**{_plain(text)}**'

@@ -1,4 +1,4 @@
-"""The section of a report, and the lines of a terminal, on metrics that the config brought."""
+"""The user's own metrics: their section of the report and their terminal output."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from cnn_jax.reports.words import NONE, probability
 
 
 def own_section(summary: Mapping[str, Any], names: tuple[str, ...]) -> Section | None:
-    """Means and differences from the baseline, in the metrics' own units; None without any.
+    """Means and differences from the baseline, in the metrics' units; None without own metrics.
 
     >>> own_section({'strategies': {}, 'comparisons': []}, ())
     """
@@ -41,7 +41,7 @@ def own_section(summary: Mapping[str, Any], names: tuple[str, ...]) -> Section |
 
 
 def number(value: float | None, *, signed: bool = False) -> str:
-    """Four digits, or a dash for None.
+    """The value with four significant digits, or a dash for None.
 
     >>> number(0.123456), number(2.0, signed=True), number(None)
     ('0.1235', '+2', '–')

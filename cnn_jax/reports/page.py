@@ -1,4 +1,4 @@
-"""A report as plain values: sections of blocks, which html.py and markdown.py write out."""
+"""A report as plain values: sections of blocks, which html.py and markdown.py render."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,7 +8,7 @@ Tone = Literal['plain', 'answer', 'warning']
 
 @dataclass(frozen=True)
 class Paragraph:
-    """One paragraph of plain text (no markup in it)."""
+    """One paragraph of plain text (without markup)."""
 
     text: str
     tone: Tone = 'plain'
@@ -16,7 +16,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Link:
-    """A line that leads to another file, named relative to the page."""
+    """A link to another file, with a path relative to the page."""
 
     text: str
     file: str
@@ -31,7 +31,7 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of plain text; `numeric` columns are set right, `folded` ones open on demand."""
+    """A table of plain text; `numeric` columns are right-aligned, a `folded` one opens on click."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -42,9 +42,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A plot: its file name under `plots/`, the PNG file's bytes, and what it shows, in words.
+    """A plot: its file name under `plots/`, the PNG file's bytes, and a description.
 
-    `svg` is the same as an element of a page, which then follows its colours.
+    `svg` is the same plot as an element of the page, whose colours it follows.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A whole report: title, what comes first, and the sections."""
+    """A whole report: title, lead and sections."""
 
     title: str
     lead: tuple[Block, ...]

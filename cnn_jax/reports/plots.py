@@ -1,4 +1,4 @@
-"""Differences from the baseline, accuracy against shift consistency, and what strategies cost."""
+"""Plots of differences from the baseline, accuracy against shift consistency, and costs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,15 +12,15 @@ from cnn_jax.reports.words import count, short
 from cnn_jax.style import WIDTH, add_legend, label, plot_style, style_of
 
 _METRICS = {'accuracy': 'accuracy', 'consistency': 'shift consistency'}
-LABELLED_UP_TO = 12  # strategies; of more, only the best are named in the scatter
+LABELLED_UP_TO = 12  # strategies; with more, only the best are named in the scatter plot
 
 
 @plot_style
 def plot_differences(summary: Mapping[str, Any]) -> Figure:
     """A forest plot: each strategy's paired difference from the baseline, in percentage points.
 
-    Large marks are means with their paired 95% intervals, small ones single seeds; filled where the
-    difference is decided. `summary` is what `summarize_run` gives.
+    Large marks are means with paired 95% intervals, small ones single seeds; marks are filled where
+    the difference is decided. `summary` is the result of `summarize_run`.
 
     >>> figure = plot_differences({'strategies': {}, 'comparisons': []})
     >>> [axes.get_title('left') for axes in figure.axes]
@@ -76,8 +76,8 @@ def _draw_difference(
 def plot_accuracy_consistency(summary: Mapping[str, Any]) -> Figure:
     """Mean accuracy against mean shift consistency in percent, with 95% t-intervals over seeds.
 
-    Small points are single seeds. Of more than 12 strategies only those that no other beats in both
-    are named, and the baseline; the rest are grey. `summary` is what `summarize_run` gives.
+    Small points are single seeds. With more than 12 strategies only the baseline and those that no
+    other beats in both are named; the rest are grey. `summary` is the result of `summarize_run`.
 
     >>> spread = {'mean': 0.9, 'ci95': None, 'values': [0.9]}
     >>> row = {'accuracy': spread, 'consistency': spread, 'seeds': [0]}
@@ -131,7 +131,7 @@ def plot_accuracy_consistency(summary: Mapping[str, Any]) -> Figure:
     axes.set_xlabel('shift consistency (% of test images)')
     axes.set_ylabel('accuracy (% of test images)')
     axes.margins(0.08)
-    # An interval of two or three seeds can reach past what a share can be: cut the axes there.
+    # An interval of two or three seeds can extend beyond 0 or 100%: cut the axes there.
     low, high = axes.get_xlim()
     axes.set_xlim(max(low, -2), min(high, 102))
     low, high = axes.get_ylim()
@@ -141,7 +141,7 @@ def plot_accuracy_consistency(summary: Mapping[str, Any]) -> Figure:
 
 
 def best(summary: Mapping[str, Any]) -> list[str]:
-    """The strategies that the scatter names: all, or of many the baseline and the Pareto front.
+    """The strategies named in the scatter plot: all, or if many, the baseline and the Pareto front.
 
     >>> spread = lambda mean: {'mean': mean, 'ci95': None, 'values': [mean]}
     >>> rows = {f's{i}': {'accuracy': spread(i / 20), 'consistency': spread(0.5), 'seeds': [0]}
@@ -173,9 +173,9 @@ def _half_width(spread: Mapping[str, Any]) -> float | None:
 
 @plot_style
 def plot_cost(summary: Mapping[str, Any]) -> Figure:
-    """Training images a second, parameters, and FLOPs, bytes and speed of a forward pass, as bars.
+    """Bars of training images per second, parameters, and a forward pass's FLOPs, bytes and speed.
 
-    What is equal for all strategies is left out.
+    Quantities that are equal for all strategies are left out.
 
     >>> rows = {'max': {'examples_per_second': 5e3, 'parameters': 9, 'flops_per_example': 5e6},
     ...         'avg': {'examples_per_second': 6e3, 'parameters': 9, 'flops_per_example': 6e6}}

@@ -1,18 +1,18 @@
-"""What a number of paired seeds can show, and how many it takes."""
+"""What a number of paired seeds can detect, and how many are needed."""
 
 import math
 
 from scipy import optimize, stats
 
 POWER = 0.8
-"""The chance with which a difference is to be shown, where seeds are counted."""
+"""The target power when computing the number of seeds."""
 MOST_SEEDS = 10_000
 
 
 def t_power(difference: float, sd: float, seeds: int, alpha: float) -> float:
-    """The chance that a two-sided paired t-test at `alpha` shows a true mean difference.
+    """The power of a two-sided paired t-test at `alpha` for a true mean difference.
 
-    sd: standard deviation of the differences. From the noncentral t distribution.
+    sd: standard deviation of the differences. Uses the noncentral t distribution.
 
     >>> round(t_power(1.0, 1.0, 8, 0.05), 3), t_power(1.0, 1.0, 1, 0.05)
     (0.681, 0.0)
@@ -31,9 +31,9 @@ def t_power(difference: float, sd: float, seeds: int, alpha: float) -> float:
 def equivalence_power(
     difference: float, sd: float, seeds: int, alpha: float, *, within: float
 ) -> float:
-    """The chance that two one-sided t-tests at `alpha` show the mean to lie within `within`.
+    """The power of two one-sided t-tests at `alpha` to show that the mean lies within `within`.
 
-    A lower bound: that of either test failing is taken to be the sum of both.
+    A lower bound: the probability that either test fails is taken as the sum of both.
 
     >>> round(equivalence_power(0.0, 1.0, 20, 0.05, within=1.0), 3)
     0.992
@@ -49,7 +49,7 @@ def equivalence_power(
 
 
 def smallest_difference(sd: float, seeds: int, alpha: float) -> float | None:
-    """The smallest true difference that a t-test at `alpha` shows with a chance of 80%.
+    """The smallest true difference that a t-test at `alpha` detects with 80% power.
 
     None for fewer than two seeds.
 
@@ -69,9 +69,9 @@ def smallest_difference(sd: float, seeds: int, alpha: float) -> float | None:
 
 
 def seeds_to_decide(difference: float, sd: float, alpha: float, *, within: float) -> int | None:
-    """The fewest paired seeds that decide, with a chance of 80%, were the estimates the truth.
+    """The fewest paired seeds that decide with 80% power, if the estimates were the truth.
 
-    Either that there is a difference, or that it is within `within`; None beyond 10,000.
+    Decides either that there is a difference, or that it is within `within`; None above 10,000.
 
     >>> seeds_to_decide(1.0, 1.0, 0.05, within=0.5), seeds_to_decide(0.0, 1.0, 0.05, within=0.5)
     (10, 36)

@@ -1,4 +1,4 @@
-"""The sections that let someone check or repeat a run: protocol, environment, leftover cells."""
+"""The sections for checking or repeating a run: protocol, environment, leftover cells."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -45,7 +45,7 @@ def protocol(run: Run) -> Section:
 
 
 def environment_section(run: Run, summary: Mapping[str, Any]) -> Section:
-    """Packages, revision and hardware of the first completed cell, and in what others differ.
+    """Packages, revision and hardware of the first completed cell, and where others differ.
 
     >>> from pathlib import Path
     >>> summary = {'environment': {'python': '3.13.0'}}
@@ -76,7 +76,7 @@ def environment_section(run: Run, summary: Mapping[str, Any]) -> Section:
 
 
 def environment_differences(run: Run) -> str:
-    """The names of what differs between the environments of the completed cells, or ''.
+    """The names of the entries that differ between completed cells' environments, or ''.
 
     >>> from pathlib import Path
     >>> environment_differences(Run(Path(), {}, (), ()))

@@ -1,4 +1,4 @@
-"""The section of a report that says what its words mean."""
+"""The section of a report that explains its terms."""
 
 from cnn_jax.reports.page import Bullets, Section
 from cnn_jax.reports.run import Run
@@ -7,7 +7,7 @@ from cnn_jax.reports.words import NONE, listing
 
 
 def how_to_read(run: Run) -> Section:
-    """What each word of the report means, for this run."""
+    """The meaning of each term of the report, for this run."""
     evaluation = run.config.get('evaluation')
     judged = evaluation if isinstance(evaluation, dict) else {}
     reach, margin = judged.get('max_shift'), run.config.get('margin') or 0

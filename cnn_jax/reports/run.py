@@ -1,4 +1,4 @@
-"""A comparison's folder as values: which cells finished, and what they measured."""
+"""A comparison's folder as values: which cells finished, and their results."""
 
 import zipfile
 import zlib
@@ -16,7 +16,7 @@ from cnn_jax.errors import BadInput, Damaged, require
 from cnn_jax.files import parse_json, read_json
 
 SAME_WITHIN = 0.005
-"""Half a point, of runs that did not say."""
+"""Half a point, for runs that do not specify it."""
 
 Status = Literal['completed', 'diverged', 'failed', 'missing']
 
@@ -26,8 +26,8 @@ class CellResult:
     """One strategy trained with one seed.
 
     `missing` means not finished: no `result.json`. `failed` means that it raised an error, which
-    `result` holds as 'message'. What a cell has not written is empty. `checked` says whether its
-    files were compared with checksums, which cells of the first versions do not have.
+    `result` holds as 'message'. Fields that a cell has not written are empty. `checked` says
+    whether its files were compared with checksums, which cells of the first versions do not have.
     """
 
     strategy: str
@@ -51,14 +51,14 @@ class Run:
 
     @property
     def title(self) -> str:
-        """The config's title, or the question of its model and data, or the folder's name."""
+        """The config's title, or a question that names its model and data, or the folder's name."""
         title, model, data = (said(self.config.get(key)) for key in ('title', 'model', 'data'))
         question = f'Which pooling for {model} on {data}?' if model and data else ''
         return str(title or question or self.folder.resolve().name)
 
     @property
     def baseline(self) -> str:
-        """The strategy that the others are compared with, or '' where the config names none."""
+        """The strategy with which the others are compared, or '' if the config names none."""
         return str(self.config.get('baseline') or '')
 
     @property
@@ -68,7 +68,7 @@ class Run:
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """The planned numbers of seeds, where seeds are added until all is decided."""
+        """The planned numbers of seeds, if seeds are added until everything is decided."""
         return tuple(self.config.get('looks', ()))
 
     @property
@@ -78,7 +78,7 @@ class Run:
 
     @property
     def split(self) -> str:
-        """The split that was evaluated after each epoch; results are always of the test split."""
+        """The split that was evaluated after each epoch; results are always on the test split."""
         for cell in self.cells:
             if cell.epochs and cell.epochs[-1].get('split'):
                 return str(cell.epochs[-1]['split'])
@@ -91,7 +91,7 @@ class Run:
 
 @dataclass(frozen=True)
 class ShiftMaps:
-    """The probability of the true class over shifts, for a few images; [m, m] is unmoved."""
+    """The probability of the true class over shifts, for a few images; [m, m] is unshifted."""
 
     maps: Float[np.ndarray, 'images shifts shifts']
     images: UInt8[np.ndarray, 'images height width channels']
@@ -102,8 +102,9 @@ def read_run(folder: Path) -> Run:
     """Reads a comparison's folder: `comparison.json` and the folders of its cells.
 
     Every file is compared with its checksum; only cells of the first versions have none. Raises
-    `BadInput`, naming the file, where one is missing, damaged or lacks what a finished cell must
-    have, where a cell is of other data than the index, and where the folder holds no comparison.
+    `BadInput`, naming the file, where one is missing, damaged or incomplete for a finished cell,
+    where a cell was trained on other data than the index names, and where the folder holds no
+    comparison.
 
     >>> read_run(Path('no_such_folder'))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -221,7 +222,7 @@ def _with_figures(result: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
 
 
 def _require_own(path: Path, config: Mapping[str, Any], strategy: str, seed: int) -> None:
-    """Raises Damaged where a cell's config is not what the comparison says of that cell."""
+    """Raises Damaged where a cell's config does not match the comparison."""
     if not path.is_file():  # of the first versions; with checksums it cannot be missing
         return
     strategies = config.get('strategies')
@@ -239,7 +240,7 @@ def _require_own(path: Path, config: Mapping[str, Any], strategy: str, seed: int
 
 
 def _agree(one: Any, other: Any) -> bool:
-    """Whether both are equal in all that both have: a version may lack fields of another one."""
+    """Whether both agree in all fields that both have: versions may differ in their fields."""
     if isinstance(one, dict) and isinstance(other, dict):
         return all(_agree(one[key], other[key]) for key in one.keys() & other.keys())
     return one == other or other is None

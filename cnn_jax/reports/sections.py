@@ -1,4 +1,4 @@
-"""What a report says: the sections of the page, built from a run and its summary."""
+"""The content of a report: the sections of the page, built from a run and its summary."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -50,7 +50,7 @@ MARKS = {
 
 
 def build_page(run: Run, summary: Mapping[str, Any]) -> Page:
-    """The report of a run, with its plots drawn; `summary` is what `summarize_run(run)` gives.
+    """The report of a run, with its plots; `summary` is the result of `summarize_run(run)`.
 
     >>> from pathlib import Path
     >>> page = build_page(Run(Path('empty'), {}, (), ()), {
@@ -104,6 +104,7 @@ def _differences_plot(summary: Mapping[str, Any]) -> Section:
 
 def _results(run: Run, summary: Mapping[str, Any]) -> Section:
     rows = []
+    answered = any(row['inference_per_second'] for row in summary['strategies'].values())
     for name, row in summary['strategies'].items():
         done = len(row['seeds'])
         total = done + len(row['missing']) + len(row['diverged'])
@@ -115,12 +116,13 @@ def _results(run: Run, summary: Mapping[str, Any]) -> Section:
                 percent(row['consistency']),
                 percent(row['consistent_and_right']),
                 count(row['examples_per_second']),
+                *((count(row['inference_per_second']),) if answered else ()),
                 count(row['parameters']),
                 short(row['flops_per_example']),
             )
         )
-    head = ('strategy', 'seeds', *(_head(measure) for measure in HEADLINES))
-    head += ('images/s', 'parameters', 'FLOPs/image')
+    head = ('strategy', 'seeds', *(_head(measure) for measure in HEADLINES), 'images/s')
+    head += (*(('answers/s',) if answered else ()), 'parameters', 'FLOPs/image')
     measurements = Table(
         head,
         tuple(rows),
@@ -143,7 +145,7 @@ def _head(measure: str) -> str:
 
 
 def further_measures(summary: Mapping[str, Any]) -> Section | None:
-    """What else was measured of each strategy; None where nothing was.
+    """The further measures of each strategy; None where there are none.
 
     >>> further_measures({'strategies': {}})
     """

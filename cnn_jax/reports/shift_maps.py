@@ -1,4 +1,4 @@
-"""How the probability of the true class changes as an image moves, one map per strategy."""
+"""How the probability of the true class changes as an image is shifted, one map per strategy."""
 
 import math
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ COLUMNS = 7
 
 @dataclass(frozen=True)
 class ShiftPanels:
-    """The chosen images and, for each strategy, the map of each; equal in every strategy."""
+    """The chosen images, the same for every strategy, and each strategy's map of each image."""
 
     images: UInt8[np.ndarray, 'images height width channels']
     names: tuple[str, ...]
@@ -28,10 +28,10 @@ class ShiftPanels:
 
 
 def choose_shift_panels(run: Run) -> ShiftPanels | None:
-    """The images on which the first strategy with maps, the baseline if it has them, varies most.
+    """The images on which the baseline (or the first strategy with maps) varies most.
 
-    Takes each strategy's first completed seed with maps of the very same images; None where no
-    cell kept any. At most 4 images, 2 where the strategies fill more than one block of rows.
+    Takes each strategy's first completed seed with maps of the same images; None where no cell kept
+    any. At most 4 images, or 2 where the strategies fill more than one block of rows.
 
     >>> from pathlib import Path
     >>> choose_shift_panels(Run(Path(), {}, (), ()))
@@ -75,8 +75,8 @@ def _class_name(run: Run, label: int) -> str:
 def plot_shift_maps(panels: ShiftPanels) -> Figure:
     """Rows are images, the image itself at the left; columns are strategies; one colour scale.
 
-    Each map's axes are the shift in pixels, dx to the right and dy downwards; the cross is the
-    unmoved image, the colour the probability of the true class, from 0 to 1.
+    Each map's axes are the shift in pixels, dx to the right and dy downwards; the cross marks the
+    unshifted image, and colour the probability of the true class, from 0 to 1.
 
     >>> maps = np.full((1, 3, 3), 0.5, np.float32)
     >>> images = np.zeros((1, 8, 8, 1), np.uint8)

@@ -1,4 +1,4 @@
-"""Where the spread of accuracies comes from: training, or the choice of test images."""
+"""Where the variation of accuracies comes from: training, or the choice of test images."""
 
 import math
 import zipfile
@@ -14,17 +14,17 @@ from cnn_jax.reports.run import CellResult
 
 
 def variance_parts(right: Bool[np.ndarray, 'seeds images']) -> dict[str, float]:
-    """Standard deviations of an accuracy: as seen over seeds, of training alone, of the test set.
+    """Standard deviations of an accuracy: observed over seeds, of training alone, of the test set.
 
-    right: whether each seed's network is right on each test image. By the two-way random-effects
+    right: whether each seed's network is right on each test image. Uses the two-way random-effects
     model without replication (seed, image, residual; Searle, Casella & McCulloch 1992, section
-    4.7), whose point for networks is Jordan's (2023, arXiv:2304.01910): a network is right on some
-    images and another one on others, so accuracies on a finite test set differ even where the
-    networks are equally good on all images that there could be.
+    4.7). For networks the argument is Jordan's (2023, arXiv:2304.01910): different networks are
+    right on different images, so their accuracies on a finite test set differ even if they are
+    equally good on the whole distribution.
 
     - 'seen': of the accuracies on these images.
-    - 'training': of accuracies on all images: what of it is left for infinitely many; 0 where the
-      rest explains it all.
+    - 'training': of the accuracies on infinitely many images; 0 if the other parts explain all of
+      'seen'.
     - 'test_set': of the mean over seeds, for another draw of as many test images.
 
     >>> parts = variance_parts(np.array([[True, True, True, False], [True, False, True, False]]))
@@ -46,7 +46,7 @@ def variance_parts(right: Bool[np.ndarray, 'seeds images']) -> dict[str, float]:
 
 
 def accuracy_spread(cells: Sequence[CellResult]) -> dict[str, float] | None:
-    """`variance_parts` of a strategy's completed cells; None of one seed or no predictions."""
+    """`variance_parts` of a strategy's completed cells; None for one seed or no predictions."""
     right = [found for cell in cells if (found := _right(cell)) is not None]
     if len(right) < 2 or len(right) < len(cells) or len({len(one) for one in right}) > 1:
         return None

@@ -10,12 +10,12 @@ from scipy import stats
 from cnn_jax.errors import require
 
 EXACT_UP_TO = 14
-"""Up to this many pairs every sign pattern is counted; beyond it a fixed-seed sample is drawn."""
+"""Up to this many pairs all sign patterns are enumerated; above it a fixed-seed sample is drawn."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean and its 95% t-interval (`None` where a single value gives no interval)."""
+    """A mean and its 95% t-interval (`None` for a single value)."""
 
     mean: float
     ci95: tuple[float, float] | None
@@ -24,7 +24,7 @@ class Estimate:
 def mean_interval(values: Sequence[float]) -> Estimate:
     """The mean of one value per seed with its 95% t-interval; the unit is that of `values`.
 
-    Raises `BadInput` for no values. The interval takes the seeds' values as roughly normal.
+    Raises `BadInput` for no values. The interval assumes that the values are roughly normal.
 
     >>> estimate = mean_interval([1.0, 2.0, 3.0])
     >>> estimate.mean, [round(end, 3) for end in estimate.ci95]
@@ -42,7 +42,7 @@ def mean_interval(values: Sequence[float]) -> Estimate:
 
 
 def share_interval(values: Sequence[float]) -> Estimate:
-    """`mean_interval` of shares, from 0 to 1, with its ends kept there.
+    """`mean_interval` of shares, with its ends clipped to 0 and 1.
 
     >>> share_interval([0.9, 1.0]).ci95[1]
     1.0
@@ -57,9 +57,9 @@ def share_interval(values: Sequence[float]) -> Estimate:
 def sign_flip_p_value(differences: Sequence[float], draws: int = 20_000) -> float:
     """The two-sided p-value of the sign-flip test that the paired differences centre on 0.
 
-    It is the share of all 2**n ways to give the differences signs that are at least as extreme as
-    the one seen: exact up to 14 differences, and for more an estimate from `draws` random sign
-    patterns of a fixed seed (the pattern seen counts as one of them, so it is never 0).
+    It is the share of all 2**n sign patterns of the differences that are at least as extreme as the
+    observed one: exact up to 14 differences, and above that estimated from `draws` random sign
+    patterns of a fixed seed (the observed pattern counts as one of them, so it is never 0).
     Raises `BadInput` for no differences.
 
     >>> sign_flip_p_value([0.1, 0.2, 0.3])
@@ -85,7 +85,7 @@ def sign_flip_p_value(differences: Sequence[float], draws: int = 20_000) -> floa
 def paired_t_p_value(differences: Sequence[float]) -> float:
     """The two-sided p-value of Student's paired t-test that the differences have mean 0.
 
-    1 for a single difference, which cannot be tested; 0 where all are one value other than 0.
+    1 for a single difference, which cannot be tested; 0 where all have the same nonzero value.
     Raises `BadInput` for no differences.
 
     >>> round(paired_t_p_value([0.1, 0.2, 0.3]), 4), paired_t_p_value([0.1])
@@ -97,8 +97,8 @@ def paired_t_p_value(differences: Sequence[float]) -> float:
 def equivalence_p_value(differences: Sequence[float], within: float) -> float:
     """The p-value of two one-sided t-tests (TOST) that the mean lies outside (-within, within).
 
-    Schuirmann 1987: the larger of the p-values against -within and against within. A small one
-    says that the two differ by less than `within`, in the unit of the differences.
+    Schuirmann 1987: the larger of the p-values against -within and against within. A small p-value
+    shows that the two differ by less than `within`, in the unit of the differences.
 
     >>> round(equivalence_p_value([0.1, 0.2, 0.3], within=0.5), 4)
     0.0175
@@ -109,13 +109,13 @@ def equivalence_p_value(differences: Sequence[float], within: float) -> float:
 
 
 def _upper_tail(differences: Sequence[float], null: float, *, two_sided: bool = False) -> float:
-    """P(T >= t) with t of the mean's distance from `null`; of its absolute value if `two_sided`."""
+    """P(T >= t) for the t of the mean's distance from `null`, or P(|T| >= |t|) if `two_sided`."""
     require(len(differences) > 0, 'a t-test needs at least 1 difference, 0 were given.')
     if len(differences) < 2:
         return 1.0
     mean, sd = math.fsum(differences) / len(differences), standard_deviation(differences)
     distance = abs(mean - null) if two_sided else mean - null
-    # Values that are equal on paper differ in floating point: they count as equal.
+    # Values that are mathematically equal differ in floating point: treat them as equal.
     if sd <= 1e-12 * max(map(abs, differences), default=0.0):
         return 0.0 if distance > 1e-12 * abs(mean) else 1.0
     return float(stats.t.sf(distance * math.sqrt(len(differences)) / sd, len(differences) - 1))
@@ -132,7 +132,7 @@ def standard_deviation(values: Sequence[float]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Holm's step-down correction for several comparisons; order kept, never above 1.
+    """Holm's step-down correction for multiple comparisons, in the given order, at most 1.
 
     >>> holm([0.01, 0.04, 0.03])
     (0.03, 0.06, 0.06)

@@ -1,4 +1,4 @@
-"""A study's cells as runs, one a comparison, and what they say together."""
+"""A study's cells as runs, one per comparison, and statistics across comparisons."""
 
 import math
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ from cnn_jax.reports.run import CellResult, Run
 def study_runs(folder: Path) -> tuple[str, dict[str, Run]]:
     """The title of a study and its comparisons by name, from its compact form.
 
-    Runs that only chose learning rates are left out. Raises `BadInput`, naming the file, where the
-    folder holds no study or a damaged one.
+    Runs made only to choose learning rates are left out. Raises `BadInput`, naming the file, where
+    the folder holds no study or a damaged one.
 
     >>> study_runs(Path('no_such_folder'))
     Traceback (most recent call last):
@@ -44,7 +44,7 @@ def _run(folder: Path, name: str, content: Mapping[str, Any], compact: Compact) 
 
 def _cell(entry: Mapping[str, Any], row: Mapping[str, Any] | None, compact: Compact) -> CellResult:
     strategy, seed = entry['strategy'], entry['seed']
-    place = Path(entry['cell'])  # by name alone: what else a study's folder holds is not read
+    place = Path(entry['cell'])  # only a name: nothing else in a study's folder is read
     if row is None:
         return CellResult(strategy, seed, place, 'missing', {}, {}, ())
     return CellResult(
@@ -59,12 +59,12 @@ def _cell(entry: Mapping[str, Any], row: Mapping[str, Any] | None, compact: Comp
 
 
 def mean_ranks(summaries: Mapping[str, Mapping[str, Any]], measure: str) -> dict[str, Any] | None:
-    """Mean ranks of the strategies over comparisons, 1 the best, with tests of whether they differ.
+    """Mean ranks of the strategies over comparisons, 1 is best, with tests of whether they differ.
 
-    Over the strategies that all of them have. Friedman's test (1937) asks whether all rank alike;
-    two strategies whose mean ranks are further apart than the `critical` difference of Nemenyi
-    (Demsar 2006, JMLR 7, section 3.2.2) differ at 5%. None of fewer than two comparisons or three
-    strategies.
+    Covers the strategies that all comparisons share. Friedman's test (1937) tests whether all rank
+    alike; two strategies whose mean ranks differ by more than Nemenyi's `critical` difference
+    (Demsar 2006, JMLR 7, section 3.2.2) differ at the 5% level. None for fewer than two comparisons
+    or three strategies.
 
     >>> mean_ranks({'a': {'strategies': {}}}, 'accuracy') is None
     True
@@ -98,7 +98,7 @@ def mean_ranks(summaries: Mapping[str, Mapping[str, Any]], measure: str) -> dict
 
 
 def pareto_front(summary: Mapping[str, Any], one: str, other: str) -> list[str]:
-    """The strategies that no other beats in both measures, from the best in `one` on.
+    """The strategies that no other beats in both measures, starting with the best in `one`.
 
     `other` may also be 'flops_per_example', of which less is better.
 

@@ -1,4 +1,4 @@
-"""The page of a study: what wins where, what ranks alike, which claims hold, what is undecided."""
+"""The page of a study: winners, agreement of ranks, which claims hold, what is undecided."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,7 +35,7 @@ _MOST_NAMED = 12
 
 
 def study_page(title: str, runs: Mapping[str, Run], summaries: Summaries) -> Page:
-    """The page, with its plots drawn; `summaries` are those of the runs, by the same names."""
+    """The page, with its plots; `summaries` are those of the runs, under the same names."""
     lead: list[Block] = []
     for name, summary in summaries.items():
         lead.append(Paragraph(f'{name}: {answer(summary)}', 'answer'))
@@ -159,7 +159,7 @@ def _winners(summaries: Summaries) -> Section:
 
 
 def one_of_each_data_set(summaries: Summaries) -> Summaries:
-    """The first comparison of each: those that share images do not vote twice."""
+    """The first comparison of each data set, so that no data set counts twice."""
     first: dict[str, str] = {}
     for name, summary in summaries.items():
         first.setdefault(str(summary['config'].get('data')), name)

@@ -1,4 +1,4 @@
-"""What a comparison found, as plain JSON values: the content of `summary.json`."""
+"""The results of a comparison as plain JSON values: the content of `summary.json`."""
 
 import statistics as stdlib_statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,26 +18,26 @@ from cnn_jax.reports.statistics import (
 from cnn_jax.reports.verdicts import ALPHA, Decision, decide, taken_looks
 
 NEAR_CHANCE = 3.0, 0.25, 0.5
-"""Times chance; share of the way from chance to all right; share of that to the best strategy."""
+"""Limits of `near_chance`: times chance; part of the way to 1; part of the way to the best."""
 
 METRICS = ('accuracy', 'consistency')
-"""The metrics in which strategies are compared with the baseline; higher is better in both."""
+"""The metrics in which strategies are compared with the baseline; higher is better for both."""
 
 
 def summarize_run(run: Run) -> dict[str, Any]:
     """Means with 95% t-intervals over seeds, and paired comparisons with the baseline.
 
-    Shares (accuracy, consistency) are in [0, 1]. Only completed cells enter; every strategy lists
-    the seeds that do (`seeds`, in the order of `values`) and those that do not (`missing`, of which
-    `failed` raised an error, and `diverged`). An interval of fewer than 2 seeds is None, and so is
-    what was not measured. Intervals of shares end at 0 and 1. `consistent_and_right` is the share
-    of images that get their own class under both shifts; `near_chance` says that a strategy's
-    accuracy is (see `near_chance`), so that its consistency says little. Throughput is the median
-    over seeds. Verdicts are by the rule of `cnn_jax.reports.verdicts`, the family being all
-    strategies that share a seed with the baseline, in all metrics. Of each comparison also:
-    `p_sign_flip`, the exact sign-flip test; `smallest_difference`, which these seeds would have
-    shown with a chance of 80%; `seeds_to_decide`, how many it would take where the verdict is
-    undecided, were the estimates the truth. `spread` of a strategy: see
+    Shares (accuracy, consistency) are in [0, 1]. Only completed cells are used; every strategy
+    lists the seeds that are (`seeds`, in the order of `values`) and those that are not (`missing`,
+    of which `failed` raised an error, and `diverged`). Intervals of fewer than 2 seeds, and values
+    that were not measured, are None. Intervals of shares are clipped to [0, 1].
+    `consistent_and_right` is the share of images that get their true class under both shifts;
+    `near_chance` (see the function) flags a strategy whose accuracy is so low that its consistency
+    says little. Throughput is the median over seeds. Verdicts follow `cnn_jax.reports.verdicts`;
+    the family is all strategies that share a seed with the baseline, in all metrics. Each
+    comparison also has `p_sign_flip`, of the exact sign-flip test; `smallest_difference`, which
+    these seeds would have detected with 80% power; and `seeds_to_decide`, how many an undecided
+    verdict would need if the estimates were the truth. For a strategy's `spread` see
     `cnn_jax.reports.spread`.
 
     >>> from pathlib import Path
@@ -66,9 +66,9 @@ def summarize_run(run: Run) -> dict[str, Any]:
 def near_chance(accuracy: float | None, all_: Iterable[float | None], classes: int) -> bool:
     """Whether a network of that accuracy, among those of `all_`, learned too little to be judged.
 
-    It did where its accuracy is below three times chance, 1 / `classes`, and at most a quarter of
-    the way from there to 1; or not half as far above chance as the best of `all_`. With `classes`
-    0, not known, chance is taken as 0 and only the second holds.
+    True if its accuracy is below three times chance (1 / `classes`) and at most a quarter of the
+    way from chance to 1, or if it is less than half as far above chance as the best of `all_`. With
+    `classes` 0 (unknown), chance is taken as 0 and only the second condition applies.
 
     >>> near_chance(0.29, [0.29, 0.9], 10), near_chance(0.29, [0.29], 10)
     (True, True)
@@ -132,7 +132,7 @@ def _over_seeds(values: list[float]) -> dict[str, Any]:
 
 
 def own_metrics(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names of the metrics that the config brought.
+    """The names of the user's own metrics in the config.
 
     >>> own_metrics({})
     ()
@@ -142,7 +142,7 @@ def own_metrics(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _own(values: list[float]) -> dict[str, Any]:
-    """As `_over_seeds`, of numbers that may lie anywhere."""
+    """As `_over_seeds`, for numbers of any range."""
     if not values:
         return {'mean': None, 'ci95': None, 'values': []}
     estimate = mean_interval(values)
@@ -154,7 +154,7 @@ def _ends(ci95: tuple[float, float] | None) -> list[float] | None:
 
 
 def _comparisons(run: Run) -> list[dict[str, Any]]:
-    """A row for each metric and strategy but the baseline; none where that is not in the run."""
+    """A row for each metric and strategy except the baseline; none if the run has no baseline."""
     if run.baseline not in run.strategies:
         return []
     others = [name for name in run.strategies if name != run.baseline]
@@ -200,7 +200,7 @@ def _comparison(
     values = [differences[seed] for seed in decision.seeds]
     estimate = mean_interval(values)
     sd = standard_deviation(values) if len(values) > 1 else None
-    alpha = (decision.alpha or ALPHA) / family  # that of the strictest step of Holm's
+    alpha = (decision.alpha or ALPHA) / family  # that of the strictest step in Holm's correction
     wanted = decision.verdict == 'undecided' and sd is not None
     return {
         'difference': estimate.mean,

@@ -1,4 +1,4 @@
-"""The comparison as tables in a terminal, at 80 columns and in files alike."""
+"""The comparison as plain-text tables, for terminals of 80 columns and for files."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -39,10 +39,10 @@ HOW_TO_READ = (
 
 
 def print_table(summary: Mapping[str, Any], console: Console) -> None:
-    """Prints what was measured, the differences from the baseline, and how to read them.
+    """Prints the measures, the differences from the baseline, and how to read them.
 
-    `summary` is what `summarize_run` gives. Needs no terminal and no colours; where the output
-    cannot show `±` it prints `+-`.
+    `summary` is the result of `summarize_run`. Needs no terminal and no colours; where the output
+    cannot encode `±` it prints `+-`.
 
     >>> print_table({'config': {}, 'strategies': {}, 'comparisons': []}, Console(width=80))
     No cell has finished yet, so there is nothing to compare.
@@ -64,7 +64,7 @@ def print_table(summary: Mapping[str, Any], console: Console) -> None:
 
 
 class _Printer:
-    """Makes texts that the console can encode; nothing in them is read as markup."""
+    """Makes texts that the console can encode; nothing in them is interpreted as markup."""
 
     def __init__(self, console: Console) -> None:
         self._ascii = not console.encoding.lower().startswith('utf')
@@ -140,7 +140,7 @@ def _differences(summary: Mapping[str, Any], metric: str, printer: _Printer) -> 
 
 
 def _own(summary: Mapping[str, Any], metric: str, printer: _Printer) -> Table:
-    """A metric that the config brought, in its own units."""
+    """A metric of the user's own, in its own units."""
     head = {'strategy': False, 'mean': True, '95% interval': True, 'difference': True}
     head |= {'p (Holm)': True, 'verdict': False}
     table = _table(f'{metric}: mean over seeds, and difference from the baseline', head, printer)

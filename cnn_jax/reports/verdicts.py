@@ -1,23 +1,23 @@
 """The one rule by which differences are decided.
 
-A comparison is one strategy beside the baseline in one metric, over their common seeds. All
+A comparison is one strategy against the baseline in one metric, over their common seeds. All
 comparisons of a table are one family.
 
 - better, worse: the two-sided paired t-test's p-value, corrected by Holm (1979) over the family, is
   below 0.05. So at most 5% of tables in which nothing differs claim a difference.
 - same: neither, and two one-sided t-tests (TOST), likewise corrected by Holm over the family, show
-  the difference to be smaller than `same_within`. At most 5% of tables falsely
-  claim a sameness.
+  that the difference is smaller than `same_within`. At most 5% of tables falsely claim sameness.
 - undecided: these seeds cannot tell.
 
 Why the t-test: an exact sign-flip test of n pairs cannot give a p-value below 2 / 2^n, so eight
-comparisons need eleven seeds however large the difference; its p-value stands beside. The t-test
-takes the seeds' differences as roughly normal; `experiments.simulate_verdicts` draws them otherwise
-too, and counts the false claims.
+comparisons would need eleven seeds however large the difference; its p-value is reported as well.
+The t-test assumes that the seeds' differences are roughly normal; `experiments.simulate_verdicts`
+also draws others, and counts the false claims.
 
-Where seeds are added until all is decided, the looks are planned in advance and each spends a share
-of the 5%, in proportion to the seeds that it adds: by Bonferroni's inequality over the looks all of
-them together make false claims in at most 5% of tables. What a look decided stays decided.
+If seeds are added until everything is decided, the interim looks are planned in advance and each
+spends a share of the 5%, in proportion to the seeds that it adds: by Bonferroni's inequality over
+the looks, together they make false claims in at most 5% of tables. What a look has decided stays
+decided.
 """
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
@@ -28,25 +28,25 @@ from cnn_jax.reports.statistics import equivalence_p_value, holm, paired_t_p_val
 
 ALPHA = 0.05
 FEWEST = 3
-"""Seeds below which nothing is claimed: two accuracies of a finite test set may differ alike."""
+"""Least seeds for any claim: with two, differences on a finite test set may agree by chance."""
 Verdict = Literal['better', 'worse', 'same', 'undecided']
 KeyT = TypeVar('KeyT', bound=Hashable)
 Differences = Mapping[int, float]
 """Seed -> strategy minus baseline."""
 Looks = Sequence[tuple[tuple[int, ...], float]]
-"""Of each look its seeds, and what p-values must be below."""
+"""For each look its seeds, and the bound for its p-values."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What was found of one comparison.
+    """The decision on one comparison.
 
     Attributes:
         p_value: Of the paired t-test, uncorrected.
         p_holm: The same, corrected over the family.
         p_same: Of the two one-sided tests, corrected over the family.
-        alpha: What p_holm and p_same had to be below.
-        seeds: The common seeds that it rests on.
+        alpha: The bound for p_holm and p_same.
+        seeds: The common seeds on which it is based.
         verdict: By the rule of this module.
     """
 
@@ -69,10 +69,10 @@ def alphas(looks: Sequence[int]) -> tuple[float, ...]:
 
 
 def taken_looks(looks: Sequence[int], seeds: Sequence[int], open_seeds: Collection[int]) -> Looks:
-    """The looks whose seeds are all settled, each as its seeds and its share of the 5%.
+    """The looks whose seeds have all ended, each as its seeds and its share of the 5%.
 
     `looks`: the planned numbers of seeds; `seeds`: in the order in which they are added;
-    `open_seeds`: those of which a cell has not ended.
+    `open_seeds`: those with a cell that has not ended.
 
     >>> taken_looks((2, 3), (7, 8, 9), open_seeds=[9])
     [((7, 8), 0.03333333333333333)]
@@ -88,10 +88,11 @@ def decide(
     same_within: Mapping[KeyT, float],
     looks: Looks | None = None,
 ) -> dict[KeyT, Decision]:
-    """The decision of each comparison of a table; those without a common seed are left out.
+    """The decision on each comparison of a table; those without a common seed are left out.
 
-    `same_within`: the size below which a difference is called the same; 0: never. `looks`: those of
-    `taken_looks`, where seeds are added until all is decided; before the first nothing is claimed.
+    `same_within`: the size below which a difference is called the same; 0: never. `looks`: from
+    `taken_looks`, if seeds are added until everything is decided; before the first look nothing is
+    claimed.
 
     >>> clear = {seed: 0.05 + 0.001 * seed for seed in range(5)}
     >>> near = {seed: 0.001 * (-1) ** seed for seed in range(5)}

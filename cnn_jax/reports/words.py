@@ -1,4 +1,4 @@
-"""Numbers and findings in words; all of them read the summary and nothing else."""
+"""Numbers and findings in words; all functions read only the summary."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from cnn_jax.reports.run import SAME_WITHIN
 from cnn_jax.reports.summary import METRICS
 
 NONE = '–'
-"""Stands where nothing was measured."""
+"""Shown where nothing was measured."""
 
 _CLAIMS = {
     ('accuracy', 'better'): 'more accurate',
@@ -20,9 +20,9 @@ _CLAIMS = {
 
 
 def percent(spread: Mapping[str, Any]) -> str:
-    """A mean share in percent, with the half-width of its 95% interval where it has one.
+    """A mean share in percent, with the half-width of its 95% interval if it has one.
 
-    An interval that ends at 0 or 100 lies to one side of the mean, so it is given by its ends.
+    An interval that ends at 0 or 100 is not symmetric about the mean, so its two ends are given.
 
     >>> percent({'mean': 0.8921, 'ci95': [0.8871, 0.8971]}), percent({'mean': 0.5, 'ci95': None})
     ('89.21 ± 0.50', '50.00')
@@ -71,7 +71,7 @@ def probability(p_value: float | None) -> str:
 
 
 def count(number: int | float | None) -> str:
-    """A count with thousands separated.
+    """A count with thousands separators.
 
     >>> count(29034)
     '29,034'
@@ -80,7 +80,7 @@ def count(number: int | float | None) -> str:
 
 
 def short(number: int | float | None) -> str:
-    """A large number with three digits and a prefix: k, M, G, T.
+    """A large number with three significant digits and a prefix: k, M, G, T.
 
     >>> short(5_612_345), short(12), short(999_999)
     ('5.61 M', '12', '1 M')
@@ -103,7 +103,7 @@ def plural(number: int, noun: str) -> str:
 
 
 def listing(names: Sequence[str], at_most: int = 6) -> str:
-    """Names joined as in a sentence; from a long list the first few and how many more there are.
+    """Names joined as in a sentence; a long list is cut, with the number of those left out.
 
     >>> listing(['a', 'b', 'c']), listing(['a', 'b', 'c'], at_most=2)
     ('a, b and c', 'a, b and 1 more')
@@ -129,7 +129,7 @@ def pair_counts(summary: Mapping[str, Any]) -> list[int]:
 
 
 def answer(summary: Mapping[str, Any]) -> str:
-    """One sentence that says what was decided, from the verdicts alone.
+    """One sentence on what was decided, from the verdicts alone.
 
     >>> answer({'config': {}, 'strategies': {}, 'comparisons': []})
     'No cell has finished yet, so there is nothing to compare.'
@@ -172,7 +172,7 @@ def answer(summary: Mapping[str, Any]) -> str:
 
 
 def measured(summary: Mapping[str, Any]) -> str | None:
-    """Which strategy measured highest in each metric; a description, not a decision.
+    """The strategy with the highest mean in each metric; a description, not a decision.
 
     >>> measured({'config': {}, 'strategies': {}, 'comparisons': []})
     """
@@ -216,7 +216,7 @@ def chance_note(summary: Mapping[str, Any]) -> str | None:
 
 
 def power_note(summary: Mapping[str, Any]) -> str | None:
-    """What differences the seeds could have shown, and how many seeds the rest would take.
+    """The differences that the seeds could have detected, and the seeds that the rest would need.
 
     >>> row = {'seeds': 8, 'smallest_difference': 0.012, 'seeds_to_decide': 30}
     >>> found = {'strategy': 'avg', 'metric': 'accuracy', 'verdict': 'undecided', **row}

@@ -1,4 +1,4 @@
-"""Writes a comparison's report beside its cells: everything is made first, then put in place."""
+"""Writes a comparison's report beside its cells: everything is built first, then moved in place."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,12 +17,12 @@ from cnn_jax.reports.summary import summarize_run
 
 
 def write_study_report(folder: Path, output: Path, form: str = 'html') -> list[Path]:
-    """Writes a study's report, tables or figures into `output`; the files.
+    """Writes a study's report, tables or figures into `output`; returns the files.
 
     `folder` holds the study's compact form; nothing else is read, so the same cells give the same
     bytes wherever they were run. `form`: 'html' or 'markdown' for `report.html`, `report.md`, plots
-    and `summary.json`; 'csv', 'latex', 'svg' and 'pdf' for a file a comparison, as `export` names
-    them, in a folder of its name.
+    and `summary.json`; 'csv', 'latex', 'svg' or 'pdf' for one file per comparison, named as by
+    `export`, in a folder with the comparison's name.
     """
     title, runs = study_runs(folder)
     summaries = {name: summarize_run(run) for name, run in runs.items()}
@@ -44,7 +44,7 @@ def write_study_report(folder: Path, output: Path, form: str = 'html') -> list[P
 
 
 def _without_machine(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The summaries without what differs between machines even where results are equal."""
+    """The summaries without entries that differ between machines even if results are equal."""
     return {
         name: {
             **{key: value for key, value in summary.items() if key != 'environment'},
@@ -58,7 +58,7 @@ def _without_machine(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, An
 
 
 def undecided(folder: Path) -> int:
-    """How many comparisons of a run are not decided by the cells that have finished."""
+    """How many comparisons of a run the finished cells leave undecided."""
     rows = summarize_run(read_run(folder))['comparisons']
     return sum(row['verdict'] == 'undecided' for row in rows)
 
@@ -66,8 +66,8 @@ def undecided(folder: Path) -> int:
 def write_report(folder: Path) -> dict[str, Any]:
     """Writes `report.html`, `report.md`, `plots/*.png` and `summary.json`; returns the summary.
 
-    `folder` is the output folder of a comparison. Each file is replaced whole, so a reader sees
-    the old or the new one. Raises `BadInput` where the run cannot be read or a file not written.
+    `folder` is the output folder of a comparison. Each file is replaced atomically, so a reader
+    sees the old or the new one. Raises `BadInput` if the run cannot be read or a file not written.
 
     >>> write_report(Path('no_such_folder'))  # doctest: +ELLIPSIS
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""Where a cell begins, or goes on: its folder, its newest checkpoint, its log."""
+"""Starts or resumes a cell: its folder, its newest checkpoint, its log."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ Progress = tuple[TrainState, EpochSums]
 
 @dataclass(frozen=True)
 class Run:
-    """A cell under way in its folder.
+    """A running cell in its folder.
 
     Attributes:
-        files: What of its folder is written before its first step, by name.
+        files: The files that are written before its first step, by name.
     """
 
     cell: Cell
@@ -43,9 +43,9 @@ class Run:
 def begun(
     cell: Cell, folder: Path, dataset: Dataset, *, trust_backend: bool, log: Callable[[str], None]
 ) -> Run:
-    """The cell where its newest intact checkpoint stands, or before its first step.
+    """The cell at its newest intact checkpoint, or before its first step.
 
-    Raises BadInput where the checkpoint is of other data, and where the user's own model or
+    Raises BadInput where the checkpoint is of different data, and where the user's own model or
     strategy gives non-finite numbers. The caller holds the folder's lock.
     """
     remove_leftovers(folder)
@@ -64,7 +64,7 @@ def begun(
 def _restored(
     setup: Setup, cell: Cell, folder: Path, dataset: Dataset, log: Callable[[str], None]
 ) -> tuple[Progress, Mapping]:
-    """Where the cell's newest intact checkpoint stands and its record, or a fresh start and {}."""
+    """The state and record of the cell's newest intact checkpoint, or a fresh start and {}."""
     key = jax.random.key(cell.seed)
     fresh = (create_state(setup.classifier, setup.optimizer, key, dataset.image_shape), zero_sums())
     found = restore_checkpoint(folder / CHECKPOINTS, fresh, warn=log)
@@ -88,12 +88,12 @@ def _check_start(setup: Setup, cell: Cell, dataset: Dataset, state: TrainState) 
 
 
 def _config(cell: Cell, folder: Path) -> bytes:
-    """The cell's config; one of an older version stays in its fields, which name the folder."""
+    """The cell's config; an older version's keeps its fields, which the folder's name hashes."""
     try:
         values = read_json(folder / CONFIG)
         if hash_of_values(values) == folder.name and cell_from_dict(values) == cell:
             return json_bytes(values)
-    except BadInput:  # not there, damaged, or of another cell: written anew
+    except BadInput:  # missing, damaged, or of another cell: written again
         pass
     return json_bytes(config_to_dict(cell))
 

@@ -1,8 +1,8 @@
-"""One training run in its folder: train, evaluate, checkpoint, and go on where it was cut off.
+"""One training run in its folder: train, evaluate, checkpoint, and resume after an interruption.
 
 What a cell computes is a function of its config and the machine: a run that was killed and resumed
-leaves the same bytes as one that was not, but for `timing.jsonl`, `environment.json`, the seconds
-and speed in `result.json`, the digests of these three, and which checkpoints were kept.
+leaves the same bytes as an uninterrupted one, except for `timing.jsonl`, `environment.json`, the
+seconds and speed in `result.json`, the digests of these three, and which checkpoints were kept.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ from cnn_jax.runs.setup import last_step, setup_of
 from cnn_jax.training import create_state, zero_sums
 
 PREDICTIONS = 'predictions.npz'
-ORPHAN_SECONDS = 20.0  # how long the worker of a killed run may still hold its cell
+ORPHAN_SECONDS = 20.0  # how long a killed run's worker may still hold its cell
 
 
 def run_cell(
@@ -42,7 +42,7 @@ def run_cell(
     """Runs or resumes the cell in `folder`; returns its result, or None if `stop()` ended it.
 
     `tick(steps)` reports progress, including steps done before a resume. `trust_backend` is only
-    recorded: it says that the backend's numbers were not checked. Raises InUse where another
+    recorded: it means that the backend's numbers were not checked. Raises InUse where another
     process runs the cell.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def trained(
 ) -> tuple[Classifier, Mapping]:
     """The classifier of a cell that ran in `folder`, and its variables after its last step.
 
-    Raises BadInput where there is no intact checkpoint; `log` hears of damaged ones.
+    Raises BadInput where there is no intact checkpoint; damaged ones are reported to `log`.
     """
     setup = setup_of(cell, dataset)
     key = jax.random.key(cell.seed)

@@ -1,8 +1,8 @@
 """Checkpoints: Orbax for the arrays, a SHA-256 manifest because Orbax does not notice flipped bits.
 
 A checkpoint is a folder named by its step. It is written under another name and renamed when it is
-complete, so a kill leaves nothing that looks finished. Beside the arrays it holds the run's record
-until then (its log, its data), so that a resume reads nothing but an intact checkpoint.
+complete, so a kill leaves nothing that looks finished. Besides the arrays it holds the run's record
+up to that step (its log, its data), so that a resume reads only an intact checkpoint.
 """
 
 import functools
@@ -34,7 +34,7 @@ _MANIFEST, _RECORD = 'manifest.json', 'record.json'
 
 @dataclass(frozen=True)
 class Checkpoint(Generic[Tree]):
-    """The arrays, the step after which they were saved, and the record; {} of older versions."""
+    """The arrays, the step after which they were saved, and the record ({} in older versions)."""
 
     tree: Tree
     step: int
@@ -60,14 +60,14 @@ def save_checkpoint(
 ) -> None:
     """Writes `tree` and the JSON object `record` as the checkpoint of `step`; keeps the newest two.
 
-    Raises BadInput where the disk is too full, before anything is touched, and where it cannot be
-    written; the checkpoints before it are kept.
+    Raises BadInput where the disk is too full, before anything is changed, and where the checkpoint
+    cannot be written; earlier checkpoints are kept.
     """
     folder.mkdir(exist_ok=True)
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
     require_space(folder, 2 * size)
     final = folder / str(step)
-    if final.exists():  # saved before, and verified when it was restored
+    if final.exists():  # already saved, and verified when it was restored
         return
     for leftover in folder.glob('*.tmp'):
         shutil.rmtree(leftover)
@@ -79,7 +79,7 @@ def save_checkpoint(
 
     _, problem = _tried(save)
     if problem is not None:
-        shutil.rmtree(temporary, ignore_errors=True)  # on a full disk it is in the way
+        shutil.rmtree(temporary, ignore_errors=True)  # on a full disk it takes up space
         raise BadInput(
             f'cannot write the checkpoint {final}: {problem}. '
             f'What was there is kept: mend this and run the command again.'
@@ -94,9 +94,9 @@ def save_checkpoint(
 def restore_checkpoint(
     folder: Path, like: Tree, *, warn: Callable[[str], None]
 ) -> Checkpoint[Tree] | None:
-    """The newest intact checkpoint, in the form of `like`; None where there is none.
+    """The newest intact checkpoint, with the structure of `like`; None where there is none.
 
-    One whose files do not match its manifest is reported through `warn`, renamed and passed over.
+    One whose files do not match its manifest is reported through `warn`, renamed and skipped.
     Raises BadInput where the disk fails while an intact one is read.
     """
     for step in _steps(folder):
@@ -126,11 +126,12 @@ def _arrays(path: Path, like: Tree) -> Tree:
 
 
 def _tried(call: Callable[[], T]) -> tuple[T | None, str | None]:
-    """What `call` returns, or in a line why it failed.
+    """What `call` returns, or the reason for its failure in one line.
 
-    Orbax reports disk errors as ValueError and others, and its threads print theirs: these messages
-    are hidden, and so are the collector's about coroutines and tasks that nobody awaited. After a
-    failure they stay hidden: the threads go on for a while, and meet a closed loop.
+    Orbax reports disk errors as ValueError and others, and its threads print theirs. These messages
+    are hidden, and so are the garbage collector's about coroutines and tasks that were never
+    awaited. After a failure they stay hidden: the threads run on for a while and find their event
+    loop closed.
     """
     loggers = [logging.getLogger(name) for name in ('absl', 'asyncio')]
     levels, hook = [logger.level for logger in loggers], sys.unraisablehook
@@ -156,7 +157,7 @@ def _tried(call: Callable[[], T]) -> tuple[T | None, str | None]:
 
 
 def _unless_loop_is_closed(hook: Callable[[Any], object], raised: Any) -> None:
-    """`hook`, the former sys.unraisablehook, but for what threads of Orbax raise too late."""
+    """`hook`, the former sys.unraisablehook, except for late errors from Orbax's threads."""
     error = raised.exc_value
     if not (isinstance(error, RuntimeError) and str(error) == 'Event loop is closed'):
         hook(raised)
@@ -169,7 +170,7 @@ def is_whole(folder: Path, step: int) -> bool:
 
 
 def free_name(path: Path) -> Path:
-    """The path, or where it is taken, the first of path-2, path-3, ... that is not."""
+    """The path or, if it is taken, the first of path-2, path-3, ... that is not."""
     number, free = 1, path
     while free.exists():
         number += 1

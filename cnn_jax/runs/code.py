@@ -14,8 +14,8 @@ _FILES = ('streams.py', 'runs/setup.py', 'runs/final.py', 'runs/measures.py', 'i
 def code_fingerprint() -> str:
     """16 hex digits over all code that a cell's numbers depend on, without its docstrings.
 
-    Comments, messages' line breaks and docstrings do not count; every other change does, whether it
-    moves a number or not.
+    Comments, messages' line breaks and docstrings of modules, classes and functions do not count;
+    every other change does, whether it moves a number or not.
 
     >>> len(code_fingerprint())
     16

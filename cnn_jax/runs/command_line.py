@@ -16,7 +16,7 @@ from cnn_jax.exits import BAD_INPUT, parse_options
 from cnn_jax.models import model_names
 from cnn_jax.runs.config import Comparison
 from cnn_jax.runs.judging import Evaluation
-from cnn_jax.runs.study import Study
+from cnn_jax.runs.study_config import Study
 from cnn_jax.runs.until_decided import FIRST_LOOK, MOST_SEEDS, STEP, planned_looks, with_looks
 from cnn_jax.runs.values import comparison_from_dict, config_to_dict
 from cnn_jax.strategies import strategy_named, strategy_names

@@ -1,4 +1,4 @@
-"""A comparison in its folder: checks first, then runs the cells that are not finished."""
+"""Runs a comparison in its folder: checks first, then the cells that are not finished."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from cnn_jax.brought import BROUGHT, holds_brought, without_places
 from cnn_jax.checksums import read_sealed, write_sealed
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, CellsFailed, Damaged, one_line, require
-from cnn_jax.files import read_json, remove_leftovers
+from cnn_jax.files import make_folder, read_json, remove_leftovers
 from cnn_jax.runs.begin import CONFIG
 from cnn_jax.runs.config import Cell, CellKey, Comparison, cells_of
 from cnn_jax.runs.finished import failure, finished_result
@@ -32,7 +32,7 @@ from cnn_jax.version import package_version
 
 INDEX = 'comparison.json'
 _MAY_GROW = ('seeds', 'strategies', 'learning_rates')
-_OF_THE_REPORT = ('title', 'baseline', 'same_within', 'looks')  # fields that no cell depends on
+_OF_THE_REPORT = ('title', 'baseline', 'same_within', 'looks')  # fields on which no cell depends
 
 
 def run_comparison(
@@ -50,14 +50,14 @@ def run_comparison(
 ) -> dict[CellKey, str]:
     """Runs every cell of the comparison that is not finished in `folder`.
 
-    Returns the cells that raised an error, with the error in a line: their folders record it, and
+    Returns the cells that raised an error, with the error in one line: their folders record it, and
     the next call tries them again. Raises BadInput, before anything is written, where a cell cannot
-    run or the folder cannot be used: not writable, of other data, or holding another comparison
-    (`extend` allows more seeds and strategies in it) or a damaged result that cannot be made again.
+    run or the folder cannot be used: not writable, of different data, or holding another comparison
+    (`extend` allows more seeds and strategies) or a damaged result that cannot be recomputed.
     Raises InUse where another process uses the folder or one of the cells, and Interrupted when
-    asked to stop. `trust_backend` goes on where
-    `cnn_jax.backend.check_backend` finds wrong numbers. The cells lie in `store`, by default the
-    same folder; `only` chooses those that are run. `together` seeds of a strategy are trained by
+    asked to stop. With `trust_backend` it continues even where
+    `cnn_jax.backend.check_backend` finds wrong numbers. The cells are kept in `store`, by default
+    the same folder; `only` selects the cells to run. `together` seeds of a strategy are trained by
     one program: see `cnn_jax.runs.together`.
     """
     progress, store = progress or Progress(), store or folder
@@ -85,7 +85,7 @@ def run_comparison(
 
 
 def make_ready(comparison: Comparison, folder: Path, dataset: Dataset) -> None:
-    """The folder, once every cell has been checked."""
+    """Checks every cell, then creates the folder."""
     for key, cell in cells_of(comparison).items():
         _check(key, cell, dataset, raise_all=False)
     make_folder(folder)
@@ -101,7 +101,7 @@ def begin(
     store: Path,
     only: Callable[[Cell], bool] = lambda cell: True,
 ) -> tuple[dict[CellKey, Cell], dict[CellKey, Path]]:
-    """Writes the index; the cells that are to be run, and the folder of every cell.
+    """Writes the index; returns the cells that are to be run, and the folder of every cell.
 
     Raises BadInput as `run_comparison` does. The caller holds the folder's lock.
     """
@@ -137,7 +137,7 @@ def check_cells(comparison: Comparison, dataset: Dataset) -> None:
 
 
 def cells_failed(failed: Mapping[CellKey, str]) -> CellsFailed:
-    """The end of a comparison whose report lacks these cells."""
+    """The exception that ends a comparison whose report lacks these cells."""
     (name, seed), message = next(iter(failed.items()))
     more = f' (and {len(failed) - 1} more)' if len(failed) > 1 else ''
     return CellsFailed(
@@ -148,7 +148,7 @@ def cells_failed(failed: Mapping[CellKey, str]) -> CellsFailed:
 
 
 def _check(key: CellKey, cell: Cell, dataset: Dataset, *, raise_all: bool) -> None:
-    """`check_cell`; where a strategy itself raises there, its worker will record why it failed."""
+    """`check_cell`; where a strategy itself raises an error, its worker will record it later."""
     try:
         check_cell(cell, dataset)
     except BadInput:
@@ -161,8 +161,8 @@ def _check(key: CellKey, cell: Cell, dataset: Dataset, *, raise_all: bool) -> No
 def _folders(cells: Mapping[CellKey, Cell], folder: Path) -> dict[CellKey, Path]:
     """Each cell's folder: the one that holds its config, or a new one.
 
-    A folder is named by the hash of its config, in the fields of the version that made it; a field
-    that it lacks has its default.
+    A folder is named by the hash of its config, with the fields of the version that made it; a
+    missing field has its default.
     """
     known: dict[Cell, Path] = {}
     for path in sorted((folder / 'cells').glob(f'*/{CONFIG}')):
@@ -177,7 +177,7 @@ def _folders(cells: Mapping[CellKey, Cell], folder: Path) -> dict[CellKey, Path]
 
 
 def _check_data(path: Path, dataset: Dataset) -> None:
-    """Raises BadInput where the index, or a finished cell's environment, names other data."""
+    """Raises BadInput where the index, or a finished cell's environment, names different data."""
     if not path.exists():
         return
     require(
@@ -188,7 +188,7 @@ def _check_data(path: Path, dataset: Dataset) -> None:
 
 
 def _is_open(key: CellKey, folder: Path, last: int, progress: Progress) -> bool:
-    """Whether the cell is to be run; says why where it has run before."""
+    """Whether the cell is to be run; prints why if it has run before."""
     name = f'{key[0]}, seed {key[1]}'
     if finished_result(folder, last, log=lambda line: progress.line(f'{name}: {line}')):
         progress.already_done(key)
@@ -199,22 +199,12 @@ def _is_open(key: CellKey, folder: Path, last: int, progress: Progress) -> bool:
     return True
 
 
-def make_folder(folder: Path) -> None:
-    """Creates the output folder; BadInput where that cannot be done."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(
-            f'cannot create the output folder {folder}: {error.strerror}. Give another --output.'
-        ) from None
-
-
 def check_folder(
     comparison: Comparison, folder: Path, *, extend: bool = False, options: str = ''
 ) -> None:
     """Raises BadInput where the comparison cannot go into the folder; writes nothing.
 
-    `options` are those of the command line, for the command that the error offers.
+    `options` are those of the command line, for the command suggested in the error.
     """
     if not folder.exists():
         return
@@ -263,7 +253,7 @@ def check_folder(
 
 
 def seeds_begun(folder: Path) -> int:
-    """How many seeds the folder's comparison has been begun with; 0 where there is none.
+    """How many seeds the folder's comparison has started with; 0 where there is none.
 
     >>> seeds_begun(Path('no_such_folder'))
     0
@@ -279,7 +269,7 @@ def _looks_in_words(looks: Sequence[int]) -> str:
 
 
 def _without_source(strategy: Mapping | None) -> dict | None:
-    """A strategy's values except the hash of its definition: a changed one runs anew."""
+    """A strategy's values without the hash of its definition: a changed one becomes a new cell."""
     if strategy is None:
         return None
     plain = without_places(strategy)
@@ -287,7 +277,7 @@ def _without_source(strategy: Mapping | None) -> dict | None:
 
 
 def _old_config(path: Path) -> dict:
-    """The config of a run's index with all fields of this version, absent ones at their default."""
+    """The config of a run's index with all fields of this version; missing ones get defaults."""
     try:
         index = read_sealed(path)
         if not isinstance(index.get('config'), dict):

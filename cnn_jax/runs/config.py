@@ -1,4 +1,4 @@
-"""What a run is: frozen dataclasses. Every default of an experiment lives here.
+"""What defines a run: frozen dataclasses. All defaults of an experiment are here.
 
 Values are plain, except for the user's own classes and functions, which are recorded by their
 file and source (`cnn_jax.brought`).
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, TypeVar
 
+import numpy as np
 import tyro
 
 from cnn_jax.brought import BROUGHT
@@ -28,14 +29,15 @@ _Name = tyro.conf.arg(constructor=str, metavar='STR')  # on the command line: on
 PRECISIONS = ('float32', 'bfloat16')
 
 
-def _require_text(name: str, value: object) -> None:
+def require_text(name: str, value: object) -> None:
+    """BadInput unless it is text that a file can hold."""
     good = isinstance(value, str) and value == value.encode(errors='replace').decode()
     require(good, f'{name} must be text that UTF-8 can hold; got {value!r}.')
 
 
 def _require_line(name: str, value: str) -> None:
     """BadInput for text that reports, terminals and printed commands could not show in a line."""
-    _require_text(name, value)
+    require_text(name, value)
     wrong = [c for c in value if unicodedata.category(c) in ('Cc', 'Zl', 'Zp')]
     require(
         not wrong,
@@ -49,22 +51,22 @@ PARTS = {'optimizer': Optimizer, 'augment': Augment, 'evaluation': Evaluation}
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All that the cells of a comparison share: model, data, training and evaluation.
+    """Everything that the cells of a comparison share: model, data, training and evaluation.
 
     Attributes:
         model: The architecture, in its form for small images if they have up to 64 pixels. Or your
-            own class or function: `model(downsample=..., num_classes=...)` is the Flax
-            module, called with images and `train=`.
-        data: The data set: 'fashion_mnist', 'shapes', a TFDS one that is prepared on disk, or a
-            folder with one folder of images a class. Or a function that returns a `Dataset`.
-        image_size: (height, width) to which every image is scaled and cut; None leaves them as
-            they are, which needs a set whose images are all of one size.
-        margin: Pixels at each side of an image that the network does not see, so that a shift of up
-            to that many brings in real content, not a border; with 0 it sees everything. At least
-            evaluation.max_shift, so that no border is ever seen.
-        validation_fraction: The share of the training split kept out of training, drawn by seed,
+            own class or function: `model(downsample=..., num_classes=...)` returns a Flax
+            module, which is called with images and `train=`.
+        data: The data set: 'fashion_mnist', 'shapes', a TFDS set that is prepared on disk, or a
+            folder with one folder of images per class. Or a function that returns a `Dataset`.
+        image_size: (height, width) to which every image is scaled and cropped; None leaves them
+            unchanged, which needs a set whose images all have one size.
+        margin: Pixels at each side of an image that the network does not see, so that a shift by up
+            to that many brings in real content instead of a border; 0 shows everything. If not 0,
+            at least evaluation.max_shift, so that no border is ever seen.
+        validation_fraction: The share of the training split held out of training, drawn by seed,
             on which the learning curve is then measured; 0 trains on all of it and measures the
-            curve on the test split. Final figures are always on the test split.
+            curve on the test split. Final results are always on the test split.
         epochs: Passes over the training split.
         batch_size: Images in one step.
         label_smoothing: Probability spread evenly over all classes.
@@ -73,9 +75,9 @@ class Recipe:
         optimizer: An `Optimizer`; or `optimizer(epochs=..., steps_per_epoch=...)` that returns an
             Optax transformation.
         augment: An `Augment`; or `augment(key, images)`, in jit, uint8 images to uint8 images.
-        evaluation: How the trained model is judged.
-        cores: CPU cores that one cell computes on. It belongs to the recipe because sums round
-            differently for another number of threads.
+        evaluation: How the trained model is evaluated.
+        cores: CPU cores that one cell uses. It belongs to the recipe because the rounding of sums
+            depends on the number of threads.
     """
 
     model: Annotated[str | Own, _Name] = 'convnet1'
@@ -103,7 +105,7 @@ class Recipe:
                 f'data must be a name, a folder, or a function that returns a Dataset; '
                 f'got {type(self.data).__name__} {str(self.data)[:40]!r}.',
             )
-            _require_text('data', self.data)
+            require_text('data', self.data)
         size = self.image_size
         require(
             size is None or (isinstance(size, tuple) and len(size) == 2),
@@ -150,14 +152,14 @@ class Comparison(Recipe):
     """A grid of cells, strategies x seeds, the same seeds for all strategies (paired).
 
     Attributes:
-        title: The headline of the report; by default the question, with model and data.
+        title: The headline of the report; by default a question that names model and data.
         strategies: The name in the report -> the strategy.
-        baseline: The strategy that the others are compared with.
-        learning_rates: Strategy -> its own learning rate, in place of the optimiser's.
+        baseline: The strategy with which the others are compared.
+        learning_rates: Strategy -> its own learning rate, instead of the optimiser's.
         seeds: One training run each, per strategy.
         same_within: Differences below this share are called the same where the seeds show it.
-        looks: The planned numbers of seeds after which to look, where seeds are added until all is
-            decided: see `cnn_jax.reports.verdicts`. Empty: one look, at the end.
+        looks: The planned numbers of seeds after which to look, if seeds are added until everything
+            is decided: see `cnn_jax.reports.verdicts`. Empty: one look, at the end.
     """
 
     title: str = ''
@@ -205,11 +207,22 @@ class Comparison(Recipe):
         )
 
 
+def is_rate(value: object) -> bool:
+    """Whether a network can train at that learning rate: above 0 and finite in float32, too.
+
+    >>> is_rate(0.1), is_rate(0), is_rate(1e300), is_rate(1e-300)
+    (True, False, False, False)
+    """
+    limits = np.finfo(np.float32)
+    return is_number(value) and float(limits.tiny) <= value <= float(limits.max)
+
+
 def _check_rates(comparison: Comparison) -> None:
     rates = comparison.learning_rates
     require(
-        isinstance(rates, Mapping) and all(is_number(r) and r > 0 for r in rates.values()),
-        f'learning_rates must be a dict of strategy and a number above 0; got {rates!r}.',
+        isinstance(rates, Mapping) and all(map(is_rate, rates.values())),
+        f'learning_rates must be a dict of strategy and a number above 0 that float32 can hold; '
+        f'got {rates!r}.',
     )
     for name in rates:
         if name not in comparison.strategies:
@@ -221,7 +234,7 @@ def _check_rates(comparison: Comparison) -> None:
 
 
 def _check_strategy(name: str, strategy: object) -> None:
-    """BadInput unless it is a strategy that files can hold and other processes can make again."""
+    """Raises BadInput unless it is a strategy that can be saved and rebuilt in other processes."""
     require(
         isinstance(strategy, Strategy),
         f'strategies must hold strategies, such as Max(); got {name}: {strategy!r}.',

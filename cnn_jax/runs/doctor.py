@@ -1,4 +1,4 @@
-"""What stands in the way of running experiments on this machine, and what to do about it."""
+"""What prevents experiments from running on this machine, and what to do about it."""
 
 import importlib.metadata
 import os
@@ -19,13 +19,13 @@ from cnn_jax.errors import BadInput
 from cnn_jax.runs.process import fast_allocator, has_accelerator, usable_cores
 
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'tensorflow-datasets')
-LEAST_FREE = 1.0  # GiB: data, checkpoints and compiled programs of a comparison take less
+LEAST_FREE = 1.0  # GiB: data, checkpoints and compiled programs of a comparison need less
 
 
 def diagnose() -> Iterator[Check]:
-    """Every check, one after the other; each that is not ok says what to do.
+    """Every check, one after the other; each failed one says what to do.
 
-    Sets XLA's flags, so JAX must not have computed before. Changes nothing on the disk.
+    Sets XLA's flags, so JAX must not have computed anything before. Changes nothing on disk.
 
     >>> names = [check.name for check in diagnose()]
     >>> names[:3], names[-1]
@@ -44,7 +44,7 @@ def diagnose() -> Iterator[Check]:
 
 
 def packages_check() -> Check:
-    """Versions of Python and of what experiments need."""
+    """The versions of Python and of the packages that experiments need."""
     found, missing = [f'Python {platform.python_version()}'], []
     for name in PACKAGES:
         try:
@@ -59,7 +59,7 @@ def packages_check() -> Check:
 
 
 def xla_check() -> Check:
-    """Whether XLA takes the flags of this process; sets the one that the project needs."""
+    """Whether XLA accepts the flags of this process; sets the one that the project needs."""
     try:
         xla_flags.set_xla_flags()
     except BadInput as error:
@@ -68,7 +68,7 @@ def xla_check() -> Check:
 
 
 def device_checks() -> Iterator[Check]:
-    """Which devices JAX finds, and whether it computes right numbers on the first."""
+    """Which devices JAX finds, and whether it computes correctly on the first."""
     try:
         outcomes = backend_checks()
     except BadInput as error:
@@ -84,7 +84,7 @@ def device_checks() -> Iterator[Check]:
 
 
 def allocator_check() -> Check:
-    """Which allocator processes that train will have."""
+    """Which memory allocator training processes will use."""
     chosen, library = os.environ.get('LD_PRELOAD'), fast_allocator()
     if chosen:
         names = [Path(name).name for name in chosen.replace(':', ' ').split()]
@@ -107,7 +107,7 @@ def cores_check() -> Check:
 
 
 def data_check() -> Check:
-    """The data folder, and which sets are in it. Having none is not a fault."""
+    """The data folder, and which sets are in it. Having none is not an error."""
     name = 'data folder'
     try:
         folder = data_dir()
@@ -136,7 +136,7 @@ def data_check() -> Check:
 
 
 def cache_check() -> Check:
-    """Whether compiled programs can be kept."""
+    """Whether compiled programs can be cached on disk."""
     name, variable = 'cache', 'JAX_COMPILATION_CACHE_DIR'
     try:
         chosen = os.environ.get(variable)
@@ -154,7 +154,7 @@ def cache_check() -> Check:
 
 
 def disk_check() -> Check:
-    """Free space where runs go by default: the working folder."""
+    """Free space where runs are written by default: the working folder."""
     free = shutil.disk_usage(_existing(Path.cwd())).free / 2**30
     message = f'{free:.1f} GiB free in the working folder'
     if free < LEAST_FREE:

@@ -1,4 +1,4 @@
-"""What a run ran on: command, date, packages, revision, hardware and flags."""
+"""The environment of a run: command, date, packages, revision, hardware and flags."""
 
 import importlib.metadata
 import os
@@ -86,7 +86,7 @@ def describe_environment() -> dict:
     memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30
     settings = {name: str(jax.config.values[name]) for name in _JAX_SETTINGS}
     variables = {k: v for k, v in os.environ.items() if k in _FLAGS or k.startswith('JAX_')}
-    if 'LD_PRELOAD' in variables:  # names, not where they lie on this machine
+    if 'LD_PRELOAD' in variables:  # file names only, without their folders on this machine
         preloaded = re.split('[ :]+', variables['LD_PRELOAD'])
         variables['LD_PRELOAD'] = ' '.join(Path(path).name for path in preloaded)
     return {

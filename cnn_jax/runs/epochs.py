@@ -1,4 +1,4 @@
-"""Epochs of training, of one run or of several at once: log and checkpoint after each."""
+"""Training by epochs, one run or several at once: log and checkpoint after each."""
 
 import statistics
 import time
@@ -29,13 +29,13 @@ def train(
     stop: Callable[[], bool],
     tick: Callable[[int], None],
 ) -> list[tuple[Outcome, TrainState]]:
-    """Trains to the end; for each run why it ended, and its state then.
+    """Trains to the end; returns for each run why it ended, and its final state.
 
-    Several runs are trained by one program: cells that differ in their seed alone, train on all of
-    the data's images, and stand at the same step. Where one of them diverges the others are
-    'stopped', at their last checkpoints: XLA may compute the kernels' gradients of all from one
-    product with zeros between, which NaN passes, so those that are bad later are not known to be.
-    The `step` of one that diverged is that of its first loss that was not finite.
+    Several runs are trained by one program: cells that differ only in their seed, train on all of
+    the data's images, and are at the same step. If one of them diverges, the others are 'stopped'
+    at their last checkpoints: XLA may compute the kernel gradients of all runs from one product
+    that is zero between runs, but NaN passes through zeros, so a run that goes bad later may not be
+    at fault itself. The `step` of a diverged run is that of its first non-finite loss.
     """
     cell, setup = runs[0].cell, runs[0].setup
     seen, held_out, split = splits(cell, dataset)
@@ -95,7 +95,7 @@ def _bad_step(state: TrainState, sums: EpochSums) -> int:
 
 
 def _joined(trees: Sequence):
-    """With an axis of runs in front where there are several."""
+    """The tree itself, or several stacked along a leading axis of runs."""
     return trees[0] if len(trees) == 1 else stacked(trees)
 
 
@@ -127,7 +127,7 @@ def _learning_rate(setup: Setup, step: int) -> float | None:
 
 
 class _Clock:
-    """A `tick` that also keeps the time between looks."""
+    """A `tick` that also records the time between checks."""
 
     def __init__(self, batch_size: int, tick: Callable[[int], None]):
         self._batch_size, self._tick = batch_size, tick
@@ -141,9 +141,9 @@ class _Clock:
         self._tick(steps)
 
     def row(self, together: int) -> dict:
-        """Seconds, and the median training speed: the compiling first look does not move it.
+        """Seconds, and the median training speed, which the compiling first step does not affect.
 
-        Of so many runs that were trained together, each has its share of the seconds.
+        Runs that were trained together share the seconds equally.
         """
         row = {
             'seconds': round((self._last - self._start) / together, 3),

@@ -1,4 +1,4 @@
-"""The figures and predictions of a trained model, always on every test image."""
+"""The metrics and predictions of a trained model, always on every test image."""
 
 import io
 from typing import Any
@@ -29,7 +29,7 @@ from cnn_jax.training import TrainState
 def final_evaluation(
     classifier: Classifier, cell: Cell, test: Split, state: TrainState
 ) -> tuple[dict, bytes]:
-    """Accuracy, shift consistency and the measures chosen; the content of `predictions.npz`."""
+    """Accuracy, shift consistency and the chosen measures, and the content of `predictions.npz`."""
     judged = cell.evaluation
     predict = predictor(classifier, state.variables)
     how = {'border': judged.border, 'batch_size': judged.batch_size}
@@ -69,7 +69,7 @@ def final_evaluation(
 
 
 def _own_figures(judged: Evaluation, predict: Predict, test: Split) -> dict[str, float]:
-    """What the user's own metrics give, by their names; BadInput where that is no number."""
+    """The values of the user's own metrics, by name; raises BadInput if one is not a number."""
 
     def batched(images: np.ndarray) -> np.ndarray:
         return predict_logits(predict, images, batch_size=judged.batch_size)
@@ -78,7 +78,7 @@ def _own_figures(judged: Evaluation, predict: Predict, test: Split) -> dict[str,
     for metric in judged.metrics:
         value = metric(batched, test.images, test.labels)
         number = value.item() if getattr(value, 'shape', None) == () else value
-        if not is_number(number):  # this cell's failure alone: others may do well
+        if not is_number(number):  # fails this cell alone: others may succeed
             raise TypeError(
                 f'{metric.__name__} must return a finite number; got {repr(value)[:60]}'
             )

@@ -1,4 +1,4 @@
-"""Whether a cell's folder holds a result that may be used, and what becomes of one that may not."""
+"""Whether a cell's folder holds a usable result, and what to do if it does not."""
 
 import traceback
 from collections.abc import Callable
@@ -15,11 +15,11 @@ _SET_ASIDE = 'damaged'
 def finished_result(
     folder: Path, last_step: int, *, log: Callable[[str], None] = lambda line: None
 ) -> dict | None:
-    """The cell's result, all its files checked; None where the cell is to be run, or run on.
+    """The cell's result, with all its files checked; None if the cell must be run or resumed.
 
-    It is to be run where it is unfinished or failed. A damaged one is moved to the folder
-    'damaged' in it, and so done again, where a checkpoint of `last_step` is intact; otherwise
-    raises BadInput and changes nothing, since it may be the only copy.
+    It must be run if it is unfinished or failed. A damaged result is moved to the subfolder
+    'damaged', and so computed again, if a checkpoint of `last_step` is intact; otherwise this
+    raises BadInput and changes nothing, since the damaged files may be the only copy.
     """
     try:
         result = read_result(folder)
@@ -54,16 +54,16 @@ def write_failure(folder: Path, error: Exception) -> dict:
 
 
 def forget_failure(folder: Path) -> None:
-    """Makes room for another try of a cell that failed."""
+    """Removes the record of a failure, so that the cell can be tried again."""
     for name in (RESULT, CHECKSUMS):
         (folder / name).unlink(missing_ok=True)
 
 
 def _set_aside(folder: Path) -> Path:
-    """Moves the files of a finished cell, but not its checkpoints, out of the way."""
+    """Moves the files of a finished cell, except its checkpoints, out of the way."""
     aside = free_name(folder / _SET_ASIDE)
     aside.mkdir()
     names = [p.name for p in folder.iterdir() if p.suffix in ('.json', '.jsonl', '.npz')]
-    for name in sorted(names, key=lambda name: name != RESULT):  # without it nothing is finished
+    for name in sorted(names, key=lambda name: name != RESULT):  # the result first: it marks "done"
         (folder / name).rename(aside / name)
     return aside

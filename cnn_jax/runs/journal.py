@@ -1,4 +1,4 @@
-"""What a cell has logged so far, kept in memory, in its files and in every checkpoint."""
+"""A cell's log so far, kept in memory, in its files and in every checkpoint."""
 
 import statistics
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ class Journal:
     """Attributes:
     metrics: A row for each epoch.
     timing: A row for each stretch of training that ended at a checkpoint.
-    data_fingerprint: Of the data that all of it was trained on.
+    data_fingerprint: Of the data on which all of it was trained.
     trust_backend: Whether any part of it ran without the check of the backend.
     """
 
@@ -31,7 +31,7 @@ class Journal:
     trust_backend: bool
 
     def record(self) -> dict[str, Any]:
-        """What a checkpoint keeps of it."""
+        """What a checkpoint stores of it."""
         return {
             'metrics': self.metrics.rows,
             'timing': self.timing.rows,
@@ -40,11 +40,11 @@ class Journal:
         }
 
     def files(self) -> dict[str, bytes]:
-        """The logs that were begun, and what they hold."""
+        """The logs that were started, and their contents."""
         return {log.path.name: log.content() for log in (self.metrics, self.timing) if log.rows}
 
     def speed(self) -> dict[str, float | None]:
-        """Images a second, the median of the stretches, and seconds in all."""
+        """Images per second (the median over stretches) and seconds in total."""
         rows = self.timing.rows
         if not rows:
             return {'examples_per_second': None, 'seconds': None}
@@ -57,7 +57,7 @@ class Journal:
 def open_journal(
     folder: Path, record: Mapping[str, Any], dataset: Dataset, *, trust_backend: bool
 ) -> Journal:
-    """The journal of a cell that begins, or goes on from a checkpoint with that record.
+    """The journal of a cell that starts, or resumes from a checkpoint with that record.
 
     Raises BadInput where the data is not that of the checkpoint.
     """
@@ -77,9 +77,9 @@ def open_journal(
 def with_record(
     found: Checkpoint, folder: Path, steps_per_epoch: int, log: Callable[[str], None]
 ) -> Checkpoint | None:
-    """A checkpoint of an older version, which holds no record, with one from the files beside it.
+    """A checkpoint of an older version, without a record, completed from the files beside it.
 
-    None, and the checkpoints out of the way, where the log does not reach to the checkpoint.
+    If the log does not reach the checkpoint, returns None and moves the checkpoints away.
     """
     if found.record:
         return found

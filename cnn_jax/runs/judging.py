@@ -1,4 +1,4 @@
-"""How a trained model is judged: the part of a config that chooses its measures."""
+"""How a trained model is evaluated: the part of a config that chooses its measures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from cnn_jax.errors import require, require_int, unknown_name
 from cnn_jax.measures import CHEAP, CHOICES, MEASURES, OF_THE_MACHINE
 
 Own = Callable[..., Any]  # a function or class of the user's own
-_TAKEN = frozenset(  # names in results and summaries; a metric of the user's own needs another one
+_TAKEN = frozenset(  # names in results and summaries, which a user's own metric may not use
     (
         *MEASURES,
         *OF_THE_MACHINE,
@@ -24,22 +24,22 @@ _TAKEN = frozenset(  # names in results and summaries; a metric of the user's ow
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How a trained model is judged, always on every test image.
+    """How a trained model is evaluated, always on every test image.
 
     Attributes:
         max_shift: Pixels each way, for shift consistency, worst case and maps.
-        border: The border that the headline consistency uses, 'zero' or 'circular'.
-        measures: What is measured beside accuracy, loss, consistency and the share of images that
+        border: The border for the main consistency metric, 'zero' or 'circular'.
+        measures: What is measured besides accuracy, loss, consistency and the share of images that
             are consistent and right: 'ece' (calibration), 'circular' (consistency with a circular
-            border), 'worst_case' (right under all shifts), 'half_pixel' (consistency between
-            pixels), 'corruptions', 'rotation' and 'scale' (accuracy under them, a mean over five
-            severities), 'averaged' (accuracy and consistency of the mean over nine shifts),
-            'aliasing' (energy that reaches a pooling layer too fine for its grid, before its own
-            blur), 'equivariance' (how far pooling layers are from it) and 'inference' (images a
-            second). The first three are the default, the last three cost the least of the rest.
-        hard_images: How many test images, evenly spread, are corrupted, rotated, scaled, averaged
-            over shifts and moved between pixels; 0: all.
-        worst_case_images: How many test images, evenly spread, are tried under all shifts; 0: all.
+            border), 'worst_case' (right under all shifts), 'half_pixel' (consistency under shifts
+            by half pixels), 'corruptions', 'rotation' and 'scale' (accuracy under them, a mean over
+            five severities), 'averaged' (accuracy and consistency of the mean over nine shifts),
+            'aliasing' (energy at a pooling layer that is too fine for its output grid, before its
+            own blur), 'equivariance' (how far pooling layers are from it) and 'inference' (images
+            per second). The first three are the default; of the rest, the last three cost least.
+        hard_images: How many test images, evenly spaced, are corrupted, rotated, scaled, averaged
+            over shifts and shifted by fractions of a pixel; 0: all.
+        worst_case_images: How many test images, evenly spaced, are tried under all shifts; 0: all.
         maps: How many test images get a map of probability over shifts.
         batch_size: Images in one forward pass.
         metrics: Your own functions, `metric(predict, images, labels) -> float`, where `predict`

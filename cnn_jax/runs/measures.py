@@ -1,4 +1,4 @@
-"""The measures that a config may choose, besides those that every cell has."""
+"""The measures that a config may choose in addition to those of every cell."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -30,12 +30,12 @@ from cnn_jax.inspection.sites import downsampling_inputs
 from cnn_jax.models import Classifier
 from cnn_jax.runs.judging import Evaluation
 
-_LOOKED_INTO = 32  # images whose maps are looked at: these measures vary little between images
+_LOOKED_INTO = 32  # images whose maps are examined: these measures vary little between images
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A trained network and all that measures of it need."""
+    """A trained network and everything that its measures need."""
 
     classifier: Classifier
     variables: Mapping
@@ -58,7 +58,7 @@ class Judged:
 
 
 def spread(split: Split, number: int) -> Split:
-    """So many examples, evenly spread even if sorted by class; all of them where that is 0.
+    """`number` evenly spaced examples, fair even if sorted by class; all of them if it is 0.
 
     >>> few = spread(Split(np.zeros((10, 2, 2, 1), np.uint8), np.arange(10, dtype=np.int32)), 4)
     >>> few.labels.tolist()
@@ -69,7 +69,7 @@ def spread(split: Split, number: int) -> Split:
     return Split(split.images[places], split.labels[places])
 
 
-Found = dict[str, Any]  # name -> a share or number, or numbers by name
+Found = dict[str, Any]  # name -> a share, a number, or numbers by name
 _PER_IMAGE = 'consistent_circular', 'correct_under_all_shifts'
 
 
@@ -208,7 +208,7 @@ MEASURES: Mapping[str, Callable[[Judged], Found]] = {
 
 
 def measured(judged: Judged) -> tuple[Found, dict[str, np.ndarray]]:
-    """What the chosen measures found, and what they found of each image."""
+    """The results of the chosen measures, and their results for each image."""
     found: Found = {}
     for name in judged.evaluation.measures:
         found |= MEASURES[name](judged)

@@ -1,7 +1,7 @@
-"""JSON lines: one object a line, each with the step after which it was written.
+"""JSON lines: one object per line, each with the step after which it was written.
 
-A cell's log is kept in memory too: checkpoints hold a copy, from which a resume writes the file
-anew, and the digests of a finished cell are of what was logged. So nothing ever trusts the file.
+A cell's log is kept in memory too: checkpoints hold a copy, from which a resume rewrites the file,
+and a finished cell's digests are computed from the log in memory. So nothing ever trusts the file.
 """
 
 import json
@@ -15,7 +15,7 @@ from cnn_jax.files import parse_json, read_bytes, write_atomically
 
 
 class Log:
-    """A log and its file, which holds `rows` from the start; the file may be followed as it grows.
+    """A log and its file, which starts with `rows`; the file can be followed as it grows.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -31,7 +31,7 @@ class Log:
             write_atomically(path, self.content())
 
     def append(self, row: Mapping) -> None:
-        """Adds a row, and flushes it to the disk; what is not finite becomes None."""
+        """Adds a row and flushes it to disk; non-finite values become None."""
         self.rows.append({key: finite_or_none(value) for key, value in row.items()})
         try:
             with self.path.open('ab') as file:
@@ -47,9 +47,9 @@ class Log:
 
 
 def read_rows(path: Path) -> list[dict]:
-    """The rows of a log that was written without a checkpoint's copy, up to the first damaged one.
+    """The rows of a log without a copy in a checkpoint, up to the first damaged one.
 
-    A last line cut short by a kill is left out, too.
+    A last line truncated by a kill is left out, too.
     """
     rows = []
     for line in read_bytes(path).split(b'\n') if path.exists() else ():
@@ -68,7 +68,7 @@ def _line(row: Mapping) -> bytes:
 
 
 def finite_or_none(value: object) -> object:
-    """The value, but None for a NaN or an infinity, which JSON does not have.
+    """The value, or None for a NaN or an infinity, which JSON does not have.
 
     >>> finite_or_none(math.nan), finite_or_none(0.5)
     (None, 0.5)

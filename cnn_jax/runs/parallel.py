@@ -25,10 +25,12 @@ from cnn_jax.errors import BadInput, Interrupted, InUse, one_line
 from cnn_jax.exits import TRY_AGAIN
 from cnn_jax.runs.config import Cell, CellKey
 from cnn_jax.runs.process import (
+    gpu_variables,
     has_accelerator,
     preload_variables,
     reserved_cores,
     usable_cores,
+    visible_gpus,
 )
 from cnn_jax.runs.together import groups
 from cnn_jax.runs.values import config_to_dict
@@ -55,9 +57,9 @@ class _Worker:
 
 
 def worker_count(cells: Mapping[CellKey, Cell]) -> int:
-    """How many cells run at once: as many as the cores hold; one where there is an accelerator."""
+    """How many cells run at once: as many as the cores hold; one a GPU, or one on a TPU."""
     if has_accelerator():
-        return 1
+        return max(1, min(len(cells), len(visible_gpus())))
     each = max(cell.cores for cell in cells.values())
     return max(1, min(len(cells), len(usable_cores()) // each))
 
@@ -97,9 +99,11 @@ def run_cells(
         crew: list[_Worker] = []
         try:
             with _signals_held_back():  # workers start so, and hear them once they are ready
-                for place in places[: len(tasks)]:
+                number = min(workers, len(tasks))
+                for worker, place in enumerate(places[:number]):
                     cores = usable_cores() if has_accelerator() else place
-                    crew.append(_start(context, stop, cores, dataset))
+                    with process_variables(gpu_variables(worker, number, visible_gpus())):
+                        crew.append(_start(context, stop, cores, dataset))
             return _serve(crew, tasks, stop, events)
         finally:
             stop.value = True
@@ -190,12 +194,16 @@ def _dismiss(crew: list[_Worker]) -> None:
 @contextmanager
 def process_variables(variables: Mapping[str, str]) -> Iterator[None]:
     """These environment variables, for the processes that start meanwhile."""
+    before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name in variables:
-            del os.environ[name]
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib.metadata
+import math
 import os
 import platform
 import socket
@@ -24,10 +25,10 @@ _PLUGINS = (
 
 
 def fast_allocator() -> Path | None:
-    """The mimalloc library of the `cmeel-mimalloc` package, where it is installed, on Linux.
+    """The mimalloc library of the `cmeel-mimalloc` package, if it is installed, on Linux.
 
-    glibc maps arrays over 32 MiB, and often smaller ones, afresh at each step: while the
-    temporaries of convnet1 with max_blur passed that, a step took 42 ms instead of 28.
+    glibc maps arrays over 32 MiB, and often smaller ones, anew at each step: when the temporaries
+    of convnet1 with max_blur exceeded that, a step took 42 ms instead of 28.
     """
     if sys.platform != 'linux':
         return None
@@ -42,7 +43,7 @@ def fast_allocator() -> Path | None:
 
 
 def preload_variables() -> dict[str, str]:
-    """Environment variables for processes that train; none where the user has chosen already."""
+    """Environment variables for training processes; none if the user has already set them."""
     library = fast_allocator()
     if library is None or 'LD_PRELOAD' in os.environ:
         return {}
@@ -50,7 +51,7 @@ def preload_variables() -> dict[str, str]:
 
 
 def usable_cores() -> list[int]:
-    """The CPU cores that this process may compute on.
+    """The CPU cores that this process may use.
 
     >>> len(usable_cores()) >= 1
     True
@@ -61,18 +62,18 @@ def usable_cores() -> list[int]:
 
 
 def compute_on(cores: Sequence[int]) -> None:
-    """Keeps this process, and the threads it starts from now on, on these cores (Linux only)."""
+    """Pins this process, and the threads that it starts from now on, to these cores (Linux)."""
     if sys.platform == 'linux':
         os.sched_setaffinity(0, cores)
 
 
 @contextlib.contextmanager
 def reserved_cores(workers: int, each: int) -> Iterator[list[list[int]]]:
-    """`each` cores for every worker, not shared with another comparison's workers meanwhile.
+    """Reserves `each` cores for every worker, not shared with another comparison's workers.
 
-    Cores are shared where there are not enough: a cell always computes on as many as its recipe
-    says. A core is held by a socket of its name (Linux), which the system frees when the process
-    dies, however it dies; elsewhere workers are not kept on cores at all.
+    Cores are shared only if there are not enough: a cell always uses as many as its recipe says. A
+    core is held by a socket with its name (Linux), which the system frees when the process dies,
+    however it dies; on other systems workers are not pinned to cores at all.
 
     >>> with reserved_cores(2, 1) as cores:
     ...     [len(own) for own in cores]
@@ -100,7 +101,7 @@ def _hold(core: int, held: contextlib.ExitStack) -> bool:
 
 
 def enable_compilation_cache() -> None:
-    """Keeps compiled programs on disk, one folder per kind of CPU, unless the user chose a folder.
+    """Caches compiled programs on disk, one folder per kind of CPU, unless the user chose a folder.
 
     A second run of the same cell then starts in 3 s rather than 16 s.
     """
@@ -113,7 +114,7 @@ def enable_compilation_cache() -> None:
 
 
 def _cpu_description() -> str:
-    """The lines of /proc/cpuinfo that tell one kind of CPU from another."""
+    """The lines of /proc/cpuinfo that distinguish kinds of CPU."""
     try:
         lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
     except OSError:
@@ -121,8 +122,39 @@ def _cpu_description() -> str:
     return '\n'.join(sorted({line for line in lines if line.startswith(('model name', 'flags'))}))
 
 
+def visible_gpus() -> list[str]:
+    """The NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    if not has_accelerator():
+        return []
+    chosen = os.environ.get('CUDA_VISIBLE_DEVICES')
+    if chosen is not None:
+        return [name.strip() for name in chosen.split(',') if name.strip()]
+    found = (path.name.removeprefix('nvidia') for path in Path('/dev').glob('nvidia[0-9]*'))
+    return sorted(found, key=int)
+
+
+def gpu_variables(worker: int, workers: int, gpus: Sequence[str]) -> dict[str, str]:
+    """The environment of one of so many workers: its GPU, and its share of that GPU's memory.
+
+    JAX takes three quarters of a GPU's memory as it starts, so the second process on a GPU would
+    find none. What the user has set of that stays.
+
+    >>> gpu_variables(3, 4, ['0', '1'])
+    {'CUDA_VISIBLE_DEVICES': '1', 'XLA_PYTHON_CLIENT_MEM_FRACTION': '0.45'}
+    >>> gpu_variables(1, 2, ['0', '1']), gpu_variables(0, 4, [])
+    ({'CUDA_VISIBLE_DEVICES': '1'}, {})
+    """
+    if not gpus:
+        return {}
+    variables = {'CUDA_VISIBLE_DEVICES': gpus[worker % len(gpus)]}
+    sharing = math.ceil(workers / len(gpus))
+    if sharing == 1 or any(name.startswith('XLA_PYTHON_CLIENT_') for name in os.environ):
+        return variables
+    return variables | {'XLA_PYTHON_CLIENT_MEM_FRACTION': f'{0.9 / sharing:.2g}'}
+
+
 def has_accelerator() -> bool:
-    """Whether JAX would find a GPU or TPU, told without starting it.
+    """Whether JAX would find a GPU or TPU, determined without starting it.
 
     >>> has_accelerator() in (True, False)
     True

@@ -1,4 +1,4 @@
-"""A bar for the whole grid on a terminal, a line a minute elsewhere; all on stderr."""
+"""A progress bar for the whole grid on a terminal, else one line per minute; on stderr."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _EVERY = 60.0  # seconds between lines where there is no bar
 
 
 class Progress:
-    """Shows what a grid of cells does, by default on stderr."""
+    """Shows the progress of a grid of cells, by default on stderr."""
 
     def __init__(self, console: Console | None = None, *, say_done: bool = True):
         self._say_done = say_done
@@ -39,7 +39,7 @@ class Progress:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def already_done(self, key: CellKey) -> None:
-        """Says that a cell of an earlier run is not run again."""
+        """Prints that a cell of an earlier run is not run again."""
         if self._say_done:
             self.line(f'{_title(key)}: finished before, not run again')
 
@@ -51,12 +51,12 @@ class Progress:
         self._begun = self._said = time.monotonic()
         cells_to_run = '1 cell' if cells == 1 else f'{cells} cells'
         self.line(f'{cells_to_run} to run, {total_steps:,} steps in all; the first step compiles')
-        with self._bar:  # the evaluation of a cell counts as one more step, so that the clock runs
+        with self._bar:  # a cell's evaluation counts as one more step, so that the clock runs on
             self._task = self._bar.add_task('compiling', total=total_steps + cells)
             yield
 
     def events(self) -> Events:
-        """What `run_cells` tells."""
+        """The callbacks for `run_cells`."""
         return Events(tick=self._tick, log=self.line, finished=self._finished)
 
     def _tick(self, key: CellKey, steps: int) -> None:

@@ -1,4 +1,4 @@
-"""What a cell needs before its first step: checks, and what cells share whatever their seed."""
+"""What a cell needs before its first step: checks, and what cells share across seeds."""
 
 import functools
 from collections.abc import Callable
@@ -40,11 +40,11 @@ from cnn_jax.training.step import TrainStep
 
 @dataclass(frozen=True)
 class Setup:
-    """What the cells of one strategy share, whatever their seed: compiled once."""
+    """What the cells of one strategy share across seeds: compiled once."""
 
     classifier: Classifier
     optimizer: optax.GradientTransformation
-    schedule: optax.Schedule | None  # None where the optimiser is the user's own
+    schedule: optax.Schedule | None  # None for a user's own optimiser
     step: TrainStep
     step_together: TrainStep  # of several seeds
     flops: int
@@ -53,7 +53,7 @@ class Setup:
 
 
 class _Same:
-    """A cell, equal to another by its plain values, whatever `==` of the user's own parts says."""
+    """A cell that is compared by its plain values, whatever `==` of the user's own parts says."""
 
     def __init__(self, cell: Cell):
         self.cell, self.name = cell, config_hash(cell)
@@ -74,7 +74,7 @@ def make_setup(
     std: tuple[float, ...],
     steps_per_epoch: int,
 ) -> Setup:
-    """The setup of a cell whose seed is 0; made once for all seeds of a strategy."""
+    """The setup of a cell with seed 0; made once for all seeds of a strategy."""
     cell = same.cell
     seen = seen_shape(cell, image_shape)
     model = make_model(cell, seen, num_classes)
@@ -103,7 +103,7 @@ def make_setup(
 
 
 def seen_shape(cell: Cell, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """(height, width, channels) of what the network sees of the data's images."""
+    """(height, width, channels) of the part of an image that the network sees."""
     height, width, channels = image_shape
     inner = height - 2 * cell.margin, width - 2 * cell.margin, channels
     require(
@@ -114,7 +114,7 @@ def seen_shape(cell: Cell, image_shape: tuple[int, int, int]) -> tuple[int, int,
 
 
 def splits(cell: Cell, dataset: Dataset) -> tuple[Split, Split, str]:
-    """What the cell trains on, what its learning curve is measured on, and the latter's name."""
+    """The cell's training split, the split for its learning curve, and the latter's name."""
     if not cell.validation_fraction:
         return dataset.train, dataset.test, 'test'
     fraction = cell.validation_fraction
@@ -134,7 +134,7 @@ def setup_of(cell: Cell, dataset: Dataset) -> Setup:
 
 
 def load_dataset(recipe: Recipe, *, log: Callable[[str], None]) -> Dataset:
-    """The data set that a recipe names, or that its own function returns."""
+    """The data set that a recipe names, or that the user's function returns."""
     if not callable(recipe.data):
         return load(recipe.data, image_size=recipe.image_size, log=log)
     try:
@@ -203,7 +203,7 @@ def _check_own_model(name: str, model: nn.Module, seen: tuple[int, int, int], cl
 
 
 def _check_own_training(cell: Cell, dataset: Dataset) -> None:
-    """Raises BadInput if the user's own optimiser or augmentation does not do its part."""
+    """Raises BadInput if the user's own optimiser or augmentation does not work."""
     if callable(cell.optimizer):
         make_optimizer(cell.optimizer, epochs=cell.epochs, steps_per_epoch=1)
     if callable(cell.augment):

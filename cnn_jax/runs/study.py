@@ -7,96 +7,28 @@ is, and its compact form, which is all that tables and figures need: see `cnn_ja
 import os
 import signal
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from cnn_jax.compact import TUNING_SEED, is_study, read_compact, write_compact
+from cnn_jax.compact import STUDY, TUNING_SEED, cells_counted, is_study, write_compact
 from cnn_jax.data import Dataset
-from cnn_jax.errors import BadInput, Interrupted, is_number, require, unknown_name
-from cnn_jax.runs.comparison import make_folder, run_comparison, seeds_begun
+from cnn_jax.errors import BadInput, Damaged, Interrupted, require
+from cnn_jax.files import make_folder
+from cnn_jax.runs.comparison import run_comparison, seeds_begun
 from cnn_jax.runs.config import CellKey, Comparison, cells_of
 from cnn_jax.runs.folder import locked
 from cnn_jax.runs.judging import Evaluation
 from cnn_jax.runs.metrics_log import read_rows
 from cnn_jax.runs.progress import Progress
 from cnn_jax.runs.setup import load_dataset
+from cnn_jax.runs.study_config import Study, rate_name
 from cnn_jax.runs.together import seeds_together
 from cnn_jax.runs.values import config_hash
 from cnn_jax.training import Optimizer
 
 _HELD_OUT = 0.1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Study:
-    """Comparisons by name, run seed by seed, so that a stop at any time leaves a valid table.
-
-    Attributes:
-        title: The headline of the report.
-        comparisons: Name -> comparison.
-        tune: Comparison -> factors of its recipe's learning rate. Every strategy of it gets the
-            factor that is best on a validation split of a tenth, with a seed that is used for
-            nothing else. Where a comparison is not in it, all strategies have the recipe's rate.
-    """
-
-    title: str
-    comparisons: Mapping[str, Comparison]
-    tune: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-
-    def __post_init__(self):
-        require(isinstance(self.title, str), f'title must be a string; got {self.title!r}.')
-        require(
-            isinstance(self.comparisons, Mapping) and len(self.comparisons) > 0,
-            'comparisons must be a dict of at least one name and Comparison.',
-        )
-        for name, comparison in self.comparisons.items():
-            good = isinstance(name, str) and name.replace('_', '').replace('-', '').isalnum()
-            require(
-                good, f'the name of a comparison must be letters, digits, - and _; got {name!r}.'
-            )
-            require(
-                isinstance(comparison, Comparison),
-                f'comparisons must hold Comparison(...); got {name}: {comparison!r}.',
-            )
-            require(
-                TUNING_SEED not in comparison.seeds,
-                f'{name}: seed {TUNING_SEED} is the one that learning rates are chosen with.',
-            )
-        for name, factors in self.tune.items():
-            if name not in self.comparisons:
-                raise unknown_name('comparison in tune', name, self.comparisons)
-            taken = [other for other in self.comparisons if other.startswith(f'{name}_rate_')]
-            require(
-                not taken,
-                f'{taken[:1]} is what the runs that choose the learning rates of {name} may be '
-                f'called: give it another name.',
-            )
-            require(
-                isinstance(factors, tuple)
-                and len(factors) > 0
-                and all(is_number(f) and f > 0 for f in factors),
-                f'tune must hold tuples of factors above 0; got {name}: {factors!r}.',
-            )
-            require(
-                isinstance(self.comparisons[name].optimizer, Optimizer),
-                f'{name} has an optimiser of your own, whose rate cannot be tuned here.',
-            )
-
-
-def chosen(study: Study, names: tuple[str, ...] | None) -> Study:
-    """The study with only these of its comparisons; BadInput for a name that it lacks."""
-    if names is None:
-        return study
-    for name in names:
-        if name not in study.comparisons:
-            raise unknown_name('comparison', name, study.comparisons)
-    return replace(
-        study,
-        comparisons={name: study.comparisons[name] for name in names},
-        tune={name: factors for name, factors in study.tune.items() if name in names},
-    )
 
 
 def run_study(
@@ -187,7 +119,14 @@ def _require_cells(folder: Path) -> None:
     """BadInput where the folder holds a compact form of cells that are not there themselves."""
     if not is_study(folder):
         return
-    alone = [name for name in read_compact(folder).cells if not (folder / 'cells' / name).is_dir()]
+    try:
+        counted = cells_counted(folder)
+    except Damaged as error:
+        raise Damaged(
+            f'{error} Where {folder / "cells"} holds all finished cells, move {STUDY} away and run '
+            f'again: the compact form is made anew from them.'
+        ) from None
+    alone = [name for name in counted if not (folder / 'cells' / name).is_dir()]
     require(
         not alone,
         f'{folder} holds {len(alone)} cells in their compact form alone, which a run would lose: '
@@ -216,7 +155,7 @@ def _learning_rates(
             optimizer=replace(comparison.optimizer, learning_rate=rate),
             evaluation=Evaluation(max_shift=1, maps=0, measures=()),
         )
-        run(f'{name}_rate_{factor:g}', tried)
+        run(rate_name(name, factor), tried)
         for (strategy, _), cell in cells_of(tried).items():
             rows = read_rows(folder / 'cells' / config_hash(cell) / 'metrics.jsonl')
             found = rows[-1]['accuracy'] if rows and rows[-1]['epoch'] == cell.epochs else -1.0

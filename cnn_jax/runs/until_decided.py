@@ -1,4 +1,4 @@
-"""Adding seeds until every comparison is decided, by looks that are planned in advance."""
+"""Adds seeds until every comparison is decided, with interim looks planned in advance."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ FIRST_LOOK, STEP, MOST_SEEDS = 5, 3, 20
 
 
 def planned_looks(first: int, step: int, most: int) -> tuple[int, ...]:
-    """The numbers of seeds after which to look: `first`, then `step` more each, at last `most`.
+    """The numbers of seeds after which to look: `first`, then `step` more each, finally `most`.
 
     >>> planned_looks(5, 3, 16)
     (5, 8, 11, 14, 16)
@@ -23,9 +23,9 @@ def planned_looks(first: int, step: int, most: int) -> tuple[int, ...]:
 
 
 def with_looks(comparison: Comparison, looks: tuple[int, ...]) -> Comparison:
-    """The comparison with these looks and as many seeds as the last of them takes.
+    """The comparison with these looks and as many seeds as the last of them needs.
 
-    Seeds that the config gives come first; then the smallest numbers that it does not give.
+    The config's seeds come first, then the smallest other numbers.
 
     >>> from cnn_jax.strategies import Max
     >>> with_looks(Comparison(strategies={'max': Max()}, seeds=(7, 1)), (3, 4)).seeds
@@ -46,12 +46,12 @@ def run_until_decided(
     begun: int = 0,
     minutes: float | None = None,
 ) -> None:
-    """Runs `planned` look by look: `run` its first seeds, then ask how many are `undecided`.
+    """Runs `planned` look by look: `run` the first seeds, then ask how many are `undecided`.
 
     Looks before that of the `begun` seeds were taken by an earlier call.
 
-    It ends when that is none, when all seeds are run, or when the next look would pass `minutes` at
-    the speed so far.
+    Ends when none is undecided, when all seeds have run, or when the next look would exceed
+    `minutes` at the speed so far.
     """
     require(len(planned.looks) > 0, 'looks must be planned: see with_looks.')
     start = time.monotonic()

@@ -1,6 +1,6 @@
-"""Configs to plain JSON values and back; a cell's folder is named by these values.
+"""Configs to plain JSON values and back; a cell's folder is named by the hash of these values.
 
-What the user brought is recorded by file and source: see `cnn_jax.brought`.
+The user's own classes and functions are recorded by file and source: see `cnn_jax.brought`.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from cnn_jax.errors import BadInput, require
 from cnn_jax.runs.config import PARTS, Cell, Comparison
 from cnn_jax.strategies import STRATEGIES, Strategy, strategy_from_dict, strategy_to_dict
 
-_FORMAT = 2  # raise it when the same config would give other numbers
+_FORMAT = 2  # raise it when the same config would give different numbers
 
 
 def config_to_dict(config: Cell | Comparison) -> dict:
@@ -26,12 +26,12 @@ def config_to_dict(config: Cell | Comparison) -> dict:
     """
     values = {f.name: _plain(vars(config)[f.name]) for f in fields(config)}
     if not values['evaluation']['metrics']:
-        del values['evaluation']['metrics']  # so that cells of earlier versions keep their names
+        del values['evaluation']['metrics']  # so that cells of older versions keep their names
     return json.loads(json.dumps(values))
 
 
 def _plain(value: Any) -> Any:
-    """A field as JSON can hold it."""
+    """A field as a JSON value."""
     if isinstance(value, Strategy):
         own = {} if type(value) in STRATEGIES else record_of(type(value))
         return {**strategy_to_dict(value), **own}
@@ -45,7 +45,7 @@ def _plain(value: Any) -> Any:
 
 
 def cell_from_dict(values: Mapping) -> Cell:
-    """The cell whose `config_to_dict` that is; a field that it lacks has its default.
+    """The inverse of `config_to_dict` for a cell; missing fields have their defaults.
 
     Raises BadInput where a field is unknown, as in files of another version, or wrong.
 
@@ -58,7 +58,7 @@ def cell_from_dict(values: Mapping) -> Cell:
 
 
 def comparison_from_dict(values: Mapping) -> Comparison:
-    """The comparison whose `config_to_dict` that is, as `cell_from_dict` makes a cell.
+    """The inverse of `config_to_dict` for a comparison, like `cell_from_dict`.
 
     >>> from cnn_jax.strategies import Max
     >>> comparison_from_dict({'strategies': {'max': {'name': 'max'}}}).strategies
@@ -100,7 +100,7 @@ def _names(part: type) -> set[str]:
 
 
 def _tuples(values: Mapping) -> dict:
-    """JSON's lists, which are tuples in configs, and what was brought in them."""
+    """Turns JSON's lists into tuples, and records of the user's objects into these objects."""
     return {name: _tuple(value) for name, value in values.items()}
 
 
@@ -111,7 +111,7 @@ def _tuple(value: Any) -> Any:
 
 
 def config_hash(cell: Cell) -> str:
-    """The name of the cell's folder: 16 hex digits of the SHA-256 of its config in sorted JSON.
+    """The name of the cell's folder: 16 hex digits of the SHA-256 of its config as sorted JSON.
 
     >>> from cnn_jax.strategies import Max
     >>> one, two = (Cell(strategy=Max(), seed=seed) for seed in (0, 1))
@@ -122,7 +122,7 @@ def config_hash(cell: Cell) -> str:
 
 
 def hash_of_values(values: Mapping) -> str:
-    """The `config_hash` of a cell's config as plain values, whichever fields its version had."""
+    """The `config_hash` of a cell's config given as plain values, whatever fields it has."""
     text = json.dumps({'format': _FORMAT, **without_places(values)}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""The strategies: frozen dataclasses whose fields are their hyperparameters, one file a family."""
+"""The strategies: frozen dataclasses whose fields are their hyperparameters, a file per family."""
 
 from cnn_jax.strategies.base import (
     AVG_POOL,
@@ -26,7 +26,7 @@ from cnn_jax.strategies.registry import (
 )
 from cnn_jax.strategies.weighted import *
 
-# Each family's file lists what it offers, so that a new strategy is named in one file.
+# Each family's file lists its strategies, so that a new one is named in a single file.
 __all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
     'AVG_POOL',
     'FAMILIES',

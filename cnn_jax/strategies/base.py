@@ -1,4 +1,4 @@
-"""What every strategy shares: its interface, and where it stands in a network."""
+"""What every strategy shares: its interface, and its place in a network."""
 
 import abc
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from jaxtyping import Array
 from cnn_jax.fields import Between, Paddings, check_fields
 from cnn_jax.ops.windows import Pairs, padding_pairs
 
-WINDOW = 2  # where neither the strategy nor the site says another
+WINDOW = 2  # where neither the strategy nor the site sets another
 
 Window = Annotated[int, Between(1, 64)]
 Factor = Annotated[int, Between(1, 16)]
@@ -21,12 +21,12 @@ WindowPadding = Annotated[Literal['valid', 'same'] | Pairs, Paddings()]
 
 @dataclass(frozen=True)
 class Site:
-    """A place where a published network downsamples, with the window that it has there.
+    """A place where a published network downsamples, with the window that it uses there.
 
     'max_pool' is a max pool, 'avg_pool' an average pool, 'strided_conv' a strided convolution
     (which gets stride 1; the strategy follows its activation), and 'shortcut' the strided 1x1
     convolution of a shortcut (the strategy comes before it). `after_conv` says whether a
-    convolution that can take the stride stands right before the layer.
+    convolution that can take the stride comes right before the layer.
     """
 
     kind: Literal['max_pool', 'strided_conv', 'avg_pool', 'shortcut']
@@ -36,9 +36,9 @@ class Site:
     after_conv: bool = True
 
     def pools(self, window: int | None) -> bool:
-        """Whether a strategy that was given that window pools here, as well as shrinks.
+        """Whether a strategy with that window pools here, rather than only subsamples.
 
-        It does at a max pool, and with a window of its own at an average pool too.
+        It does at max pools and, if its window is not None, at average pools too.
 
         >>> MAX_POOL.pools(None), AVG_POOL.pools(None), AVG_POOL.pools(2), SHORTCUT.pools(2)
         (True, False, True, False)
@@ -48,7 +48,7 @@ class Site:
     def on(self, size: Sequence[int], stride: int) -> 'Site':
         """This site on a map of that size: `ceil_mode` becomes padding on the high side.
 
-        A map smaller than the window then has one window.
+        A map smaller than the window then holds one window.
 
         >>> Site('max_pool', window=3, ceil_mode=True).on((6, 7, 1), stride=2).padding
         ((0, 1), (0, 0), (0, 2))
@@ -60,7 +60,7 @@ class Site:
             size, padding_pairs(self.padding, (self.window,) * len(size)), strict=True
         ):
             steps = max(0, -(-(n + low + high - self.window) // stride))
-            if steps * stride >= n + low:  # that window would hold no element
+            if steps * stride >= n + low:  # the last window would hold no element
                 steps -= 1
             over = steps * stride + self.window - (n + low + high)
             padding.append((low, high + max(0, over)))
@@ -124,9 +124,9 @@ class Strategy(abc.ABC):
         """How far output i reads before and after element `stride` * i, on each axis of that size.
 
         None means the whole map. Borders are ignored, and so are statistics of the whole map (the
-        component that a polyphase strategy chooses, the mean of a norm). Ask the strategy that
-        `at` gives. Where the convolution before has the
-        stride, as with `Stride`, it is element i.
+        component that a polyphase strategy chooses, the mean of a norm). Call it on the strategy
+        that `at` returns. Where the preceding convolution has the stride, as with `Stride`, the
+        reach is counted from element i.
 
         >>> from cnn_jax.strategies import FLC, Max, MaxBlur
         >>> Max(window=3, padding='same').reach((28, 28)), MaxBlur().reach((28, 28))
@@ -140,8 +140,9 @@ class Strategy(abc.ABC):
     ) -> tuple[Array, Array] | None:
         """Both branches of a residual block, for strategies that decide once for both.
 
-        None, as here, stands for each branch by itself. `main` follows the activation of a
-        convolution that lost its stride; `shortcut` comes before its 1x1 convolution.
+        None, the default, means that each branch is downsampled separately. `main` follows the
+        activation of a convolution that lost its stride; `shortcut` comes before its 1x1
+        convolution.
         """
         return None
 
@@ -149,18 +150,18 @@ class Strategy(abc.ABC):
     def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
         """(batch, *spatial, channels) -> (batch, *smaller, channels).
 
-        `layer` is the Linen module in whose compact method this is called, mostly a `Downsample`:
-        `layer.param` makes parameters, `layer.make_rng('downsample')` keys for what is drawn in
-        training, and `layer.sow('losses', name, value)` adds to the loss.
+        `layer` is the Linen module in whose compact method this is called, usually a `Downsample`:
+        `layer.param` makes parameters, `layer.make_rng('downsample')` makes keys for random draws
+        in training, and `layer.sow('losses', name, value)` adds to the loss.
         """
 
 
 def window_at(
     site: Site, window: int | None, padding: WindowPadding | None, *, everywhere: bool
 ) -> tuple[int, WindowPadding | None]:
-    """The window, and its padding, at a site, of a strategy with those fields.
+    """The window and padding that a strategy with those fields uses at a site.
 
-    A window of None is the site's. Unless it reduces a window `everywhere`, a strategy has one
+    A window of None means the site's. Unless it pools `everywhere`, a strategy uses its window
     only where the network pools, and a window of 1 elsewhere.
 
     >>> window_at(Site('max_pool', window=3, padding='same'), None, None, everywhere=False)
@@ -176,7 +177,7 @@ def window_at(
 
 
 def window_reach(window: int | None, padding: WindowPadding | None, size: Sequence[int]) -> Pairs:
-    """The reach of a window with that padding on each axis: its low padding, and what is left.
+    """The reach of a window with that padding on each axis: its low padding, and the remainder.
 
     >>> window_reach(3, ((1, 1), (0, 1)), (28, 28))
     ((1, 1), (0, 2))

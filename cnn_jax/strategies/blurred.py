@@ -30,7 +30,7 @@ from cnn_jax.strategies.base import (
 
 @dataclass(frozen=True)
 class Blur(Strategy):
-    """Binomial blur and subsampling in place of the pooling (Zhang 2019).
+    """Binomial blur and subsampling instead of pooling (Zhang 2019).
 
     Authors: instead of average pools; on shortcuts (Zhang 2019); binomial filter, fixed. Here: at
     every site; no max before it.
@@ -52,11 +52,11 @@ class Blur(Strategy):
 
 @dataclass(frozen=True)
 class AfterWindow(Strategy):
-    """Fields of the blurs that follow a pool of stride 1, as Zhang 2019 places them.
+    """Fields of the blurs that follow pooling at stride 1, as Zhang 2019 places them.
 
-    A `window` of None stands for the window, and the padding, of the pooling layer whose place
-    this takes; elsewhere for 2, with 'valid' padding. A `window` of 1 leaves that pool out, as at
-    the strided convolutions of a network and, without a window given, at its average pools.
+    A `window` of None means the window and padding of the pooling layer that this replaces;
+    elsewhere 2, with 'valid' padding. A `window` of 1 leaves the pooling out, as happens at a
+    network's strided convolutions and, if no window is given, at its average pools.
     `padding` fills the border of the blur.
     """
 
@@ -67,7 +67,7 @@ class AfterWindow(Strategy):
     window_padding: WindowPadding | None = field(default=None, kw_only=True)
 
     def max_before(self, x: Array) -> Array:
-        """The max of stride 1 that the blur follows."""
+        """The max pooling at stride 1 before the blur."""
         window, padding = self.window or WINDOW, self.window_padding or 'valid'
         return ops.max_pool(x, window=window, stride=1, padding=padding)
 
@@ -76,7 +76,7 @@ class AfterWindow(Strategy):
         return replace(self, window=window, window_padding=padding)
 
     def filter_reach(self, size: Sequence[int]) -> Pairs:
-        """The reach of what follows the pool."""
+        """The reach of the filter that follows the pooling."""
         return window_reach(self.filter_size, 'same', size)
 
     def reach(self, size: Sequence[int]) -> Pairs | None:
@@ -101,7 +101,7 @@ class MaxBlur(AfterWindow):
 
     Authors: instead of max pools, a max at stride 1 before the blur; after the activation of
     strided convolutions, the first convolution left out (Zhang 2019); binomial filter, fixed, 4
-    taps in the code. Here: 3 taps unless told; `downsample_first` blurs the first convolution too.
+    taps in the code. Here: 3 taps by default; `downsample_first` blurs the first convolution too.
     Their ResNet takes a 2x2 max where the published one has 3x3: ours keeps 3x3 unless `window=2`.
     """
 
@@ -116,10 +116,10 @@ class PyramidBlur(AfterWindow):
     """`MaxBlur` with longer filters on larger maps: a filter size for each site.
 
     `filters` holds pairs (least side of the map, filter size), the largest first; maps smaller than
-    all of them take `filter_size`.
+    all of these sides use `filter_size`.
 
     Authors: filters of 7, 5, 3 and 2 taps by depth (Moshtaf, "Pyramidal BlurPool"). Here: by the
-    map's shorter side, so that it fits any network and image size.
+    map's shorter side, so that it works with any network and image size.
     """
 
     name: ClassVar[str] = 'pyramid_blur'
@@ -209,9 +209,9 @@ class EdgeAware(AfterWindow):
 
 @dataclass(frozen=True)
 class LearnedBlur(AfterWindow):
-    """`MaxBlur` (Zhang 2019) with a learned filter for the layer or each channel.
+    """`MaxBlur` (Zhang 2019) with a learned filter, one for the layer or one per channel.
 
-    The parameter 'logits' starts at that of the binomial filter.
+    The parameter 'logits' starts at the logits of the binomial filter.
 
     No paper of its own. `max_blur` with softmax weights that start at the binomial filter.
     """
@@ -231,13 +231,13 @@ class LearnedBlur(AfterWindow):
 
 @dataclass(frozen=True)
 class DDAC(AfterWindow):
-    """`MaxBlur` with a filter for each position, from the features there (Zou et al., BMVC 2020).
+    """`MaxBlur` with a filter for each position, from its features (Zou et al., BMVC 2020).
 
-    logits = batch norm of a convolution with the filter's own size and border and no bias, so 2-D
-    only; `groups` must divide the channels. Deviation: the paper's code convolves at stride 1 and
-    then subsamples, so its batch statistics are those of all positions; here the convolution has
-    the stride, so they are those of the kept positions. All else is equal, at 1 / stride^2 of the
-    cost.
+    The logits are the batch norm of a convolution with the filter's size and border and no bias, so
+    2-D only; `groups` must divide the channels. Deviation: the paper's code convolves at stride 1
+    and then subsamples, so its batch statistics are those of all positions; here the convolution
+    has the stride, so they are those of the kept positions. All else is equal, at 1 / stride^2 of
+    the cost.
 
     Authors: in place of every blur but the first convolution's (Zou 2020); convolution and batch
     norm by the framework's defaults.
@@ -268,9 +268,9 @@ class DDAC(AfterWindow):
 class Wavelet(Strategy):
     """The low band of a discrete wavelet transform (Li et al., CVPR 2020, "WaveCNet").
 
-    The low-pass filter of the wavelet along each axis, then every `stride`-th element; the high
-    bands are dropped. Haar's low band is a scaled average pool, so only longer filters add
-    anything. All are scaled to a gain of 1, where the transform's own are 2 in two dimensions.
+    Applies the wavelet's low-pass filter along each axis, then keeps every `stride`-th element; the
+    high bands are dropped. Haar's low band is a scaled average pool, so only longer filters add
+    anything. All are scaled to a gain of 1; the transform itself has a gain of 2 in two dimensions.
 
     Authors: in place of max pools, strided convolutions and average pools, db3 to db5 and others;
     borders are cut, odd sizes rounded down. Here: borders filled, sizes rounded up as by `blur`.

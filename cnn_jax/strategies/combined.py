@@ -17,10 +17,10 @@ from cnn_jax.strategies.plain import Pool
 
 @dataclass(frozen=True)
 class Combined(Pool):
-    """Fields of the combined pools; `share` says what has weights of its own.
+    """Fields of the combined pools; `share` says what shares one set of weights.
 
-    That is the whole 'net', each 'layer', 'channel', 'region' (output position; the map size is
-    then fixed) or 'region_channel'.
+    One set for the whole 'net', or one for each 'layer', 'channel', 'region' (output position; the
+    map size is then fixed) or 'region_channel'.
     """
 
     share: Literal['net', 'layer', 'channel', 'region', 'region_channel'] = 'layer'
@@ -30,7 +30,7 @@ class Combined(Pool):
         return self.share == 'net'
 
     def taps_and_shared(self, x: Array) -> tuple[int, tuple[int, ...]]:
-        """How many elements a window has, and the axes after them in the shape of the weights."""
+        """How many elements a window has, and the other axes in the shape of the weights."""
         windows, channels = place_windows(x, **self.windows), x.shape[-1]
         shared = {
             'net': (),
@@ -44,7 +44,7 @@ class Combined(Pool):
 
 @dataclass(frozen=True)
 class MaxAvg(Pool):
-    """Max and average pooling side by side, so twice the channels (timm's "catavgmax").
+    """Max and average pooling, concatenated: twice the channels (timm's "catavgmax").
 
     No paper of its own.
     """
@@ -58,13 +58,13 @@ class MaxAvg(Pool):
 
 @dataclass(frozen=True)
 class Mixed(Combined):
-    """A learned share of max pooling, the rest average pooling (Lee et al. 2016, section 3.1).
+    """A learned mixture of max and average pooling (Lee et al. 2016, section 3.1).
 
-    'alpha_logit' starts at 0, the mean of both, and sigmoid keeps alpha between them. (Lee et al.
-    2016 learn alpha itself.)
+    'alpha_logit' starts at 0, the mean of both, and a sigmoid keeps alpha between 0 and 1. (Lee et
+    al. 2016 learn alpha itself.)
 
     Authors: at the pools (Lee 2016); alpha itself is learned, unbounded. Here: alpha = sigmoid of a
-    parameter from 0: one half.
+    parameter that starts at 0, so one half.
     """
 
     name: ClassVar[str] = 'mixed'
@@ -77,12 +77,12 @@ class Mixed(Combined):
 
 @dataclass(frozen=True)
 class Gated(Combined):
-    """Max and average pooling in a share that depends on the window (Lee et al. 2016, 3.1).
+    """A mixture of max and average pooling that depends on the window (Lee et al. 2016, 3.1).
 
     The gating 'mask' starts at 0: the mean of max and average pooling.
 
-    Authors: at the pools (Lee 2016); not said. Here: the gate's mask starts at zero: one half max,
-    one half average.
+    Authors: at the pools (Lee 2016); initialisation not stated. Here: the gate's mask starts at
+    zero: one half max, one half average.
     """
 
     name: ClassVar[str] = 'gated'
@@ -97,12 +97,12 @@ class Gated(Combined):
 class Tree(Combined):
     """A binary tree of `depth` levels of gated linear filters (Lee et al. 2016, section 3.2).
 
-    The 2^(depth - 1) leaves, 'filters', start as averages, each weight off by a normal tenth of
-    itself to break the symmetry; 'gates' start at 0, so at even shares. (Lee et al. 2016 leave the
-    start open.)
+    The 2^(depth - 1) leaves, 'filters', start as averages, plus normal noise of a tenth of each
+    weight to break the symmetry; 'gates' start at 0, so at equal shares. (Lee et al. 2016 do not
+    state the initialisation.)
 
-    Authors: at the first pool or two (Lee 2016); not said. Here: leaves near the average, gates at
-    zero, at every site.
+    Authors: at the first pool or two (Lee 2016); initialisation not stated. Here: leaves near the
+    average, gates at zero, at every site.
     """
 
     name: ClassVar[str] = 'tree'

@@ -1,4 +1,4 @@
-"""Strategies that downsample by convolutions of their own, with batch norm and activation."""
+"""Strategies that contain convolutions, with batch norm and activation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from cnn_jax.fields import Between
 from cnn_jax.ops.windows import Pairs, require_2d
 from cnn_jax.strategies.base import Strategy
 
-Two = Annotated[int, Between(2, 2)]  # what these are defined for
+Two = Annotated[int, Between(2, 2)]  # the only stride that these are defined for
 
 
 @dataclass(frozen=True)
 class SPDConv(Strategy):
     """Space to depth, then a convolution of stride 1 (Sunkara & Luo, ECML 2022, "SPD-Conv").
 
-    [space to depth - conv - batch norm - SiLU], the convolution back to the channels of the input.
+    [space to depth - conv - batch norm - SiLU]; the convolution returns to the input's channels.
 
     Authors: in place of strided convolutions and pools of YOLOv5 and ResNet; the convolution's
     features are the network's. Here: at every site, between the network's own convolutions.
@@ -56,11 +56,11 @@ class SPDConv(Strategy):
 class HWD(Strategy):
     """The four bands of a Haar transform, a 1x1 convolution, norm and ReLU (Xu et al. 2023).
 
-    "Haar wavelet downsampling", Pattern Recognition 143. The bands are an orthogonal map of what
-    space to depth holds, so that with a 1x1 convolution after it the two are one class of
+    "Haar wavelet downsampling", Pattern Recognition 143. The bands are an orthogonal map of the
+    output of space to depth, so with a 1x1 convolution after it both are the same class of
     functions; they start at different points and learn at different speeds.
 
-    Authors: in place of max pools and strided convolutions of segmentation networks, the
+    Authors: in place of max pools and strided convolutions of segmentation networks, with a
     convolution to the next stage's features. Here: back to the channels of the input.
     """
 
@@ -79,12 +79,12 @@ class HWD(Strategy):
 class ADown(Strategy):
     """YOLOv9's downsampling: half of the channels strided, half pooled (Wang et al. 2024).
 
-    arXiv:2402.13616, as its code has it: a 2x2 average of stride 1; of the first half of the
-    channels a 3x3 convolution of stride 2, of the second a 3x3 max pool of stride 2 and a 1x1
-    convolution, each with batch norm and SiLU; side by side.
+    arXiv:2402.13616, as in its code: a 2x2 average at stride 1; on the first half of the channels
+    a 3x3 convolution of stride 2, on the second a 3x3 max pool of stride 2 and a 1x1 convolution,
+    each with batch norm and SiLU; then both are concatenated.
 
-    Authors: in YOLOv9 in place of strided convolutions, with features of their own. Here: half of
-    the input's channels each, at least two in all.
+    Authors: in YOLOv9 in place of strided convolutions, with a free number of features. Here: half
+    of the input's channels each, at least two in all.
     """
 
     name: ClassVar[str] = 'adown'

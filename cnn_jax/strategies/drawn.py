@@ -21,18 +21,18 @@ from cnn_jax.strategies.base import Factor, Strategy, Window, added_reach, windo
 class FractionalMax(Strategy):
     """The maximum of windows with random spacing (Graham 2014); floor(n / ratio).
 
-    After training u is 1/2 everywhere, so that a network answers alike each time; Graham repeats
-    the draw and averages the answers.
+    At test time u is 1/2 everywhere, so that the network is deterministic; Graham repeats the draw
+    and averages the outputs.
 
     Authors: maps shrink by 2^(1/2) or 2^(1/3) at each of many pools, windows of 2 (Graham 2014).
-    Here: at every site, by `ratio`; with 2 and windows of 3 maps have the sizes that they have
-    under other strategies.
+    Here: at every site, by `ratio`; with a ratio of 2 and windows of 3, maps have the same sizes
+    as under other strategies.
     """
 
     name: ClassVar[str] = 'fractional_max'
     window: Window = 3
     ratio: Annotated[float, Between(1.05, 16)] = 2.0
-    stride: Factor = 2  # of the site whose place it takes
+    stride: Factor = 2  # of the site that it replaces
 
     @property
     def sampling(self) -> int:

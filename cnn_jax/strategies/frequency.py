@@ -1,4 +1,4 @@
-"""Strategies that low-pass in the frequency domain, in place of the pooling; 2-D maps only.
+"""Strategies that low-pass filter in the frequency domain instead of pooling; 2-D maps only.
 
 An axis of n elements becomes ceil(n / stride).
 """
@@ -26,9 +26,9 @@ class Frequency(Strategy):
 class Spectral(Frequency):
     """Spectral pooling: the spectrum cropped to the output size (Rippel et al. 2015).
 
-    Authors: instead of pools (Rippel 2015). Here: the mean is kept, where their gain is stride^2;
-    the Nyquist row and column are averages of both sides, .18 to .47 from the code beside
-    DiffStride after its gain.
+    Authors: instead of pools (Rippel 2015). Here: the mean is kept, whereas their gain is stride^2;
+    the Nyquist row and column are averages of both sides, which differs by .18 to .47 from the code
+    published with DiffStride, its gain removed.
     """
 
     name: ClassVar[str] = 'spectral'
@@ -70,17 +70,17 @@ class ASAP(Frequency):
 class AFC(Frequency):
     """Ideal low-pass filter and subsampling, the downsampling of alias-free convolutional networks.
 
-    A network's logits stay the same under circular shifts, fractional ones too, only if all
-    of it is free of aliasing (Michaeli et al. 2023): activation='quadratic', a norm that is linear
-    at evaluation or divides by one number a map (norm='batch' or 'map_layer'; not 'layer', which
-    ConvNeXt has by default), fill='circular', no stride at the start that the strategy does not
-    take (`small_images` or `downsample_first` of ResNets; `unstrided_stem` of ConvNeXt, whose
-    `downsample_first` leaves a stride of 2), maps that the stride divides at every site, and a
+    A network's logits are invariant to circular shifts, fractional ones included, only if the whole
+    network is free of aliasing (Michaeli et al. 2023): activation='quadratic', a norm that is
+    linear at test time or divides by one number per map (norm='batch' or 'map_layer'; not 'layer',
+    ConvNeXt's default), fill='circular', no stride in the stem that the strategy does not take over
+    (`small_images` or `downsample_first` of ResNets; `unstrided_stem` of ConvNeXt, whose
+    `downsample_first` leaves a stride of 2), map sizes divisible by the stride at every site, and a
     global average.
 
-    Authors: after every strided convolution, the stem too, with polynomial activations and a norm
-    of their own (Michaeli 2023). Here: the filter alone: `AFC` lists what the rest of the network
-    needs; `unstrided_stem`, `norm='map_layer'` and `activation='quadratic'` are theirs.
+    Authors: after every strided convolution, the stem's included, with polynomial activations and a
+    norm of their own (Michaeli 2023). Here: the filter alone: `AFC` lists what the rest of the
+    network needs; `unstrided_stem`, `norm='map_layer'` and `activation='quadratic'` are theirs.
     """
 
     name: ClassVar[str] = 'afc'
@@ -93,16 +93,16 @@ class AFC(Frequency):
 class DiffStride(Frequency):
     """Low-pass with a learned stride per axis (Riad et al. 2022), on a grid fixed by `stride`.
 
-    The output has ceil(n / stride) elements per axis, whatever is learned: 'strides', of height
-    and width, which start at `stride`. `smoothness` is the width, in frequency bins, over which the
-    filter falls from 1 to 0.
+    The parameter 'strides', for height and width, starts at `stride`. Whatever it learns, the
+    output has ceil(n / stride) elements per axis. `smoothness` is the width, in frequency bins,
+    over which the filter falls from 1 to 0.
 
     Below the smallest stride that filters anything, 1 (or n / (n - 1) for an odd n), the parameter
-    counts as its mirror image above it. Taken as 1 there, as the op does, it would have no gradient
-    and stay for ever; the authors clamp the variable after each step.
+    is reflected to above it. Clamped to 1, as in the op, it would have no gradient and be stuck
+    there; the authors clamp the variable after each step.
 
-    Authors: one layer for each residual block, before norm and ReLU (Riad 2022); the published
-    stride; the variable is clamped.
+    Authors: one layer for each residual block, before norm and ReLU (Riad 2022); starts at the
+    published stride; the variable is clamped.
     """
 
     name: ClassVar[str] = 'diffstride'

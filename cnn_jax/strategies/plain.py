@@ -1,4 +1,4 @@
-"""Strategies without parameters that reduce a window or take a sample."""
+"""Strategies without parameters that pool a window or subsample."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -24,10 +24,10 @@ from cnn_jax.strategies.base import (
 
 @dataclass(frozen=True)
 class Pool(Strategy):
-    """Fields of the strategies that reduce a window.
+    """Fields of the strategies that pool a window.
 
-    A `window` of None stands for the window, and the padding, of the pooling layer whose place
-    this takes (3 and 1 in ResNet's stem); elsewhere for 2, with 'valid' padding.
+    A `window` of None means the window and padding of the pooling layer that this replaces
+    (3 and 1 in ResNet's stem); elsewhere 2, with 'valid' padding.
     """
 
     window: Window | None = None
@@ -50,7 +50,7 @@ class Pool(Strategy):
 
 @dataclass(frozen=True)
 class _Sample(Strategy):
-    """Strategies with no other field than the stride."""
+    """Strategies whose only field is the stride."""
 
     stride: Factor = 2
 
@@ -62,8 +62,8 @@ class _Sample(Strategy):
 class Stride(_Sample):
     """No pooling: the convolution before the layer takes the stride.
 
-    Authors: the convolution before the place strides (Springenberg 2015). Here: where no
-    convolution stands before, every `stride`-th element.
+    Authors: the preceding convolution strides (Springenberg 2015). Here: where no convolution
+    precedes, every `stride`-th element.
     """
 
     name: ClassVar[str] = 'stride'
@@ -94,7 +94,7 @@ class Avg(Pool):
 
 @dataclass(frozen=True)
 class Max(Pool):
-    """Max pooling; without a window the published network, so elsewhere it strides or averages.
+    """Max pooling; without a `window`, the published network, which elsewhere strides or averages.
 
     Authors: at max pools; strided convolutions and average pools stay. Here: the published network;
     with a `window` of its own it pools at average pools too.
@@ -130,7 +130,7 @@ class Min(Pool):
 class Sum(Pool):
     """Sum pooling.
 
-    No paper of its own. No division, so maps grow by the size of the window at every site.
+    No paper of its own. No division, so values grow by the size of the window at every site.
     """
 
     name: ClassVar[str] = 'sum'
@@ -144,7 +144,7 @@ class Lp(Pool):
     """The p-norm of each window (Sermanet 2012), divided by its size with form 'mean'.
 
     Authors: at the pools of a two-stage network (Sermanet 2012); p fixed. Here: absolute values, so
-    that odd p has no signs; `form='mean'` divides by the size of the window.
+    that no signs remain at odd p; `form='mean'` divides by the size of the window.
     """
 
     name: ClassVar[str] = 'lp'
@@ -175,7 +175,7 @@ class Gaussian(Pool):
 class Median(Pool):
     """The median of each window.
 
-    No paper of its own. An even number of elements: the mean of the middle two.
+    No paper of its own. For an even number of elements, the mean of the middle two.
     """
 
     name: ClassVar[str] = 'median'
@@ -220,7 +220,7 @@ class SpaceToDepth(_Sample):
 class _Adaptive(_Sample):
     """Strategies of nearly equal windows, whose number is the size divided by `stride`.
 
-    On an axis that the stride does not divide, windows differ; `reach` holds all of them.
+    On an axis that the stride does not divide, windows differ; `reach` covers all of them.
     """
 
     def out(self, size: Sequence[int]) -> tuple[int, ...]:
@@ -266,18 +266,18 @@ class AdaptiveMax(_Adaptive):
 
 @dataclass(frozen=True)
 class NoDownsampling(Strategy):
-    """Every element: no map shrinks at a site of the network.
+    """Keeps every element: no map shrinks at a site of the network.
 
-    A control: the ceiling of shift consistency, at the price of maps that stay large (four times
-    the work after each site of stride 2). Windows see less of the image, since nothing is dilated;
-    a network that flattens its last map has as many more weights. Parts of a network that are no
-    site, such as the stem of the form for large images, still stride.
+    A control: the upper bound on shift consistency, at the price of maps that stay large (four
+    times the work after each site of stride 2). Receptive fields are smaller, since nothing is
+    dilated; in a network that flattens its last map the dense layer grows accordingly. Layers that
+    are not sites, such as the stem of the form for large images, still stride.
 
     No paper of its own.
     """
 
     name: ClassVar[str] = 'none'
-    stride: Factor = 2  # of the site that it leaves out
+    stride: Factor = 2  # of the site; not applied
 
     @property
     def sampling(self) -> int:

@@ -1,4 +1,4 @@
-"""Strategies that choose among the polyphase components, or mix them."""
+"""Strategies that choose one polyphase component, or mix them all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,15 +27,15 @@ from cnn_jax.strategies.base import (
 )
 
 LossWeight = Annotated[float, Between(0, 1e6)]
-# Uniform over +-1 / sqrt(elements of the kernel), as the authors' code of TIPS has by default.
+# Uniform over +-1 / sqrt(elements of the kernel), the default in the authors' code of TIPS.
 _TIPS_START = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
 
 
 @dataclass(frozen=True)
 class Polyphase(Strategy):
-    """Fields and the max of these strategies.
+    """The fields and the max pooling that these strategies share.
 
-    At a max pool's place they follow a stride-1 max over `window` that keeps the size; elsewhere
+    In place of a max pool they follow a stride-1 max over `window` that keeps the size; elsewhere
     there is no max.
     """
 
@@ -46,16 +46,16 @@ class Polyphase(Strategy):
         return replace(self, window=window)
 
     def reach(self, size: Sequence[int]) -> Pairs | None:
-        """All components count, since which of them is chosen depends on the image."""
+        """The reach over all components, since the image decides which one is chosen."""
         return self.reach_after(size, filter_size=1)
 
     def reach_after(self, size: Sequence[int], *, filter_size: int) -> Pairs:
-        """The reach of the max, a filter of that size and the components."""
+        """The combined reach of the max, a filter of that size and the components."""
         windows = (window_reach(w, 'same', size) for w in (self.window, filter_size))
         return added_reach(*windows, ((0, self.stride - 1),) * len(size))
 
     def max_before(self, x: Array, fill: Fill | None = None) -> Array:
-        """The max of stride 1, its border filled as `fill` says."""
+        """The max at stride 1, its border filled as `fill` says."""
         return ops.max_pool(x, window=self.window or WINDOW, stride=1, padding='same', fill=fill)
 
 
@@ -80,7 +80,7 @@ class FilteredPolyphase(Polyphase):
 class APS(FilteredPolyphase):
     """Adaptive polyphase sampling (Chaman & Dokmanic, CVPR 2021).
 
-    At a max pool's place it follows a stride-1 max over `window` that keeps the size, with the
+    In place of a max pool it follows a stride-1 max over `window` that keeps the size, with the
     border that `padding` names; elsewhere there is no max. A shortcut takes the component that was
     chosen on the main branch. `select_on` is 'input' in the authors' networks for CIFAR and
     'blurred' in those for ImageNet.
@@ -112,14 +112,14 @@ class APS(FilteredPolyphase):
 class LPS(FilteredPolyphase):
     """Learnable polyphase sampling (Rojas-Gomez et al., NeurIPS 2022); the max is that of `APS`.
 
-    The scorer of the components is conv 3x3, ReLU, conv 3x3 ('kernel', 'bias', 'mixing') with
-    circular borders and `hidden` features, shared by all components, then the mean; its second
-    bias is left out, because it moves all logits alike. With `mode='gumbel'` training draws.
+    Components are scored by conv 3x3, ReLU, conv 3x3 ('kernel', 'bias', 'mixing') with circular
+    borders and `hidden` features, shared by all components, then the mean; the second bias is left
+    out, because it shifts all logits equally. With `mode='gumbel'` training is random.
 
-    Unlike the authors' code: the kernels start by He's rule (there torch's default, whose logits
-    are 5 to 6 times closer together); `hidden` is one number (there 8, 16, 32, 64 from stage to
-    stage, or the channels of the map); and `temperature` is constant (there it falls in training,
-    to 0.01 on ImageNet).
+    Unlike in the authors' code, the kernels use He initialisation (theirs torch's default, whose
+    logits are 5 to 6 times closer together); `hidden` is one number (theirs 8, 16, 32, 64 from
+    stage to stage, or the channels of the map); and `temperature` is constant (theirs falls in
+    training, to 0.01 on ImageNet).
 
     With a filter and `select_on='blurred'`, the authors' default, components can tie exactly (see
     `ops.lps_logits`), so a circular network is not exactly shift-invariant; with 'input' it is.
@@ -163,16 +163,16 @@ class LPS(FilteredPolyphase):
 class TIPS(Polyphase):
     """Translation invariant polyphase sampling (Saha & Gokhale, WACV 2025).
 
-    At a max pool's place it follows a stride-1 max over `window` that keeps the size.
+    In place of a max pool it follows a stride-1 max over `window` that keeps the size.
 
     In training it sows into the collection 'losses', where that is mutable, `mixing_weight` times
     `tips_mixing_loss` as 'mean_mixing' and `undo_weight` times `tips_undo_loss` as 'mean_undo'; the
-    second draws from the 'downsample' stream. They count only where the training step adds
-    'losses' to its loss, of which `Classifier.train_logits` takes the mean over all layers. The
-    authors' loss is 0.65 task + 1 mean mixing + 0.35 mean undo; the default weights are theirs over
-    0.65, so that the task keeps weight one. Theirs starts the second after a number of epochs, ours
-    at once; and their networks have no max before it, which a max pool's place here has unless
-    `TIPS(window=1)`.
+    latter draws from the 'downsample' stream. They have an effect only if the training step adds
+    'losses' to its loss; `Classifier.train_logits` takes their mean over all layers. The authors'
+    loss is 0.65 task + 1 mean mixing + 0.35 mean undo; the default weights are theirs divided by
+    0.65, so that the task keeps weight one. They switch on the undo loss after some epochs, ours is
+    on from the start; and their networks have no max before it, whereas ours has one in place of a
+    max pool unless `TIPS(window=1)`.
 
     Authors: at every stride, no max before it (Saha & Gokhale 2025); uniform over +-1 /
     sqrt(elements of the kernel).
@@ -184,7 +184,7 @@ class TIPS(Polyphase):
     undo_weight: LossWeight = 0.35 / 0.65
 
     def reach(self, size: Sequence[int]) -> Pairs | None:
-        filled = [-n % self.stride for n in size]  # at the low end
+        filled = [-n % self.stride for n in size]  # padding at the low end
         return added_reach(
             self.reach_after(size, filter_size=1), tuple((low, -low) for low in filled)
         )

@@ -1,4 +1,4 @@
-"""Strategies that weigh the elements of a window by their value, importance or rank."""
+"""Strategies that weight the elements of a window by their value, importance or rank."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,16 +25,16 @@ from cnn_jax.strategies.base import (
 )
 from cnn_jax.strategies.plain import Pool
 
-RankedWindow = Annotated[int, Between(1, 7)]  # every element is compared with every other
+RankedWindow = Annotated[int, Between(1, 7)]  # bounded: every pair of elements is compared
 
 
 @dataclass(frozen=True)
 class Soft(Pool):
-    """Each window's mean, weighted by the exponential of its elements (Stergiou 2021).
+    """The mean of each window, weighted by the exponential of its elements (Stergiou 2021).
 
-    `weight_gradient=False` is the gradient of the authors' CUDA code: see `ops.soft_pool`.
+    `weight_gradient=False` gives the gradient of the authors' CUDA code: see `ops.soft_pool`.
 
-    Authors: the stem's max pool alone (Stergiou 2021). Here: at every site. The true derivative;
+    Authors: only at the stem's max pool (Stergiou 2021). Here: at every site. The true derivative;
     their CUDA code holds the weights constant: `weight_gradient=False`.
     """
 
@@ -47,12 +47,12 @@ class Soft(Pool):
 
 @dataclass(frozen=True)
 class LSE(Pool):
-    """The log of the mean exponential, with a learned sharpness from `r` (Pinheiro 2015).
+    """The log of the mean exponential, with a learned sharpness that starts at `r` (Pinheiro 2015).
 
-    The parameter 'r' is one for all channels or one each, and not constrained.
+    The parameter 'r' is one for all channels or one each, and unconstrained.
 
     Authors: one pool of the whole last map (Pinheiro & Collobert 2015); r fixed, by hand. Here:
-    local windows at every site, r learned from 10; there is no head of this kind.
+    local windows at every site, r learned, starting at 10; no pooling head of this kind.
     """
 
     name: ClassVar[str] = 'lse'
@@ -67,12 +67,12 @@ class LSE(Pool):
 
 @dataclass(frozen=True)
 class GeM(Pool):
-    """The generalised mean, with a learned power from `p` (Radenovic 2019).
+    """The generalised mean, with a learned power that starts at `p` (Radenovic 2019).
 
-    The parameter 'p' is one for all channels or one each, and not constrained.
+    The parameter 'p' is one for all channels or one each, and unconstrained.
 
     Authors: one pool of the whole last map (Radenovic 2019); p = 3, one for all channels. Here:
-    local windows at every site; there is no head of this kind.
+    local windows at every site; no pooling head of this kind.
     """
 
     name: ClassVar[str] = 'gem'
@@ -87,7 +87,7 @@ class GeM(Pool):
 
 @dataclass(frozen=True)
 class Stochastic(Pool):
-    """In training an element drawn by its size, afterwards the expected one (Zeiler 2013).
+    """In training an element drawn by its value, at test time the expected one (Zeiler 2013).
 
     Authors: at the pools, after a ReLU (Zeiler & Fergus 2013). Here: negative elements count as 0.
     """
@@ -104,10 +104,10 @@ class LIP(Pool):
     """Local importance-based pooling with learned logits (Gao 2019); ceil(n / stride).
 
     The logits are those of the paper's simplest form at every site: 'kernel', a 3x3 convolution of
-    all channels, starts at zero, so as average pooling; its instance norm at 'scale' one and
-    'bias' zero. So ResNet-50 has 41,082,280 parameters. The authors' has 23,864,232: it takes this
-    form at the stem alone, and in strided blocks logits from a bottleneck of 128 features, which
-    both branches share.
+    all channels, starts at zero, that is, as average pooling; its instance norm starts at 'scale'
+    one and 'bias' zero. With it ResNet-50 has 41,082,280 parameters. The authors' has 23,864,232:
+    it uses this form only in the stem; in strided blocks the logits come from a bottleneck of 128
+    features, which both branches share.
 
     Authors: the simple form at the stem's max pool; in strided blocks logits from a bottleneck of
     128 features that both branches share (Gao 2019); zero kernel: average pooling.
@@ -133,13 +133,13 @@ class LIP(Pool):
 class DetailPreserving(Strategy):
     """A mean weighted by how each element differs from its surroundings (Saeedan 2018).
 
-    The power is e^'lambda' and the bias e^'alpha', each per channel and from zero (the authors'
-    uniform over +-1 / sqrt(channels)). The variant 'full' learns a 3x3 'kernel' per channel, which
-    starts as an average.
+    The power is e^'lambda' and the bias e^'alpha', each per channel and starting at zero (the
+    authors' start uniform over +-1 / sqrt(channels)). The variant 'full' learns a 3x3 'kernel' per
+    channel, which starts as an average.
 
     Authors: after a block's sum and ReLU (Saeedan 2018); lambda and alpha uniform over +-1 /
-    sqrt(channels). Here: on both branches, before the sum; lambda and alpha from 0. The stochastic
-    variants are not there.
+    sqrt(channels). Here: on both branches, before the sum; lambda and alpha start at 0. The
+    stochastic variants are not included.
     """
 
     name: ClassVar[str] = 'detail_preserving'
@@ -169,16 +169,17 @@ class DetailPreserving(Strategy):
 
 @dataclass(frozen=True)
 class Ada(Pool):
-    """adaPool: a learned mix of a mean by likeness and a soft mean (Stergiou & Poppe 2022).
+    """adaPool: a learned mix of similarity-weighted and soft means (Stergiou & Poppe 2022).
 
-    `likeness` is that of the channel vectors, or 'channel' as in the authors' code. The share is
-    sigmoid('beta'), from one half (the authors' code starts beta normal and clamps it to [0, 1]).
-    With `per_location`, as in the paper, there is one beta per output location, so the layer works
-    at the input size that it was initialised with and raises BadInput at others.
+    `likeness` compares channel vectors, or with 'channel' single channels as in the authors' code.
+    The share is sigmoid('beta'), initially one half (in the authors' code beta starts normal and is
+    clamped to [0, 1]). With `per_location`, as in the paper, there is one beta per output location,
+    so the layer works only at the input size that it was initialised with; others raise BadInput.
 
-    Authors: the stem's max pool alone (Stergiou & Poppe 2022); beta normal, clamped to [0, 1].
-    Here: at every site; beta = sigmoid of a parameter from 0. Likeness of channel vectors as in the
-    paper; of each channel, as in their code, with `likeness='channel'` (.22 apart).
+    Authors: only at the stem's max pool (Stergiou & Poppe 2022); beta normal, clamped to [0, 1].
+    Here: at every site; beta = sigmoid of a parameter that starts at 0. Similarity of channel
+    vectors as in the paper; of each channel, as in their code, with `likeness='channel'` (.22
+    apart).
     """
 
     name: ClassVar[str] = 'ada'
@@ -202,11 +203,11 @@ class Ada(Pool):
 class Ordinal(Pool):
     """Learned weights for the ranks of a window's elements (Kumar 2018).
 
-    They are softmax('logits') over the ranks, from zero: it starts as average pooling.
+    They are softmax('logits') over the ranks; logits start at zero, which is average pooling.
 
-    Authors: at the pools (Kumar 2018); .6, .25, .1, .05, kept a distribution by clipping and
-    dividing. Here: softmax of logits from 0, average pooling: it nears max pooling and never
-    reaches it.
+    Authors: at the pools (Kumar 2018); weights start at .6, .25, .1, .05 and are clipped and
+    renormalised. Here: softmax of logits that start at 0, which is average pooling: it can approach
+    max pooling but never reach it.
     """
 
     name: ClassVar[str] = 'ordinal'

@@ -1,4 +1,4 @@
-"""Training augmentation: pure functions of a key and a batch of images, made to run inside jit."""
+"""Training augmentation: pure functions of a key and a batch of images, for use inside jit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ OwnAugment = Callable[[Array, Array], Array]  # (key, images) -> images
 
 @dataclass(frozen=True)
 class Augment:
-    """How training images are varied.
+    """How training images are augmented.
 
     Attributes:
-        crop: Move by up to that many pixels over a zero-filled frame (pad, then crop).
+        crop: Shift by up to this many pixels, with zeros moving in (pad, then crop).
         flip: Mirror left-right with probability one half.
-        cutout: Side of a square, at a random place, that is painted over with the image's mean
-            colour (DeVries & Taylor 2017, arXiv:1708.04552); at the border a part of it; 0: none.
+        cutout: Side of a square at a random position that is filled with the image's mean colour
+            (DeVries & Taylor 2017, arXiv:1708.04552), clipped at the border; 0: none.
     """
 
     crop: int = 0
@@ -43,9 +43,9 @@ def augment_images(
     images: UInt8[Array, 'batch height width channels'],
     augment: Augment | OwnAugment,
 ) -> UInt8[Array, 'batch height width channels']:
-    """A random crop, flip and cutout of each image, as `augment` says, or what a function makes.
+    """Crops, flips and cuts out of each image at random as `augment` says, or applies a function.
 
-    Raises BadInput where that function returns another shape or dtype.
+    Raises BadInput if that function changes the shape or dtype.
 
     >>> images = jnp.ones((2, 4, 4, 1), jnp.uint8)
     >>> augment_images(jax.random.key(0), images, Augment()) is images
@@ -74,7 +74,7 @@ def augment_images(
 
 
 def _without_square(key: Array, images: Array, side: int) -> Array:
-    """A square of each image, its centre anywhere on it, in the image's mean colour."""
+    """Fills a square of each image, centred at a random pixel, with the image's mean colour."""
     batch, *size, _ = images.shape
     centres = [
         jax.random.randint(one, (batch, 1), 0, n)

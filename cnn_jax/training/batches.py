@@ -1,4 +1,4 @@
-"""The order in which training sees its examples: a pure function of seed and epoch."""
+"""The order of the training examples: a pure function of seed and epoch."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ from cnn_jax.streams import Stream, stream_key
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
-    """How many whole batches there are: what is left over sits an epoch out.
+    """The number of full batches; leftover examples sit the epoch out.
 
     >>> steps_per_epoch(10, 4)
     2
@@ -21,9 +21,10 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
 def epoch_order(
     key: Key[Array, ''], epoch: int | Array, *, examples: int, batch_size: int
 ) -> Int[Array, 'steps {batch_size}']:
-    """The example indices of each step of an epoch: a permutation, cut into whole batches.
+    """The example indices of each step of an epoch: a permutation, split into full batches.
 
-    The last `examples % batch_size` of the permutation sit this epoch out: other ones each epoch.
+    The last `examples % batch_size` of the permutation sit this epoch out, different ones each
+    epoch.
 
     >>> order = epoch_order(jax.random.key(0), 0, examples=10, batch_size=4)
     >>> order.shape, len(set(order.ravel().tolist()))

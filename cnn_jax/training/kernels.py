@@ -1,6 +1,6 @@
 """Which parameters are kernels of the network, and which belong to a downsampling strategy.
 
-Decided by the path of a parameter, never by how many axes it has: a strategy's number of axes
+Decided by a parameter's path, never by its number of axes: a strategy parameter's number of axes
 depends on what shares it.
 """
 
@@ -17,9 +17,9 @@ Path = tuple[str, ...]
 
 
 def strategy_paths(model: nn.Module, image_shape: tuple[int, int, int]) -> frozenset[Path]:
-    """The paths of a model's downsampling layers, below which all parameters are a strategy's.
+    """The paths of a model's downsampling layers; all parameters below them are a strategy's.
 
-    Traces shapes and computes nothing.
+    Traces shapes only; computes nothing.
 
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.strategies import GeM

@@ -1,8 +1,8 @@
 """Drives the train step over an epoch.
 
-On a CPU, Python dispatches each step: that costs about 0.1 ms, while inside a compiled loop the
-gradients of the convolutions that lax computes run 20 to 40 times slower. On an accelerator, the
-steps between two looks are one compiled loop.
+On a CPU, Python dispatches each step, which costs about 0.1 ms; inside a compiled loop the
+gradients of lax's convolutions would run 20 to 40 times slower. On an accelerator, the steps
+between two checks are one compiled loop.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from cnn_jax.training.state import EpochSums, TrainState
 from cnn_jax.training.step import TrainStep
 
 Outcome = Literal['finished', 'stopped', 'diverged']
-_LOOK_EVERY = 10  # steps between looks at the clock, the stop signal and the loss
+_LOOK_EVERY = 10  # steps between checks of the clock, the stop signal and the loss
 
 
 def train_epoch(
@@ -35,13 +35,13 @@ def train_epoch(
 ) -> tuple[TrainState, EpochSums, Outcome]:
     """Trains from `state.step` to the end of its epoch.
 
-    Every few steps it waits for the device, calls `tick(steps done since the last call)` and looks:
-    `stop()` true ends it 'stopped', with a state from which the rest of the epoch can go on; a
-    loss that was not finite ends it 'diverged'. `compiled_loop` says whether the steps between two
-    looks are one program; by default they are wherever the device is not a CPU.
+    Every few steps it waits for the device, calls `tick(steps done since the last call)` and
+    checks: if `stop()` is true it ends with 'stopped', and the epoch can be resumed from the
+    returned state; if a loss was not finite it ends with 'diverged'. `compiled_loop` says whether
+    the steps between two checks are one program; by default they are unless the device is a CPU.
 
     Trains several runs as one where the step is made for them (`make_train_step`, `together`): all
-    are at the same step, and one that is 'diverged' ends the others' epoch, too.
+    are at the same step, and one that has 'diverged' ends the others' epoch, too.
     """
     if compiled_loop is None:
         compiled_loop = jax.default_backend() != 'cpu'

@@ -1,4 +1,4 @@
-"""Optimiser and learning-rate schedule from plain values, by Optax."""
+"""Optimiser and learning-rate schedule from plain values, using Optax."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ class Optimizer:
 
     Attributes:
         name: 'sgd', 'momentum', 'nesterov', 'adam', 'adamw' or 'muon'. Muon (Jordan et al. 2024)
-            takes the momentum of each kernel of the network's convolutions, as a matrix of inputs
-            by features, to the nearest orthogonal one, scaled as large as Adam's updates (Liu et
+            maps the momentum of each convolution kernel of the network, as a matrix of inputs by
+            features, to the nearest orthogonal matrix, scaled to the size of Adam's updates (Liu et
             al. 2025, arXiv:2502.16982, equation 4); Adam, with Nesterov's momentum, updates the
-            rest, a strategy's parameters among it.
+            rest, a strategy's parameters included.
         learning_rate: The constant, or the largest, learning rate.
         momentum: Used by 'momentum', 'nesterov' and 'muon'.
         weight_decay: Decoupled for 'adamw' and 'muon', added to the gradient (L2) for the others.
@@ -110,10 +110,10 @@ def make_optimizer(
     steps_per_epoch: int,
     strategies: Collection[Path] | None = None,
 ) -> optax.GradientTransformation:
-    """The Optax transformation that `optimizer` describes, or that it returns as a function.
+    """The Optax transformation that `optimizer` describes or, if it is a function, returns.
 
-    What decays and what Muon takes goes by the paths of the parameters; `strategies` are those that
-    `strategy_paths` finds in the model. Raises BadInput where they are needed and not given.
+    Which parameters decay and which Muon updates depends on their paths; `strategies` are the paths
+    that `strategy_paths` finds in the model. Raises BadInput where they are needed and not given.
 
     >>> params = {'kernel': jax.numpy.ones((2, 2))}
     >>> tx = make_optimizer(Optimizer(name='sgd', learning_rate=0.5), epochs=1, steps_per_epoch=1)
@@ -165,7 +165,7 @@ def make_optimizer(
 
 
 def _matrices(params: optax.Params, *, strategies: Collection[Path]) -> optax.Params:
-    """How Muon reads each kernel of a convolution as a matrix; None at all other parameters."""
+    """How Muon views each convolution kernel as a matrix; None for all other parameters."""
     matrix = contrib.MuonDimensionNumbers(reduction_axis=(0, 1, 2), output_axis=3)
     chosen = convolutions(params, strategies=strategies)
     return jax.tree.map(lambda chosen: matrix if chosen else None, chosen)

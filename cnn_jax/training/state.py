@@ -1,4 +1,4 @@
-"""What training carries from step to step: arrays only, so that it vmaps and checkpoints."""
+"""What training carries from step to step: arrays only, for vmap and checkpoints."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from jaxtyping import Array, Key
 from cnn_jax.models import Classifier
 from cnn_jax.streams import Stream, stream_key
 
-# A scalar array; any other leaf where JAX or Orbax maps over the tree (shapes, save arguments).
+# A scalar array, or any other leaf when JAX or Orbax maps over the tree (shapes, save arguments).
 Leaf = Any
 Tree = TypeVar('Tree')
 
@@ -71,7 +71,7 @@ def create_state(
 
 
 def stacked(trees: Sequence[Tree]) -> Tree:
-    """One tree of several of equal form, each leaf with an axis of runs in front.
+    """Several trees of equal structure as one, each leaf with a leading axis of runs.
 
     >>> stacked([zero_sums(), zero_sums()]).count.shape
     (2,)
@@ -80,7 +80,7 @@ def stacked(trees: Sequence[Tree]) -> Tree:
 
 
 def unstacked(tree: Tree, runs: int) -> list[Tree]:
-    """What `stacked` put together.
+    """The inverse of `stacked`.
 
     >>> [int(sums.count) for sums in unstacked(stacked([zero_sums(), zero_sums()]), 2)]
     [0, 0]

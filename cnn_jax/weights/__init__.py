@@ -1,4 +1,4 @@
-"""A model's variables as safetensors files, and to and from PyTorch's state dicts."""
+"""A model's variables as safetensors files, and conversion to and from PyTorch's state dicts."""
 
 from cnn_jax.weights.names import Naming
 from cnn_jax.weights.normalisation import Normalisation, expected_normalisation

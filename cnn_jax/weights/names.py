@@ -1,7 +1,7 @@
-"""Where the layers of each architecture are in PyTorch: the names of torchvision and others.
+"""The names of each architecture's layers in PyTorch: those of torchvision and others.
 
-antialiased-cnns 0.3 has torchvision's names but for the layers after a blur in the same Sequential,
-whose indices shift, and holds each blur's filter as a buffer.
+antialiased-cnns 0.3 uses torchvision's names, except that the indices of layers after a blur in the
+same Sequential shift; it holds each blur's filter as a buffer.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,16 +25,16 @@ _NAMINGS: tuple[Naming, ...] = ('torchvision', 'antialiased_cnns')
 
 @dataclass(frozen=True)
 class Names:
-    """The names of one network in a state dict. Modules of ours are paths like 'layer1_0/conv1'.
+    """The names of one network in a state dict. Our modules are paths like 'layer1_0/conv1'.
 
     Attributes:
         layers: Our module -> PyTorch's.
         scales: Our parameter with an element per channel -> PyTorch's, (channels, 1, 1).
         flattened: A dense layer on a flattened map -> the convolution whose channels the map has.
         blurs: PyTorch's blur -> the convolution whose channels it blurs.
-        windows: The windows that `MaxBlur` may have to be antialiased-cnns's network.
-        ignored: How names begin that a file may hold and the model does not.
-        spellings: Parts of names as older files have them -> as they are now.
+        windows: The windows of `MaxBlur` with which the network equals antialiased-cnns's.
+        ignored: Prefixes of names that may be in a file although the model lacks them.
+        spellings: Parts of names in older files -> their current form.
     """
 
     layers: Mapping[str, str]
@@ -47,7 +47,7 @@ class Names:
 
 
 def torch_names(model: Network, naming: Naming) -> Names:
-    """The names of that network; BadInput where that naming has none for it.
+    """The names of that network; raises BadInput where that naming has none for it.
 
     >>> from cnn_jax.models import build_model
     >>> from cnn_jax.strategies import Max, MaxBlur

@@ -33,20 +33,21 @@ _LIKE_IMAGENET = (
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Mean and spread of each channel, on the scale 0 to 1: as `Classifier` takes them."""
+    """Mean and standard deviation of each channel, on the scale 0 to 1, as `Classifier` needs."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
 
 def expected_normalisation(name: str, naming: Naming = 'torchvision') -> Normalisation:
-    """What the pretrained ImageNet weights of the model of that name expect of their images.
+    """The image normalisation that a model's pretrained ImageNet weights expect.
 
-    It is the mean and spread of ImageNet, but for torchvision's GoogLeNet: with its pretrained
-    weights torchvision sets `transform_input`, which takes the ImageNet normalisation of its input
-    back and puts 0.5 and 0.5 in its place, inside of the network. Ours has no such step.
+    It is the mean and standard deviation of ImageNet, except for torchvision's GoogLeNet: with its
+    pretrained weights torchvision sets `transform_input`, which undoes the ImageNet normalisation
+    inside the network and applies 0.5 and 0.5 instead. Ours has no such step.
 
-    Raises BadInput for a model without published weights (they expect what they were trained with).
+    Raises BadInput for a model without published weights (others expect the normalisation that they
+    were trained with).
 
     >>> expected_normalisation('resnet50').mean, expected_normalisation('googlenet').mean
     ((0.485, 0.456, 0.406), (0.5, 0.5, 0.5))

@@ -25,9 +25,9 @@ def from_torch(
 ) -> dict:
     """The variables of `model`, float32 'params' and 'batch_stats', from a PyTorch state dict.
 
-    `tensors` has the names of torchvision, or those of antialiased-cnns 0.3 if one ends in '.filt';
-    LeNet-5's are conv1, conv2, fc1, fc2, fc3. `image_shape` is (height, width, channels). Ignored
-    are 'num_batches_tracked' and GoogLeNet's auxiliary heads ('aux1.', 'aux2.').
+    `tensors` has the names of torchvision, or those of antialiased-cnns 0.3 if a name ends in
+    '.filt'; LeNet-5's are conv1, conv2, fc1, fc2, fc3. `image_shape` is (height, width, channels).
+    'num_batches_tracked' and GoogLeNet's auxiliary heads ('aux1.', 'aux2.') are ignored.
 
     The filters of antialiased-cnns must be those of the model's strategy: `MaxBlur(filter_size=k)`,
     with window=2 for a ResNet and, if the first convolution is blurred too (AlexNet, by default),
@@ -119,14 +119,14 @@ def to_torch(
 
 
 def _current(name: str, names: Names) -> str:
-    """`name` with the parts that older files spell otherwise."""
+    """`name` with the spellings of older files replaced by current ones."""
     for old, new in names.spellings.items():
         name = name.replace(old, new)
     return name
 
 
 def _filter_size(tensors: Mapping[str, Shaped[np.ndarray, '...']]) -> int:
-    """The side of the first filter among the tensors, from 1 to the largest that there is."""
+    """The side of the first filter among the tensors, clipped to 1 ... the largest filter size."""
     filters = (tensor for name, tensor in tensors.items() if name.endswith(_FILTER))
     side = next((tensor.shape[-1] for tensor in filters if tensor.ndim == 4), 1)
     return min(max(side, 1), LARGEST_FILTER)
@@ -143,7 +143,7 @@ def _filters(names: Names, shapes: Mapping, filter_size: int) -> dict[str, np.nd
 
 
 def _require_strategy(model: Network, names: Names, filter_size: int) -> None:
-    """BadInput unless the model downsamples as antialiased-cnns does with that filter."""
+    """Raises BadInput unless the model downsamples as antialiased-cnns does with that filter."""
     allowed = [MaxBlur(window, filter_size) for window in names.windows]
     require(
         model.downsample in allowed,

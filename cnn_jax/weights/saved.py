@@ -16,7 +16,7 @@ _COLLECTIONS = ('params', 'batch_stats')
 
 
 def save_weights(path: str | Path, variables: Mapping) -> None:
-    """Writes 'params' and 'batch_stats' of `variables`, whole or not at all.
+    """Writes 'params' and 'batch_stats' of `variables`, atomically.
 
     >>> import jax, tempfile
     >>> from cnn_jax.models import Classifier, ConvNet1
@@ -37,7 +37,7 @@ def load_weights(path: str | Path, model: nn.Module, image_shape: tuple[int, int
 
     `image_shape` is (height, width, channels). float16, bfloat16 and float64 become float32, with
     one warning. Raises BadInput, naming up to ten differences, unless the file holds exactly the
-    model's variables; and where it is missing, cut short or no safetensors file.
+    model's variables, and where it is missing, truncated or not a safetensors file.
     """
     tensors = read_tensors(path)
     shapes = {name: leaf.shape for name, leaf in flat(variable_shapes(model, image_shape)).items()}

@@ -1,4 +1,4 @@
-"""How each tensor of a network is named and laid out in PyTorch."""
+"""The name and layout of each tensor of a network in PyTorch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ _LEAVES = {
 
 @dataclass(frozen=True)
 class Slot:
-    """One tensor: its path and shape here, its name there, and how the two are laid out.
+    """One tensor: its path and shape here, its name in PyTorch, and how to convert the layout.
 
     Attributes:
         path: Here, like 'params/conv1/kernel'.
         shape: Here.
-        name: There, like 'conv1.weight'.
-        channels: Of the map, for the kernel of a dense layer on a flattened map; else 0.
+        name: In PyTorch, like 'conv1.weight'.
+        channels: The map's channels, for the kernel of a dense layer on a flattened map; else 0.
         is_scale: Whether PyTorch has (channels, 1, 1) where we have (channels,).
     """
 
@@ -39,7 +39,7 @@ class Slot:
 
     @property
     def torch_shape(self) -> tuple[int, ...]:
-        """Its shape there.
+        """Its shape in PyTorch.
 
         >>> Slot('params/conv1/kernel', (7, 5, 3, 64), 'conv1.weight').torch_shape
         (64, 3, 7, 5)
@@ -75,7 +75,7 @@ class Slot:
 def slots(network: str, shapes: Mapping, names: Names) -> list[Slot]:
     """A slot for each leaf of `shapes`, a flat tree; BadInput where one has no name in PyTorch.
 
-    `network` is what the error calls the model.
+    `network` is the model's name in that error.
     """
     found, unnamed = [], {}
     for path, leaf in shapes.items():
@@ -100,5 +100,5 @@ def slots(network: str, shapes: Mapping, names: Names) -> list[Slot]:
 
 
 def features(shapes: Mapping, conv: str) -> int:
-    """How many channels a convolution makes."""
+    """The number of output channels of a convolution."""
     return shapes[f'params/{conv}/kernel'].shape[-1]

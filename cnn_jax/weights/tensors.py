@@ -1,4 +1,4 @@
-"""Named arrays: safetensors files of them, and whether they are those that a model has."""
+"""Named arrays: reading and writing safetensors files, and checking that they fit a model."""
 
 import warnings
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _DTYPES = (
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, Shaped[np.ndarray, '...']]) -> None:
-    """Writes one safetensors file, whole or not at all; its folder is made if need be.
+    """Writes one safetensors file, atomically; creates its folder if needed.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -31,7 +31,7 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Shaped[np.ndarray, '..
     ...     read_tensors(Path(folder, 'a.safetensors'))
     {'bias': array([0., 0., 0.], dtype=float16)}
     """
-    # safetensors writes memory as it lies: a transposed view would be scrambled.
+    # safetensors writes raw memory: a transposed view would be scrambled.
     ordered = {name: np.asarray(tensor, order='C') for name, tensor in tensors.items()}
     for name, tensor in ordered.items():
         if not isinstance(name, str) or str(tensor.dtype) not in _DTYPES:
@@ -43,7 +43,7 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Shaped[np.ndarray, '..
 
 
 def read_tensors(path: str | Path) -> dict[str, Shaped[np.ndarray, '...']]:
-    """The arrays of a safetensors file; BadInput where there is none, or it is damaged."""
+    """The arrays of a safetensors file; raises BadInput where it is missing or damaged."""
     try:
         return load_file(path)
     except OSError as error:
@@ -64,7 +64,7 @@ def require_fit(
 ) -> None:
     """Raises BadInput unless `found` are floats of exactly the expected names and shapes.
 
-    The error counts the differences, and names the first ten. `source` says whose arrays they are.
+    The error counts the differences, and names the first ten. `source` says where they come from.
     """
     missing = [f'{name} {expected[name]} is missing' for name in expected if name not in found]
     extra = [f'{name} {found[name].shape} is not in the model' for name in found.keys() - expected]
@@ -100,7 +100,7 @@ def require_fit(
 
 
 def _advice(found: list[str], expected: list[str]) -> str:
-    """What to do where no name agrees."""
+    """What to do where no names match."""
     if not found:
         return 'there are no tensors at all'
     prefix = found[0].partition('.')[0] + '.'

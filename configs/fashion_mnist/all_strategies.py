@@ -2,8 +2,9 @@
 
 python -m experiments.compare_pooling configs/fashion_mnist/all_strategies.py --output runs/all
 
-39 cells, 15 minutes on two cores. One seed decides nothing: this shows that all train, what each
-costs and where it starts. To compare, choose a few with --strategies and more --seeds and --epochs.
+One cell per strategy, about 20 minutes on two cores. One seed decides nothing: this shows that all
+train, what each costs and how it performs early on. To compare, choose a few with --strategies, and
+more --seeds and --epochs.
 """
 
 from cnn_jax.runs import Comparison, Evaluation

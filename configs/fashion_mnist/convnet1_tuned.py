@@ -2,7 +2,7 @@
 
 python -m experiments.compare_pooling configs/fashion_mnist/convnet1_tuned.py --output runs/tuned
 
-12 epochs, 12 cells, 36 minutes on two cores that had other work too. Expect, with the 95% interval
+12 epochs, 12 cells, 36 minutes on two cores that also did other work. Expect, with the 95% interval
 over six seeds: max, accuracy 0.9204 (0.0013) and consistency 0.674 (0.007); max_blur3, 0.9243
 (0.0010) and 0.751 (0.006). The peak learning rate and weight decay (0.004 and 0.02, or 0.01 and
 0.01) were chosen on a validation split of a tenth with seed 10, before these seeds were run.

@@ -3,7 +3,7 @@
 python -m experiments.speedrun configs/fashion_mnist/speedrun.py --json runs/speedrun.json
 
 3 epochs. Expect 0.9203 (0.918 to 0.921) after 52 s (45 to 61). The network and the recipe were
-chosen on validation splits of a tenth, with seeds 10 and 11; the test split was read once a seed,
+chosen on validation splits of a tenth, with seeds 10 and 11; the test split was used once per seed,
 at the end.
 """
 

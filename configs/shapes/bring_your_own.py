@@ -2,7 +2,7 @@
 
 python -m experiments.compare_pooling configs/shapes/bring_your_own.py --output runs/own
 
-Half a minute on two cores. The accuracies mean nothing: it shows how parts plug in. Take what you
+Half a minute on two cores. The accuracies mean nothing: this shows how parts plug in. Use what you
 need: each field of `Comparison` may also be one of ours, by name or as `Optimizer(...)`.
 """
 

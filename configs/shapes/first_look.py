@@ -1,4 +1,4 @@
-"""A first look with nothing to download: three strategies on drawn shapes, about a minute.
+"""A first look with nothing to download: three strategies on generated shapes, about a minute.
 
 python -m experiments.compare_pooling configs/shapes/first_look.py --output runs/first_look
 """

@@ -1,4 +1,4 @@
-"""Seconds, not minutes: two strategies on 256 drawn shapes. The end-to-end tests run it.
+"""Seconds, not minutes: two strategies on 256 generated shapes. The end-to-end tests run it.
 
 python -m experiments.compare_pooling configs/shapes/tiny.py --output runs/tiny
 """

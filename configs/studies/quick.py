@@ -4,8 +4,8 @@ in ResNet-20, which trains for 6 epochs instead of the published 164.
 
 python -m experiments.study configs/studies/quick.py --output runs/quick_study
 
-Days of one core, in cells of half a minute (convnet1_3x3) and of two minutes (convnet3); it is run
-seed by seed, so stop it whenever you like. What has finished of it is in
+Days on one core, in cells of half a minute (convnet1_3x3) and of two minutes (convnet3); it runs
+seed by seed, so stop it whenever you like. What has finished so far is in
 experiments/results/studies/quick.
 """
 

@@ -1,4 +1,4 @@
-"""A study in half a minute, of drawn images: to see what a study is, and for the tests.
+"""A half-minute study on generated images: to see what a study is, and for the tests.
 
 python -m experiments.study configs/studies/tiny.py --output runs/tiny_study
 """

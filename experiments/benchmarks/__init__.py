@@ -1,1 +1,1 @@
-"""What the benchmarks share: cases of ours and of the peers, and interleaved timing."""
+"""What the benchmarks share: our cases and the peers', and interleaved timing."""

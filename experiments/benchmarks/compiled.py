@@ -1,8 +1,7 @@
 """The programs of `experiments.check_compiler`, computed in a process with the flags to check.
 
-A program's name is its kind and what it is made of: 'fault pattern', 'strategy max_blur', 'model
-resnet18', 'step convnet1 max adam 128'. Its result is
-outputs, gradients, and what a step leaves behind.
+A program's name is its kind and its parts: 'fault pattern', 'strategy max_blur', 'model resnet18',
+'step convnet1 max adam 128'. Its result is outputs, gradients, and the state after a step.
 """
 
 from collections.abc import Callable, Mapping
@@ -165,7 +164,7 @@ def _step(what: str) -> Build:
         step = make_train_step(classifier, optimizer, **options)
 
         def run() -> Tree:
-            before = _to(dtype, (state, zero_sums()))  # the step takes them for itself
+            before = _to(dtype, (state, zero_sums()))  # copies, since the step donates them
             logits = jax.jit(classifier.logits)(_to(dtype, state.variables), images[:250])
             after, sums = step(*before, images, labels, order, key)
             return {
@@ -182,7 +181,7 @@ def _step(what: str) -> Build:
 
 
 def _moments(opt_state) -> Tree:
-    """The optimiser's arrays by kind: means of gradients apart from those of their squares."""
+    """The optimiser's arrays by kind: means of gradients separate from means of their squares."""
     found: dict[str, list] = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(opt_state):
         names = [key.name for key in path if isinstance(key, jax.tree_util.GetAttrKey)]
@@ -193,10 +192,10 @@ def _moments(opt_state) -> Tree:
 def error(found: Groups, right: Groups) -> float:
     """The largest relative error of an array: |found - right| / |right|, in Euclidean norms.
 
-    An array that is far smaller than others of its group is measured by a thousandth of the largest
-    root mean square there, so that what is zero but for rounding does not count; among parameters
-    by all of it, because the first step of Adam moves each by the sign of its gradient. Infinity
-    where other elements are finite.
+    An array much smaller than others of its group is measured relative to a thousandth of their
+    largest root mean square, so that arrays that are zero up to rounding do not count; parameters
+    are measured relative to all of it, because Adam's first step moves each by the sign of its
+    gradient. Infinity where the two differ in which elements are finite.
 
     >>> error({'output': [np.array([1.0, 2.0])]}, {'output': [np.array([1.0, 0.0])]})
     2.0

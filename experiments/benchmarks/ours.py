@@ -1,4 +1,4 @@
-"""The JAX side: every strategy of cnn_jax, and the idiomatic Flax form where there is one."""
+"""The JAX side: every strategy of cnn_jax, and the idiomatic Flax version where there is one."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,7 +18,7 @@ Shape = tuple[int, int, int, int]
 
 
 def cases() -> dict[str, Strategy]:
-    """Every registered strategy with its defaults, other sizes that peers have, APS with no max."""
+    """Every registered strategy with its defaults, peers' other sizes, and APS without a max."""
     chosen = {name: strategy_named(name) for name in strategy_names() if name != 'stride'}
     renamed = {'blur': 'blur3', 'max_blur': 'max_blur3'}
     chosen = {renamed.get(name, name): strategy for name, strategy in chosen.items()}
@@ -82,7 +82,7 @@ FLAX: Mapping[str, Callable[[Array], Array]] = {
 def build(case: str, shape: Shape, *, wait: bool = True) -> dict[str, Callable[[], Any]]:
     """The calls to time, by name: ours and flax, forward and forward with backward, and a copy.
 
-    With `wait` each call waits for its result; without, it returns what is to be waited for.
+    With `wait` each call waits for its result; without, it returns the result to wait for.
     """
     x = jax.random.normal(jax.random.key(0), shape, jnp.float32)
     layer = Downsample(cases()[case])

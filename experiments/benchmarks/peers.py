@@ -35,7 +35,7 @@ def half(x: torch.Tensor) -> tuple[int, int]:
 
 
 def ops(case: str, channels: int) -> dict[str, Op]:
-    """The peers' forms of a case, by library."""
+    """The peers' versions of a case, by library."""
     max_one: Op = lambda x: functional.max_pool2d(x, 2, 1)  # noqa: E731
     if case in ('blur3', 'blur5'):
         size = int(case[-1])
@@ -67,7 +67,7 @@ def ops(case: str, channels: int) -> dict[str, Op]:
 
 
 def _depthwise_blur(size: int, channels: int, device: torch.device) -> Op:
-    """Reflect padding and a depthwise convolution: what blur layers of torch are made of."""
+    """Reflect padding and a depthwise convolution, as in torch's blur layers."""
     row = torch.tensor([math.comb(size - 1, k) / 2 ** (size - 1) for k in range(size)])
     kernel = torch.outer(row, row).expand(channels, 1, size, size).contiguous().to(device)
     pad = [(size - 1) // 2, size // 2] * 2
@@ -77,7 +77,7 @@ def _depthwise_blur(size: int, channels: int, device: torch.device) -> Op:
 
 
 def build_on_gpu(case: str, shape: Shape, compiled: bool) -> dict[str, Callable[[], None]]:
-    """The calls to time on torch's GPU, without a wait: torch itself, in all layouts and modes."""
+    """The calls to time on torch's GPU, without waiting: torch itself, in all layouts and modes."""
     device, (batch, height, width, channels) = torch.device('cuda'), shape
     torch._dynamo.reset()
     found = {} if 'blur' in case else ops(case, channels)
@@ -126,7 +126,7 @@ def build(case: str, shape: Shape, threads: int, compiled: bool) -> dict[str, Ca
                 try:
                     forward, both = _calls(function, x)
                     both()
-                except Exception as error:  # a peer's compiler fails on some cases: say so, go on
+                except Exception as error:  # a peer's compiler fails on some cases: report, go on
                     print(f'{case} {shape}: {name} failed: {type(error).__name__}', flush=True)
                     continue
                 calls[f'{name} forward'], calls[f'{name} forward+backward'] = forward, both

@@ -1,4 +1,4 @@
-"""A look at one training step of each strategy: what it costs, the work that it is, and a trace."""
+"""One training step of each strategy: its time, its arithmetic and memory traffic, and a trace."""
 
 import multiprocessing
 import statistics
@@ -14,8 +14,8 @@ from jaxtyping import Array
 from rich.table import Table
 
 from cnn_jax.data import Dataset
+from cnn_jax.files import make_folder
 from cnn_jax.inspection import direct_step_work
-from cnn_jax.runs.comparison import make_folder
 from cnn_jax.runs.config import Comparison, cells_of
 from cnn_jax.runs.parallel import process_variables
 from cnn_jax.runs.process import (
@@ -40,11 +40,11 @@ class StepCost:
     Attributes:
         milliseconds: Median of several steps.
         direct_flops: Multiply-adds of convolutions and dense layers, two operations each, padding
-            included. What is compiled may do with fewer.
-        direct_bytes: Every output and gradient written and read once, and the optimiser's.
+            included. The compiled program may need fewer.
+        direct_bytes: Every output and gradient written and read once, plus the optimiser's.
         flops: As XLA counts the compiled step.
-        bytes: As XLA counts the compiled step; what stays in a cache counts too.
-        direct_milliseconds: Of the direct work at the measured speed of a matrix product or a
+        bytes: As XLA counts the compiled step, including what stays in a cache.
+        direct_milliseconds: The direct work at the measured speed of a matrix product or a
             copy, whichever takes longer.
     """
 
@@ -59,9 +59,9 @@ class StepCost:
 def step_costs(
     comparison: Comparison, dataset: Dataset, *, profile: Path | None = None
 ) -> dict[str, StepCost]:
-    """The cost of a step of every strategy, each in a process like those that train.
+    """The cost of a step of every strategy, each measured in a process like a training process.
 
-    With `profile`, a trace of a few steps goes to the folder of the strategy's name in it; Perfetto
+    With `profile`, a trace of a few steps goes to a subfolder with the strategy's name; Perfetto
     opens its `perfetto_trace.json.gz`, XProf the rest.
     """
     if profile:
@@ -88,7 +88,7 @@ def _settle(cores: list[int]) -> None:
 
 
 def step_cost(values: Mapping, dataset: Dataset, profile: Path | None = None) -> StepCost:
-    """The cost of a step of the cell of those plain values, measured in this process."""
+    """The cost of a step of the cell with those plain values, measured in this process."""
     cell = cell_from_dict(values)
     train, _, _ = splits(cell, dataset)
     images, labels = jnp.asarray(train.images), jnp.asarray(train.labels)
@@ -130,7 +130,7 @@ def _milliseconds(call: Callable[[], None]) -> float:
 
 
 def _speeds() -> tuple[float, float]:
-    """Operations a millisecond of a matrix product, bytes of a copy; the best of several."""
+    """Operations per millisecond of a matrix product, and bytes of a copy; the best of several."""
 
     def best(function: Callable[[Array], Array], x: Array) -> float:
         compiled = jax.jit(function)

@@ -1,8 +1,8 @@
-"""Fair times: one process a library under the same allocator, called in turns.
+"""Fair timing: one process per library under the same allocator, called in turn.
 
-Each library computes in a process of its own, because thread pools of two libraries in one process
-disturb each other and an allocator has to be preloaded. Only one process computes at a time, and
-every contender is timed in every round, so a slow moment of the machine hits all alike.
+Each library runs in its own process, because the thread pools of two libraries in one process
+disturb each other and an allocator must be preloaded. Only one process computes at a time, and
+every contender is timed in every round, so a slow phase of the machine affects all alike.
 """
 
 import ctypes.util
@@ -24,7 +24,7 @@ _AT_LEAST, _ENOUGH = 0.04, 0.5  # seconds of calls per turn: at least, and enoug
 
 
 def preloaded(allocator: str) -> dict[str, str]:
-    """The environment that makes a new process use `allocator`; BadInput where it is missing."""
+    """The environment with which a new process uses `allocator`; BadInput if it is missing."""
     if allocator == 'default':
         return {}
     if allocator == 'mimalloc':
@@ -40,7 +40,7 @@ def preloaded(allocator: str) -> dict[str, str]:
 
 
 def check_file(file: Path) -> None:
-    """BadInput unless rows can go to this file, and their table beside it."""
+    """Raises BadInput unless rows can be written to this file, and their table beside it."""
     require(
         file.suffix == '.json' and not file.is_dir(), f'--json must name a .json file; got {file}.'
     )
@@ -51,14 +51,14 @@ def check_file(file: Path) -> None:
 
 
 def use_threads(threads: int) -> None:
-    """Keeps this process, and those that it starts, on so many cores; BadInput without them."""
+    """Pins this process, and those that it starts, to `threads` cores; BadInput if it has fewer."""
     usable = usable_cores()
     require(1 <= threads <= len(usable), f'--threads must be from 1 to {len(usable)} here.')
     compute_on(usable[:threads])
 
 
 def cache_variables(folder: str) -> dict[str, str]:
-    """The environment of a process that keeps all that it compiles in `folder`."""
+    """The environment of a process that caches all compiled programs in `folder`."""
     return {
         'JAX_COMPILATION_CACHE_DIR': folder,
         'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',

@@ -1,8 +1,7 @@
 """The quick study's CIFAR-10 network and recipe, written in PyTorch alone.
 
-Measured, never imported by cnn_jax. Nothing is shared with our side but the images and the
-numbers of the recipe: layers, first weights, order, flips, optimiser, shifts are PyTorch's or
-written here.
+Measured, never imported by cnn_jax. Only the images and the numbers of the recipe are shared with
+our side: layers, initial weights, order, flips, optimiser and shifts are PyTorch's or written here.
 """
 
 # pyright: reportMissingImports=false
@@ -138,7 +137,7 @@ def inputs(images: np.ndarray, scale: Scale) -> torch.Tensor:
 
 @torch.no_grad()
 def judged(net: nn.Module, seed: int, dataset: Dataset) -> dict[str, float]:
-    """Accuracy, and the share of the test images with one answer under two random shifts."""
+    """Accuracy, and the share of test images with the same prediction under two random shifts."""
     draw, test = np.random.default_rng(1000 + seed), dataset.test
     scale = scale_of(dataset)
     places = np.array([(y, x) for y in range(-3, 4) for x in range(-3, 4)])

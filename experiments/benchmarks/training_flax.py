@@ -33,7 +33,7 @@ class ConvNet1(nn.Module):
 
 
 class VGG11(nn.Module):
-    """VGG-11 with batch norm, one dense layer on the last mean."""
+    """VGG-11 with batch norm and one dense layer on the mean of the last map."""
 
     downsample: str
 
@@ -47,7 +47,7 @@ class VGG11(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """Four stages of two blocks; a strided convolution, or one that a blur follows."""
+    """Four stages of two blocks; each strided convolution may be one followed by a blur."""
 
     downsample: str
 

@@ -25,7 +25,7 @@ from experiments.benchmarks import training_flax
 
 STEPS = 20  # of the epoch whose overhead is measured
 COPIED = 1 << 24  # floats
-PRODUCT = (4096, 1024, 1024)  # the matrix product that stands for the machine's speed
+PRODUCT = (4096, 1024, 1024)  # the matrix product that measures the machine's speed
 
 
 class Run:
@@ -50,7 +50,7 @@ class Run:
 
     @property
     def data(self) -> tuple:
-        """The arguments of the step that stay."""
+        """The arguments of the step that do not change."""
         return self.images, self.labels, self.order, self.key
 
     def train(self) -> None:
@@ -59,7 +59,7 @@ class Run:
         jax.block_until_ready((self.state, self.sums))
 
     def epoch_of_steps(self) -> None:
-        """The steps of an epoch and nothing else: never waiting, never looking."""
+        """The steps of an epoch and nothing else: no waiting, no checks."""
         for _ in range(STEPS):
             self.state, self.sums = self.step(self.state, self.sums, *self.data)
         jax.block_until_ready((self.state, self.sums))
@@ -126,7 +126,7 @@ def build_seeds(
 
 
 def _inputs(classifier: Classifier, step, images, labels, order, key):
-    """What the step does before the model: takes its row of the order, augments, normalises."""
+    """The part of the step before the model: selects the batch, augments, normalises."""
     index = order[step % order.shape[0]]
     batch = augment_images(stream_key(key, Stream.AUGMENT, step), images[index], Augment())
     return classifier.normalise(batch), labels[index]
@@ -135,7 +135,7 @@ def _inputs(classifier: Classifier, step, images, labels, order, key):
 def least_work(
     model: str, downsample: str, batch: int, shape: tuple[int, int, int]
 ) -> dict[str, float]:
-    """The work of a step whose layers are computed directly, and of the two speed tests."""
+    """The work of a step with every layer computed directly, and of the two speed tests."""
     network = build_model(model, downsample=strategy_named(downsample), num_classes=10)
     work = direct_step_work(for_images(network, shape), shape, batch)
     m, k, n = PRODUCT

@@ -1,4 +1,4 @@
-"""The benchmark's networks in PyTorch, max-blur with the blur of antialiased-cnns.
+"""The benchmark's networks in PyTorch, where max-blur uses the blur of antialiased-cnns.
 
 Measured, never imported by cnn_jax; antialiased-cnns is licensed for non-commercial use.
 """
@@ -16,14 +16,14 @@ STAGES = ((64,), (128,), (256, 256), (512, 512), (512, 512))  # VGG-11
 
 
 def blur(channels: int) -> nn.Module:
-    """The binomial filter of 3, with stride 2."""
+    """The binomial filter of size 3, with stride 2."""
     import antialiased_cnns
 
     return antialiased_cnns.BlurPool(channels, filt_size=3, stride=2)
 
 
 def pool(downsample: str, channels: int) -> nn.Module:
-    """A max pool, or one of stride 1 and a blur."""
+    """A max pool, or one at stride 1 and a blur."""
     if downsample == 'max':
         return nn.MaxPool2d(2)
     return nn.Sequential(nn.MaxPool2d(2, 1), blur(channels))
@@ -42,7 +42,7 @@ def convnet1(downsample: str) -> nn.Module:
 
 
 def vgg11(downsample: str) -> nn.Module:
-    """VGG-11 with batch norm, one dense layer on the last mean, for 32 pixels."""
+    """VGG-11 with batch norm and one dense layer on the mean of the last map, for 32 pixels."""
     layers, inputs, side = [], 3, 32
     for stage in STAGES:
         for features in stage:
@@ -112,7 +112,7 @@ def build(
 
 
 def train_step(net: nn.Module, function: Callable, x: torch.Tensor, y: torch.Tensor) -> Callable:
-    """A call of one step, that has run once."""
+    """A call of one step, which has run once."""
     optimizer = torch.optim.Adam(net.parameters(), 1e-3, fused=True)
 
     def call() -> None:

@@ -1,7 +1,7 @@
-"""convnet1 trained by PyTorch and by us, from either's first weights, and carried across.
+"""convnet1 trained by PyTorch and by us, from either side's initial weights, and carried across.
 
-Measured, never imported by cnn_jax. PyTorch has its own layers, optimiser and shifts here; what the
-two share is the data, in numbers between 0 and 1 less their mean, and the seeds.
+Measured, never imported by cnn_jax. PyTorch uses its own layers, optimiser and shifts; the two
+sides share only the data, as numbers between 0 and 1 minus their mean, and the seeds.
 """
 
 # pyright: reportMissingImports=false
@@ -39,7 +39,7 @@ PARTS = {
     'dense': ('params/dense/kernel',),
     'bias': ('params/conv1/bias', 'params/conv2/bias', 'params/dense/bias'),
 }
-"""The parameters whose first values differ between Flax and PyTorch; batch norm's do not."""
+"""The parameters whose initial values differ between Flax and PyTorch; batch norm's do not."""
 
 _NAMES = Names(
     {'conv1': '0', 'norm1': '1', 'conv2': '4', 'norm2': '5', 'dense': '9'},
@@ -50,12 +50,12 @@ _POOLS = {'max': nn.MaxPool2d, 'avg': nn.AvgPool2d}
 
 @dataclass(frozen=True)
 class Variant:
-    """Who trains, from whose first weights, in whose order.
+    """Which side trains, from which initial weights, in which order.
 
     Attributes:
         engine: 'jax' or 'torch'.
-        our_start: The parts of `PARTS` that start as ours; the others start as PyTorch's.
-        our_order: Whether the batches are ours; otherwise `torch.randperm` mixes each epoch.
+        our_start: The parts of `PARTS` that start from our values; the others from PyTorch's.
+        our_order: Whether the batches are ours; otherwise `torch.randperm` shuffles each epoch.
     """
 
     engine: str
@@ -74,7 +74,7 @@ VARIANTS = {
 
 
 def run_twin(variant: Variant, strategy: str, cell: Cell, dataset: Dataset) -> dict:
-    """Trains one network and judges it on both sides with the same shifts.
+    """Trains one network and evaluates it on both sides with the same shifts.
 
     'consistency' is by `cnn_jax.evaluation`, 'consistency_torch' by PyTorch and plain slicing, both
     with a border of zeros; 'logits_apart' is the largest difference between the two sides' logits.

@@ -1,4 +1,4 @@
-"""Stand-ins for published sets: small IDX files and binary batches with hashes of their own."""
+"""Stand-ins for published sets: small IDX files and binary batches with their own hashes."""
 
 import gzip
 import hashlib

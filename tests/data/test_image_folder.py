@@ -1,4 +1,4 @@
-"""Images of the user's own: folders of files, and Hugging Face's data sets."""
+"""The user's own images: folders of files, and Hugging Face's data sets."""
 
 import numpy as np
 import pytest

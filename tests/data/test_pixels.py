@@ -1,4 +1,4 @@
-"""The same picture in every kind of file gives the same pixels."""
+"""The same image in every file format gives the same pixels."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""The chain of places that a published set is looked for in, and what is refused on the way."""
+"""The places searched for a published set, in order, and what is refused on the way."""
 
 import shutil
 import subprocess

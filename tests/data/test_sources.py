@@ -1,4 +1,4 @@
-"""The ways to published files that need a network, beside servers and programs of our own."""
+"""The ways to get published files over a network, tested with our own servers and programs."""
 
 import hashlib
 import io

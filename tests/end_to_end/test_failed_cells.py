@@ -1,4 +1,4 @@
-"""Cells that raise, and files that cannot be written, at the command line."""
+"""Cells that raise errors, and files that cannot be written, from the command line."""
 
 import json
 import sys

@@ -36,7 +36,7 @@ def test_gallery_of_a_run_and_its_link(run, monkeypatch, tmp_path):
     assert '<a href="gallery.html">' in (run / 'report.html').read_text()
     assert '](gallery.html)' in (run / 'report.md').read_text()
     assert 'trained for' in page and page.count('<h2>') == 9
-    assert re.search(r'Of these 20 test images, .* max is right on \d+% and answers alike', page)
+    assert re.search(r'Of these 20 test images, .*: max is right on \d+% and answers alike', page)
     assert re.search(r'of the pooling layers: pool\d in max \(\d\.\d\d\), pool\d in max_blur', page)
     assert not re.search(r'(src|href)="(?!data:)', page) and '<script' not in page
     pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', page)

@@ -1,4 +1,4 @@
-"""Runs of the real program, killed and stopped from outside, end where an undisturbed one ends."""
+"""Runs of the real program, killed and stopped from outside, end like an undisturbed run."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Cells run one by one, by commands that a scheduler could take, are those of a whole run."""
+"""Cells run one by one, by commands for a scheduler, equal those of a whole run."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A study: whole, in two shards put together, stopped and gone on with, and its report."""
+"""A study: whole, in two merged shards, stopped and resumed, and its report."""
 
 import shutil
 from dataclasses import replace
@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cnn_jax.compact import TUNING_SEED, merge, read_compact
-from cnn_jax.errors import BadInput
+from cnn_jax.compact import TUNING_SEED, read_compact
+from cnn_jax.errors import BadInput, Damaged
+from cnn_jax.merge import merge
 from cnn_jax.reports import write_study_report
 from cnn_jax.runs import Comparison, Evaluation, Study
 from cnn_jax.runs.progress import Progress
-from cnn_jax.runs.study import chosen, run_study
+from cnn_jax.runs.study import run_study
 from cnn_jax.strategies import Avg, Max
 from cnn_jax.training import Optimizer
 
@@ -27,6 +28,7 @@ COMPARISON = Comparison(
     evaluation=Evaluation(max_shift=1, measures=('ece',), maps=0),
 )
 STUDY = Study(title='tiny', comparisons={'main': COMPARISON})
+COMPACT = ('study.json', 'cells.jsonl', 'environments.json')
 
 
 def run(study: Study, folder: Path, **options) -> None:
@@ -111,24 +113,26 @@ def test_learning_rates_are_chosen_on_a_validation_split_and_recorded(tmp_path: 
     assert 'Learning rates chosen' in report(tmp_path, tmp_path / 'r')['report.md'].decode()
 
 
-def test_what_a_study_refuses(unchecked):
-    with pytest.raises(BadInput, match='at least one name and Comparison'):
-        Study(title='', comparisons={})
-    with pytest.raises(BadInput, match='letters, digits'):
-        Study(title='', comparisons={'a/b': COMPARISON})
-    with pytest.raises(BadInput, match='is the one that learning rates are chosen with'):
-        Study(title='', comparisons={'a': replace(COMPARISON, seeds=(TUNING_SEED,))})
-    with pytest.raises(BadInput, match="unknown comparison in tune 'mian': did you mean 'main'"):
-        replace(STUDY, tune={'mian': (1.0,)})
-    with pytest.raises(BadInput, match='factors above 0'):
-        replace(STUDY, tune={'main': (0.0,)})
-    with pytest.raises(BadInput, match='factors above 0'):
-        replace(STUDY, tune={'main': (float('inf'),)})
-    with pytest.raises(BadInput, match='title must be a string'):
-        replace(STUDY, title=None)
-    with pytest.raises(BadInput, match='main_rate_1.* give it another name'):
-        two = {'main': COMPARISON, 'main_rate_1': COMPARISON}
-        Study(title='t', comparisons=two, tune={'main': (1.0,)})
-    with pytest.raises(BadInput, match="unknown comparison 'mian': did you mean 'main'"):
-        chosen(STUDY, ('mian',))
-    assert chosen(STUDY, None) is STUDY
+def test_a_compact_form_that_a_kill_or_a_disk_left_is_made_anew_from_the_cells(
+    whole: Path, tmp_path: Path
+):
+    folder = tmp_path / 'resumed'
+    shutil.copytree(whole, folder)
+    expected = {name: (whole / name).read_bytes() for name in COMPACT}
+    (folder / 'environments.json').write_text('{}')  # as a kill of an earlier version left it
+    (folder / 'cells.jsonl').write_bytes(expected['cells.jsonl'][:-100])
+    run(STUDY, folder)
+    assert {name: (folder / name).read_bytes() for name in COMPACT} == expected
+    (folder / 'study.json').write_bytes(expected['study.json'][:-100])
+    with pytest.raises(Damaged, match=r'study.json is damaged.* move study.json away and run'):
+        run(STUDY, folder)
+    (folder / 'study.json').unlink()
+    run(STUDY, folder)
+    assert {name: (folder / name).read_bytes() for name in COMPACT} == expected
+
+
+def test_cells_that_are_there_in_their_compact_form_alone_are_not_lost(whole: Path, tmp_path: Path):
+    folder = tmp_path / 'compact'
+    shutil.copytree(whole, folder, ignore=shutil.ignore_patterns('cells'))
+    with pytest.raises(BadInput, match='holds 4 cells in their compact form alone'):
+        run(STUDY, folder)

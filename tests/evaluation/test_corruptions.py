@@ -1,4 +1,4 @@
-"""Corruptions against slow loops over their definitions, and what must hold of all of them."""
+"""Corruptions against slow loops over their definitions, and properties that all must have."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Every measure takes a plain function from images to logits, of any library."""
+"""Every measure takes a plain function from images to logits, from any library."""
 
 import equinox as eqx
 import jax

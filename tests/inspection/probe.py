@@ -1,4 +1,4 @@
-"""Which pixels reach which units, seen by sending one line of an image through a network.
+"""Which pixels reach which units, found by sending one line of an image through a network.
 
 With positive weights, no biases and norms that do nothing, a unit is above zero where the line of
 ones in an image of zeros reaches it, and zero everywhere else: nothing cancels.

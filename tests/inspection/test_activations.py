@@ -1,4 +1,4 @@
-"""Layers' outputs, by name, finite or not."""
+"""The outputs of layers, by name, finite or not."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""Receptive fields of layers that are not this project's, read off their equations."""
+"""Receptive fields of layers from elsewhere, derived from their equations."""
 
 from collections.abc import Callable
 

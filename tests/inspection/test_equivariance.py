@@ -1,4 +1,4 @@
-"""Shifts by parts of a pixel, and layers that move with their image."""
+"""Shifts by fractions of a pixel, and shift-equivariant layers."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""The preconditions that `AFC` states: with all of them the logits do not see a shift."""
+"""The preconditions that `AFC` states: with all of them the logits are shift-invariant."""
 
 import jax
 import jax.numpy as jnp

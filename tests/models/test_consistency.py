@@ -1,4 +1,4 @@
-"""With circular borders and even maps, APS and LPS make a whole network indifferent to shifts."""
+"""With circular borders and even maps, APS and LPS make a whole network shift-invariant."""
 
 import jax
 import jax.numpy as jnp

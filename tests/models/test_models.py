@@ -1,4 +1,4 @@
-"""convnet1, the model registry and the classifier around a model."""
+"""convnet1, the model registry and the classifier that wraps a model."""
 
 import chex
 import jax

@@ -1,4 +1,4 @@
-"""Every architecture: its published parameters, its small form, and every choice in it."""
+"""Every architecture: its published parameter count, its small form, and all of its options."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""One small call of every public op, and of each way in which it computes, for the contract tests.
+"""One small call of every public op, and of each of its code paths, for the contract tests.
 
 `python -m pytest tests/ops/test_derivatives.py tests/ops/test_programs.py tests/ops/test_meshes.py
 -v` prints the matrix of ops and transformations.

@@ -1,4 +1,4 @@
-"""Learned, content-adaptive and edge-aware blurs against float64 loops, at generated sizes."""
+"""Learned, content-adaptive and edge-aware blurs against float64 loops at generated sizes."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""batch_norm against float64 NumPy, its derivative against differences of that and Flax's."""
+"""batch_norm against float64 NumPy, its derivative against finite differences and Flax's."""
 
 import chex
 import jax

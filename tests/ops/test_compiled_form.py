@@ -1,4 +1,4 @@
-"""What the ops compile to, read from the compiled program: no clock needed."""
+"""What the ops compile to, read from the compiled program, without timing."""
 
 import re
 from collections.abc import Callable

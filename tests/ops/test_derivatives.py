@@ -1,4 +1,4 @@
-"""Every op under forward and reverse mode, of both orders."""
+"""Every op under forward and reverse mode, of first and second order."""
 
 from functools import partial
 

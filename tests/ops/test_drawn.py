@@ -1,4 +1,4 @@
-"""Fractional max pooling and S3Pool beside loops, and what they draw."""
+"""Fractional max pooling and S3Pool against loops, and what they draw."""
 
 from collections import Counter
 

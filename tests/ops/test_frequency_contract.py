@@ -1,4 +1,4 @@
-"""What every op in the frequency domain promises: gradients, dtypes, NaN, transforms, errors."""
+"""What every op in the frequency domain guarantees: gradients, dtypes, NaN, transforms, errors."""
 
 import re
 from functools import partial

@@ -1,4 +1,4 @@
-"""Every op under vmap, in every floating type, for any batch, exported and lowered."""
+"""Every op under vmap, in every floating type, for any batch size, exported and lowered."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The wavelets' low-pass filters against what defines them, and against published digits."""
+"""The wavelets' low-pass filters against their defining properties and published digits."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The right outputs of the programs of `cnn_jax.backend`, in float64 loops, and their digests.
+"""The correct outputs of the programs of `cnn_jax.backend`, from float64 loops, and their digests.
 
 `python -m tests.oracles.backend` prints them as `cnn_jax/backend_answers.py` holds them.
 """

@@ -1,4 +1,4 @@
-"""Max pooling at drawn places, in loops from the definitions."""
+"""Max pooling at random positions, in loops from the definitions."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The same weights in PyTorch and here, and how far apart two results are."""
+"""The same weights in PyTorch and here, and the difference between two results."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

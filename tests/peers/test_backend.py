@@ -1,4 +1,4 @@
-"""The fault of the compiler under the oldest JAX too, whose tests are these: see tests/peers."""
+"""The compiler's fault under the oldest supported JAX, with which tests/peers run."""
 
 from tests.test_backend import test_right_here, test_the_fault_of_the_compiler_is_gone_with_the_flag
 

@@ -1,4 +1,4 @@
-"""A PyTorch model is measured by the same functions."""
+"""A PyTorch model can be measured by the same functions."""
 
 import jax
 import numpy as np

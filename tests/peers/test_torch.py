@@ -1,4 +1,4 @@
-"""Ops against torch's own, over generated sizes, windows, strides, padding and rounding."""
+"""Ops against torch's, over generated sizes, windows, strides, padding and rounding."""
 
 from typing import NamedTuple
 

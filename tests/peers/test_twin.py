@@ -1,4 +1,4 @@
-"""convnet1 trained side by side with PyTorch's, and one network judged on both sides."""
+"""convnet1 trained side by side with PyTorch's, and one network evaluated on both sides."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Learning curves: means and bands by hand, and only over what every seed has."""
+"""Learning curves: means and bands worked by hand, only over epochs that every seed has."""
 
 from pathlib import Path
 

@@ -53,7 +53,7 @@ def test_a_metric_of_ones_own_has_its_columns():
     lines = to_latex(summary, ('nats_100%',)).splitlines()
     assert lines[0] == r'\begin{tabular}{lrrrrrr}'
     assert lines[2].endswith(r'& nats\_100\% & difference \\')
-    assert lines[4].endswith(r'& $3.25 \pm 0.25$ & $-0.125^{*}$ \\')
+    assert lines[4].endswith(r'& $3.25 \pm 0.25$ & ${-0.125}^{*}$ \\')
     none = {**row, 'nats_100%': {'mean': None, 'ci95': None}}
     assert (
         to_latex({'strategies': {'avg': none}, 'comparisons': []}, ('nats_100%',)).count('--') == 4
@@ -74,3 +74,22 @@ def test_figures_are_files_of_that_kind_and_always_the_same(tmp_path: Path, form
 def test_one_strategy_has_no_differences(tmp_path: Path):
     fake_run(tmp_path, ('max',), (0, 1))
     assert 'differences.svg' not in {path.name for path in export(tmp_path, 'svg')}
+
+
+def test_latex_gives_the_ends_of_an_interval_that_is_cut_off():
+    cut = {'mean': 0.995, 'ci95': [0.97, 1.0], 'values': [0.99, 1.0]}
+    tiny = {'mean': 1.5e-05, 'ci95': [1.4e-05, 1.6e-05], 'values': [1.4e-05, 1.6e-05]}
+    row = {'accuracy': cut, 'consistency': cut, 'mine': tiny, 'seeds': [0, 1]}
+    comparison = {'strategy': 'a', 'metric': 'mine', 'difference': -2e-05, 'verdict': 'worse'}
+    text = to_latex({'strategies': {'a': row}, 'comparisons': [comparison]}, ('mine',))
+    assert r'$99.50\ [97.00, 100.00]$' in text and r'\pm 0.5$' not in text
+    assert r'$1.5 \times 10^{-5} \pm 1 \times 10^{-6}$' in text
+    assert r'${-2 \times 10^{-5}}^{*}$' in text  # two superscripts in a row are an error
+
+
+def test_latex_holds_names_with_any_character():
+    spread = {'mean': 0.9, 'ci95': None, 'values': [0.9]}
+    row = {'accuracy': spread, 'consistency': spread, 'seeds': [0]}
+    line = to_latex({'strategies': {'a<b>^|"~': row}, 'comparisons': []}).splitlines()[4]
+    name = r'a\textless{}b\textgreater{}\^{}\textbar{}\textquotedbl{}\~{}'
+    assert line.startswith(f'{name} & ')

@@ -1,4 +1,4 @@
-"""The HTML page: well formed, self-contained, and nothing from a file is read as markup."""
+"""The HTML page: well formed, self-contained, and no text from a file becomes markup."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""The report's content: sections, protocol, environment and what is left out."""
+"""The report's content: sections, protocol, environment and the cells left out."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Power and numbers of seeds against draws and against each other."""
+"""Power and numbers of seeds against simulation and against each other."""
 
 import numpy as np
 import pytest

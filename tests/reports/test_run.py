@@ -1,4 +1,4 @@
-"""Reading run folders, whole and damaged."""
+"""Reading run folders, intact and damaged."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Shift maps: which images are chosen, and that the maps are drawn the right way round."""
+"""Shift maps: which images are chosen, and that the maps have the right orientation."""
 
 from pathlib import Path
 

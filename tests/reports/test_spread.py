@@ -1,4 +1,4 @@
-"""The parts of the spread, of draws whose parts are known, and by plain loops."""
+"""The parts of the variance, of simulated data with known parts, and by plain loops."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a study says over its comparisons, against values worked by hand and by scipy."""
+"""A study's statistics across comparisons, against values worked by hand and by scipy."""
 
 import numpy as np
 import pytest

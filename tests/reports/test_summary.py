@@ -1,4 +1,4 @@
-"""The summary: its form, its numbers, and what is left out of them."""
+"""The summary: its structure, its numbers, and what they leave out."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Worker processes that end badly, for the tests of the pool."""
+"""Worker processes that fail, for the tests of the pool."""
 
 import os
 import signal
@@ -56,4 +56,15 @@ def holds_its_core(pipe, stop, cores, dataset):
     while True:
         key, _, _ = pipe.recv().cells[0]
         pipe.send(('done', (key, {'status': 'completed', 'cores': cores})))
+        pipe.send(('free', None))
+
+
+def tells_its_gpu(pipe, stop, cores, dataset):
+    """Its results are the variables that choose a GPU."""
+    while True:
+        key, _, _ = pipe.recv().cells[0]
+        names = 'CUDA_VISIBLE_DEVICES', 'XLA_PYTHON_CLIENT_MEM_FRACTION'
+        gpu = ' '.join(os.environ.get(name, '-') for name in names)
+        pipe.send(('done', (key, {'status': 'completed', 'gpu': gpu})))
+        time.sleep(0.5)  # so that the other worker gets the other cell
         pipe.send(('free', None))

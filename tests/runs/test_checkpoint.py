@@ -1,4 +1,4 @@
-"""Checkpoints: bit-equal round trips, and damage that is seen."""
+"""Checkpoints: bit-equal round trips, and detection of damage."""
 
 import subprocess
 import sys

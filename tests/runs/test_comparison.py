@@ -1,4 +1,4 @@
-"""A comparison's folder: damage, other data, other versions, failed cells. Cells run in process."""
+"""A comparison's folder: damage, changed data, other versions, failed cells; run in process."""
 
 import dataclasses
 import io

@@ -1,4 +1,4 @@
-"""Configs: checked when made, hashed, compared."""
+"""Configs: checked on creation, hashed, compared."""
 
 import dataclasses
 import json
@@ -33,6 +33,8 @@ CELL = Cell(strategy=Max(), seed=0)
         ({'optimizer': 'adam'}, r'optimizer must be Optimizer\(...\)'),
         ({'evaluation': None}, r'evaluation must be Evaluation\(...\)'),
         ({'model': 'convnett1'}, "did you mean 'convnet1'"),
+        ({'learning_rates': {'max': 1e300}}, 'a number above 0 that float32 can hold'),
+        ({'learning_rates': {'max': 0}}, 'a number above 0 that float32 can hold'),
         ({'baseline': 'avgg'}, "did you mean 'avg'"),
         ({'strategies': {}}, 'at least one name and strategy'),
         ({'strategies': {'': Max()}}, "name of a strategy must not be blank; got ''"),

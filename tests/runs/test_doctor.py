@@ -1,4 +1,4 @@
-"""The doctor works where much is missing, and says what to do about it."""
+"""The doctor works even if much is missing, and says what to do about it."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""The record of what a run ran on."""
+"""The record of a run's environment."""
 
 import json
 

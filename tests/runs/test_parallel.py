@@ -1,4 +1,4 @@
-"""Workers that die, hang or refuse: the parent always ends, and soon."""
+"""Workers that die, hang or refuse: the parent always ends soon."""
 
 import os
 import time
@@ -60,6 +60,26 @@ def test_a_cell_that_cannot_be_sent_is_bad_input(monkeypatch, tmp_path, unchecke
     events = parallel.Events(tick=print, log=print, finished=print)
     with pytest.raises(BadInput, match='mine cannot be given to a worker .* top level of'):
         parallel.run_cells(cells, {('mine', 0): tmp_path}, DATASET, events, workers=1)
+
+
+@pytest.mark.parametrize(
+    'gpus, variables', [('0,5', ['0 -', '5 -']), ('5', ['5 0.45', '5 0.45']), ('', ['- -', '- -'])]
+)
+def test_workers_share_the_gpus_and_their_memory(monkeypatch, tmp_path, gpus, variables):
+    monkeypatch.setattr(process, 'has_accelerator', lambda: bool(gpus))
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    if gpus:
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', gpus)
+    results = run(monkeypatch, tmp_path, fake_workers.tells_its_gpu)
+    assert sorted(result['gpu'] for result in results.values()) == variables
+    assert os.environ.get('CUDA_VISIBLE_DEVICES', '') == gpus  # the parent's own stays
+
+
+def test_a_gpu_each_unless_the_user_says_how_many_workers(monkeypatch):
+    monkeypatch.setattr(parallel, 'has_accelerator', lambda: True)
+    for gpus, workers in (([], 1), (['0'], 1), (['0', '1'], 2), (list('01234567'), 2)):
+        monkeypatch.setattr(parallel, 'visible_gpus', lambda gpus=gpus: gpus)
+        assert parallel.worker_count(CELLS) == workers
 
 
 def test_two_comparisons_take_different_cores_while_there_are_any(monkeypatch):

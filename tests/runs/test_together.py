@@ -1,4 +1,4 @@
-"""Seeds trained by one program beside the same seeds alone: results, stops, divergence."""
+"""Seeds trained by one program against the same seeds alone: results, stops, divergence."""
 
 import dataclasses
 import json
@@ -25,6 +25,7 @@ CONFIG = Comparison(
     baseline='max',
     seeds=(0, 1, 5),
     data='shapes_tiny',
+    image_size=(14, 14),
     epochs=2,
     batch_size=4,
     optimizer=Optimizer(name='sgd', learning_rate=0.005),
@@ -39,8 +40,8 @@ LAST = 24  # step
 
 @pytest.fixture(scope='module')
 def dataset():
-    """With 12 steps an epoch: on a CPU, gradients of grouped convolutions are slow."""
-    whole = load('shapes_tiny', log=lambda line: None)
+    """Small, with 12 steps an epoch: on a CPU, gradients of grouped convolutions are slow."""
+    whole = load('shapes_tiny', image_size=(14, 14), log=lambda line: None)
     few = Split(whole.train.images[:48], whole.train.labels[:48])
     return dataclasses.replace(whole, train=few)
 
@@ -66,6 +67,7 @@ def test_each_seed_is_trained_as_if_it_were_alone(trained, dataset, tmp_path):
         alone = run_cell(cell, tmp_path / str(cell.seed), dataset)
         ticks = []
         result = run_cell(cell, folder, dataset, tick=ticks.append)
+        assert result is not None and alone is not None
         assert ticks == [result['step']]  # nothing was left to train
         assert set(result) == set(alone)
         np.testing.assert_allclose(result['loss'], alone['loss'], rtol=1e-3)

@@ -1,4 +1,4 @@
-"""Looks: which are run, when it ends, and that the seeds of the config come first."""
+"""Looks: which are run, when they end, and that the seeds of the config come first."""
 
 from rich.console import Console
 

@@ -1,9 +1,9 @@
-"""What a worker makes of the errors of a cell."""
+"""How a worker handles the errors of a cell."""
 
 import errno
 import json
 import os
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -25,7 +25,9 @@ def outcome(monkeypatch, tmp_path, error=None, *, trust_backend=True) -> tuple[s
     cell = Cell(strategy=Max(), seed=0, data='shapes_tiny')
     how = How(trust_backend, stop=lambda: False, log=lambda line: None)
     job = ('max', 0), cell, tmp_path / 'cell'
-    kind, value = worker._outcome(job, make_shapes(train=8, test=8), how, lambda steps: None)
+    kind, value = cast(
+        tuple[str, Any], worker._outcome(job, make_shapes(train=8, test=8), how, lambda steps: None)
+    )
     return (kind, value[1]) if kind == 'done' else (kind, value)
 
 

@@ -1,4 +1,4 @@
-"""Strategies of the learned, content-adaptive and edge-aware blurs."""
+"""The strategies for learned, content-adaptive and edge-aware blurs."""
 
 import json
 from dataclasses import replace

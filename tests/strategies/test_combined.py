@@ -1,4 +1,4 @@
-"""Mixed, gated and tree pooling: where they start, what they share, where they stand."""
+"""Mixed, gated and tree pooling: initial values, sharing, placement."""
 
 from functools import partial
 

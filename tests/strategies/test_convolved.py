@@ -1,4 +1,4 @@
-"""Strategies with convolutions of their own, beside slow loops over their definitions."""
+"""Strategies that contain convolutions, against slow loops over their definitions."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""`Strategy.reach` against what the strategies are seen to read, one element at a time.
+"""`Strategy.reach` against what the strategies actually read, one element at a time.
 
 Two patches lie side by side on zeros, far apart; one of them has an element changed. Which of the
 two that is cannot be told from anything that is one number for the whole map, so what differs

@@ -1,4 +1,4 @@
-"""The descriptions of the strategies, which the documentation shows."""
+"""The descriptions of the strategies that the documentation shows."""
 
 import inspect
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Part two: flipped bits, cuts, empty and deleted files; what reads them must notice, or repair.
+"""Part two: flipped bits, truncated, empty and deleted files; readers must notice, or repair.
 
 Runs in one process that has started JAX; nothing here is killed.
 """

@@ -1,4 +1,4 @@
-"""Readers of the data folder: a set prepared by TFDS that was read before, and IDX files."""
+"""Readers of the data folder: a set prepared by TFDS that has been read before, and IDX files."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""Part one: a fault at one file event of the program; then the same command again, undisturbed."""
+"""Part one: a fault at one file event of the program, then the same command again undisturbed."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a run's folder holds, and how it differs from an undisturbed one."""
+"""The content of a run's folder, and how it differs from an undisturbed one."""
 
 import hashlib
 from collections.abc import Mapping

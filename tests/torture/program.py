@@ -1,4 +1,4 @@
-"""The real program, run in a forked child: imports cost seconds, a fork nothing.
+"""The real program, run in a forked child: imports cost seconds, a fork almost nothing.
 
 What differs from a run from the shell: workers are forked rather than spawned, the clock of a cell
 counts its readings, so that even timings must be the same bytes, the backend is trusted, and no

@@ -1,4 +1,4 @@
-"""One worker of the campaign: a process with the shim loaded, which has imported everything.
+"""One worker of the campaign: a process with the shim loaded and everything imported.
 
 Started by `python -m tests.torture`, with a JSON object of its part as the only argument.
 """

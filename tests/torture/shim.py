@@ -1,4 +1,4 @@
-"""The C library that counts and disturbs a program's file events: built, and driven from Python."""
+"""Builds and drives the C library that counts and disturbs a program's file events."""
 
 import ctypes
 import errno

@@ -1,4 +1,4 @@
-"""What a campaign counts."""
+"""The counts of a campaign."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The order of examples: each once, another one each epoch, a pure function of seed and epoch."""
+"""The order of examples: each once, new each epoch, a pure function of seed and epoch."""
 
 import jax
 import numpy as np

@@ -1,4 +1,4 @@
-"""What decays and what Muon takes: the network's kernels, whatever a strategy's parameters are."""
+"""What decays and what Muon updates: the network's kernels, whatever a strategy's parameters."""
 
 from dataclasses import fields, replace
 from typing import get_args, get_type_hints

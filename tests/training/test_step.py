@@ -1,4 +1,4 @@
-"""The compiled train step against the same step written out, and the loop that drives it."""
+"""The compiled train step against the same step written by hand, and the loop that drives it."""
 
 import chex
 import jax

@@ -1,4 +1,4 @@
-"""Made-up weights of the right shapes."""
+"""Made-up weights with the right shapes."""
 
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict

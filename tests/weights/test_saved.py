@@ -1,4 +1,4 @@
-"""Weights on disk: what is written is read again, and nothing else is."""
+"""Weights on disk: exactly what was written is read again."""
 
 import warnings
 
