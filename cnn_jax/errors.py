@@ -26,6 +26,10 @@ class Interrupted(Exception):
     """The run was asked to stop, or lost a worker; finished work is saved."""
 
 
+class InUse(Exception):
+    """Another process holds the folder; the message names both. Later the same call may succeed."""
+
+
 class CellsFailed(Exception):
     """Some cells of a comparison raised an error, recorded in their folders; the rest are done."""
 

@@ -2,7 +2,8 @@
 
 0: done. 2: bad input, or not enough disk space or memory; nothing that was there is lost.
 3: done except for cells that raised an error: the report covers the others, and the same command
-tries those cells again. 75: interrupted, the same command resumes. 1, with a traceback: a bug.
+tries those cells again. 75: interrupted, or the folder is in use by another process; the same
+command resumes. 1, with a traceback: a bug.
 
 Imports almost nothing, so that it is in place before the slow imports begin.
 """
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from cnn_jax.errors import BadInput, CellsFailed, Interrupted, disk_error, one_line
+from cnn_jax.errors import BadInput, CellsFailed, Interrupted, InUse, disk_error, one_line
 from cnn_jax.platforms import no_device
 from cnn_jax.xla_flags import set_xla_flags
 
@@ -44,6 +45,8 @@ def exit_codes(*, flags: bool = True) -> Iterator[None]:
         _end(str(error), CELLS_FAILED)
     except Interrupted as error:
         _end(f'{error}: run the same command again to go on.', TRY_AGAIN)
+    except InUse as error:
+        _end(str(error), TRY_AGAIN)
     except KeyboardInterrupt:
         _end('stopped before the end: run the same command again.', TRY_AGAIN)
     except MemoryError as error:

@@ -1,14 +1,18 @@
 """Small files, written so that a reader sees the old content or the new, never half of it."""
 
+import hashlib
 import json
 import math
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from cnn_jax.errors import BadInput, Damaged
+
+_LONG = 24 * 3600.0  # seconds: no write takes so long
 
 
 def make_folder(folder: Path) -> None:
@@ -33,7 +37,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     ...     Path(folder, 'new', 'note').read_bytes()
     b'hello'
     """
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')  # see remove_leftovers
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}-{_machine()}.tmp')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open('wb') as file:
@@ -54,18 +58,38 @@ def write_atomically(path: Path, content: bytes) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Deletes what processes that were killed in `write_atomically` left in the folder.
 
+    What processes of other machines wrote, which cannot be seen from here, goes when a day old. The
+    caller holds the folder's lock.
+
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = Path(folder, f'.a.json.{os.getpid()}.tmp').write_bytes(b'{')
+    ...     _ = Path(folder, f'.a.json.{os.getpid()}-{_machine()}.tmp').write_bytes(b'{')
     ...     remove_leftovers(Path(folder))
     ...     os.listdir(folder)
     []
     """
     for path in folder.glob('.*.tmp'):
-        match = re.fullmatch(r'\..+\.(\d+)\.tmp', path.name)
-        if match and not _other_process(int(match[1])):
-            with suppress(OSError):
+        match = re.fullmatch(r'\..+?\.(\d+)(-[0-9a-f]{8})?\.tmp', path.name)
+        if match is None:
+            continue
+        with suppress(OSError):
+            if match[2] == f'-{_machine()}':
+                left = not _other_process(int(match[1]))
+            else:  # without a machine it is of an earlier version
+                left = time.time() - path.stat().st_mtime > _LONG
+            if left:
                 path.unlink()
+
+
+def _machine() -> str:
+    """What tells apart machines, and containers on one machine, whose processes have equal numbers.
+
+    >>> len(_machine())
+    8
+    """
+    numbers = Path('/proc/self/ns/pid')  # Linux: the namespace that process numbers belong to
+    namespace = numbers.stat().st_ino if numbers.exists() else 0
+    return hashlib.sha256(f'{os.uname().nodename} {namespace}'.encode()).hexdigest()[:8]
 
 
 def _other_process(number: int) -> bool:

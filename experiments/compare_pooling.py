@@ -16,7 +16,7 @@ def main() -> None:
     # Imported here, so that Ctrl-C during these slow imports also ends in one line.
     from rich.console import Console
 
-    from cnn_jax.errors import Interrupted, require
+    from cnn_jax.errors import Interrupted
     from cnn_jax.reports import print_table, undecided, write_report
     from cnn_jax.runs import Comparison
     from cnn_jax.runs.command_line import parse
@@ -27,7 +27,7 @@ def main() -> None:
         run_comparison,
         seeds_begun,
     )
-    from cnn_jax.runs.one_cell import commands
+    from cnn_jax.runs.one_cell import commands, report_command
     from cnn_jax.runs.progress import Progress
     from cnn_jax.runs.setup import load_dataset
     from cnn_jax.runs.until_decided import run_until_decided
@@ -41,11 +41,10 @@ def main() -> None:
         description='Trains one model per pooling strategy and seed; writes report.html, '
         'report.md and summary.json into the output folder. Run again, it goes on.',
     )
-    require(options.cell is None, '--cell belongs to python -m experiments.run_cell.')
     recipe, folder = options.comparison, options.output
     extend = options.extend or options.until_decided
     if folder is not None:
-        check_folder(recipe, folder, extend=extend, options=options.given)
+        check_folder(recipe, folder, extend=extend, options=shlex.join(options.given))
     progress = Progress(Console(stderr=True))
     dataset = load_dataset(recipe, log=progress.line)
     if folder is None or options.dry_run or options.explain or options.profile:
@@ -63,14 +62,20 @@ def main() -> None:
             )
         return
     if options.engine == 'print':
-        words = [word for word in shlex.split(options.given) if word != '--engine=print']
-        if '--engine' in words:
-            place = words.index('--engine')
-            words = [*words[:place], *words[place + 2 :]]
-        lines = commands(sys.argv[1], recipe, folder, dataset, progress, given=words, extend=extend)
-        print('\n'.join(lines))
-        command = shlex.join(['python', '-m', 'experiments.report', str(folder)])
-        progress.line(f'{len(lines)} cells to run; what has finished is reported by: {command}')
+        lines = commands(
+            sys.argv[1],
+            recipe,
+            folder,
+            dataset,
+            progress,
+            given=options.given,
+            extend=extend,
+        )
+        for line in lines:
+            print(line)
+        progress.line(
+            f'{len(lines)} cells to run; what has finished is reported by: {report_command(folder)}'
+        )
         return
     run = partial(
         run_comparison,
@@ -101,8 +106,7 @@ def main() -> None:
         else:
             failed = run(recipe)
     except Interrupted:
-        command = shlex.join(['python', '-m', 'experiments.report', str(folder)])
-        progress.line(f'what has finished is reported by: {command}')
+        progress.line(f'what has finished is reported by: {report_command(folder)}')
         raise
     summary = write_report(folder)
     print_table(summary, Console())

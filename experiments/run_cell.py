@@ -28,6 +28,7 @@ def main() -> None:
         sys.argv[1:],
         program='python -m experiments.run_cell',
         description='Runs one cell of a comparison, --cell STRATEGY:SEED. Run again, it goes on.',
+        one_cell=True,
     )
     require(options.cell is not None, "give the cell: --cell STRATEGY:SEED, such as 'max:0'.")
     require(options.output is not None, 'give --output DIR, the folder of the run.')

@@ -5,10 +5,12 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from cnn_jax import files
 from cnn_jax.errors import BadInput, Damaged
 from cnn_jax.files import read_json, remove_leftovers, write_atomically, write_json
 
@@ -68,6 +70,30 @@ def test_what_a_killed_process_left_is_removed_and_what_a_live_one_writes_is_not
     half.touch()
     remove_leftovers(tmp_path)
     assert set(contents(tmp_path)) == others
+
+
+@pytest.mark.parametrize('machine', ['-0123abcd', ''])
+def test_what_another_machine_or_version_wrote_goes_when_a_day_old(tmp_path: Path, machine: str):
+    no_process_here = 2**31 + 1
+    half = tmp_path / f'.note.json.{no_process_here}{machine}.tmp'
+    half.touch()
+    remove_leftovers(tmp_path)
+    assert half.exists()
+    os.utime(half, (time.time() - 25 * 3600,) * 2)
+    remove_leftovers(tmp_path)
+    assert not half.exists()
+
+
+def test_machines_of_other_names_or_process_numbers_differ(monkeypatch: pytest.MonkeyPatch):
+    here = files._machine()
+    assert files._machine() == here
+    name = os.uname()
+    monkeypatch.setattr(os, 'uname', lambda: type(name)((name[0], f'{name[1]}2', *name[2:])))
+    assert files._machine() != here
+    monkeypatch.undo()
+    if Path('/proc/self/ns/pid').exists():
+        monkeypatch.setattr(Path, 'exists', lambda path: False)
+        assert files._machine() != here
 
 
 def test_a_folder_that_cannot_be_made_is_bad_input(tmp_path: Path):

@@ -103,7 +103,8 @@ def read_run(folder: Path) -> Run:
 
     Every file is compared with its checksum; only cells of the first versions have none. Raises
     `BadInput`, naming the file, where one is missing, damaged or incomplete for a finished cell,
-    and where the folder holds no comparison.
+    where a cell was trained on other data than the index names, and where the folder holds no
+    comparison.
 
     >>> read_run(Path('no_such_folder'))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -128,6 +129,8 @@ def read_run(folder: Path) -> Run:
         class_names=tuple(str(name) for name in names),
         cells=tuple(_read_cell(folder, entry, path, config) for entry in entries),
     )
+    for cell in run.cells:
+        _require_data(cell, path, content.get('data_fingerprint'))
     without = [name for name in config.get('strategies') or {} if name not in run.strategies]
     require(not without, f'{path} lists no cell for {", ".join(without)}: {_AGAIN}')
     return run
@@ -198,6 +201,15 @@ def _read_cell(folder: Path, entry: object, source: Path, config: Mapping[str, A
         )
     except Damaged as error:
         raise Damaged(f'{error} To mend it, {_AGAIN}') from error
+
+
+def _require_data(cell: CellResult, source: Path, expected: object) -> None:
+    """BadInput where a finished cell is of other data than the index; first versions named none."""
+    found = cell.environment.get('data_fingerprint')
+    require(
+        None in (found, expected) or found == expected,
+        f'{cell.folder} was trained on other data than {source} names: {_AGAIN}',
+    )
 
 
 def _with_figures(result: Mapping[str, Any], path: Path) -> Mapping[str, Any]:

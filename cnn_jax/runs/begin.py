@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput
-from cnn_jax.files import json_bytes, read_json, write_atomically
+from cnn_jax.files import json_bytes, read_json, remove_leftovers, write_atomically
 from cnn_jax.runs.checkpoint import restore_checkpoint
 from cnn_jax.runs.config import Cell
 from cnn_jax.runs.environment import describe_environment
@@ -48,6 +48,7 @@ def begun(
     Raises BadInput where the checkpoint is of different data, and where the user's own model or
     strategy gives non-finite numbers. The caller holds the folder's lock.
     """
+    remove_leftovers(folder)
     forget_failure(folder)
     setup = setup_of(cell, dataset)
     (state, sums), record = _restored(setup, cell, folder, dataset, log)

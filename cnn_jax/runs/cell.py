@@ -42,10 +42,11 @@ def run_cell(
     """Runs or resumes the cell in `folder`; returns its result, or None if `stop()` ended it.
 
     `tick(steps)` reports progress, including steps done before a resume. `trust_backend` is only
-    recorded: it means that the backend's numbers were not checked.
+    recorded: it means that the backend's numbers were not checked. Raises InUse where another
+    process runs the cell.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder, wait_seconds=ORPHAN_SECONDS):
+    with locked(folder, wait_seconds=ORPHAN_SECONDS, log=log):
         finished = finished_result(folder, last_step(cell, dataset), log=log)
         if finished is not None:
             return finished

@@ -1,7 +1,6 @@
 """What every experiment's command line shares: a config file, overrides, and how errors end."""
 
 import re
-import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -137,19 +136,43 @@ class Options:
     minutes: float | None
     engine: str
     cell: str | None
-    given: str
-    """The options given after the config, except the folder: for a command to copy."""
+    given: tuple[str, ...]
+    """The words given after the config, without the folder: for a command to copy."""
 
 
-def _given(words: Sequence[str]) -> str:
-    place = words.index('--output') if '--output' in words else len(words)
-    return shlex.join([*words[:place], *words[place + 2 :]])
+def without_option(words: Sequence[str], *names: str) -> tuple[str, ...]:
+    """The words of a command line but for these options, each of which has one value.
+
+    >>> without_option(['--seeds', '0', '--output=a', '--epochs', '2', '--output', 'b'], '--output')
+    ('--seeds', '0', '--epochs', '2')
+    """
+    kept, is_value = [], False
+    for word in words:
+        name, equals, _ = word.partition('=')
+        if not is_value and name not in names:
+            kept.append(word)
+        is_value = not is_value and name in names and not equals
+    return tuple(kept)
 
 
-def parse(arguments: Sequence[str], *, program: str, description: str) -> Options:
+def _require_of_one_cell(program: str, **given: bool) -> None:
+    """BadInput for the options of `compare_pooling` that running one cell has no use for."""
+    for name, is_given in given.items():
+        require(
+            not is_given,
+            f'--{name.replace("_", "-")} belongs to python -m experiments.compare_pooling: '
+            f'leave it out, since {program} runs one cell.',
+        )
+
+
+def parse(
+    arguments: Sequence[str], *, program: str, description: str, one_cell: bool = False
+) -> Options:
     """`CONFIG --output DIR [overrides]`; every plain field of the config is an option.
 
-    Raises BadInput for what it cannot understand; `--help` prints the options and exits.
+    Raises BadInput for what it cannot understand; `--help` prints the options and exits. With
+    `one_cell` the options that choose, look at or share out many cells are refused, and otherwise
+    `--cell` is.
     """
     if not arguments or arguments[0] in ('-h', '--help'):
         print(f'usage: {program} CONFIG --output DIR [options]\n\n{description}')
@@ -175,7 +198,7 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
         until_decided: bool = False,
         max_seeds: int | None = None,
         minutes: float | None = None,
-        engine: Literal['local', 'print'] = 'local',
+        engine: Literal['local', 'print'] | None = None,
         cell: str | None = None,
     ) -> Options:
         """Options.
@@ -196,12 +219,27 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
                 the looks are planned, and share the 5% of false claims among them.
             max_seeds: With --until-decided, the seeds of the last look; by default 20.
             minutes: With --until-decided, begin no look that would end later than this.
-            engine: 'local' runs the cells here; 'print' runs nothing and prints a command for each
-                that is not finished, for a scheduler.
+            engine: 'local', the default, runs the cells here; 'print' runs nothing and prints a
+                command for each that is not finished, for a scheduler.
             cell: For run_cell: which cell to run, as STRATEGY:SEED.
             trust_backend: Continue even if check_backend finds wrong numbers; recorded in
                 environment.json.
         """
+        if one_cell:
+            _require_of_one_cell(
+                program,
+                workers=workers is not None,
+                together=together is not None,
+                dry_run=dry_run,
+                explain=explain,
+                profile=profile is not None,
+                until_decided=until_decided,
+                max_seeds=max_seeds is not None,
+                minutes=minutes is not None,
+                engine=engine is not None,
+            )
+        else:
+            require(cell is None, '--cell belongs to python -m experiments.run_cell.')
         require(workers is None or workers >= 1, f'--workers must be at least 1; got {workers}.')
         require(
             together is None or together >= 1, f'--together must be at least 1; got {together}.'
@@ -217,7 +255,7 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
             require(max_seeds is None, '--max-seeds needs --until-decided.')
             require(minutes is None, '--minutes needs --until-decided.')
         require(
-            engine == 'local' or not until_decided,
+            engine != 'print' or not until_decided,
             '--until-decided looks between seeds, so it runs the cells itself: leave out --engine.',
         )
         return Options(
@@ -232,9 +270,9 @@ def parse(arguments: Sequence[str], *, program: str, description: str) -> Option
             trust_backend=trust_backend,
             until_decided=until_decided,
             minutes=minutes,
-            engine=engine,
+            engine=engine or 'local',
             cell=cell,
-            given=_given(arguments[1:]),
+            given=without_option(arguments[1:], '--output'),
         )
 
     names = f'Models: {", ".join(model_names())}. Strategies: {", ".join(strategy_names())}.'

@@ -52,9 +52,10 @@ def run_comparison(
 
     Returns the cells that raised an error, with the error in one line: their folders record it, and
     the next call tries them again. Raises BadInput, before anything is written, where a cell cannot
-    run or the folder cannot be used: not writable, in use, of different data, or holding another
-    comparison (`extend` allows more seeds and strategies) or a damaged result that cannot be
-    recomputed. Raises Interrupted when asked to stop. With `trust_backend` it continues even where
+    run or the folder cannot be used: not writable, of different data, or holding another comparison
+    (`extend` allows more seeds and strategies) or a damaged result that cannot be recomputed.
+    Raises InUse where another process uses the folder or one of the cells, and Interrupted when
+    asked to stop. With `trust_backend` it continues even where
     `cnn_jax.backend.check_backend` finds wrong numbers. The cells are kept in `store`, by default
     the same folder; `only` selects the cells to run. `together` seeds of a strategy are trained by
     one program: see `cnn_jax.runs.together`.
@@ -62,7 +63,7 @@ def run_comparison(
     progress, store = progress or Progress(), store or folder
     make_ready(comparison, folder, dataset)
     with locked(folder):
-        for place in (folder, *folder.glob('*/'), *store.glob('cells/*/')):
+        for place in (folder, *folder.glob('*/')):  # those of cells go when their lock is held
             remove_leftovers(place)
         todo, folders = begin(
             comparison, folder, dataset, progress, extend=extend, store=store, only=only
@@ -108,12 +109,13 @@ def begin(
     check_folder(comparison, folder, extend=extend)
     folders = _folders(cells, store)
     _check_data(folder / INDEX, dataset)
+    chosen = {key: cell for key, cell in cells.items() if only(cell)}
     todo = {
         key: cell
-        for key, cell in cells.items()
-        if only(cell) and _is_open(key, folders[key], last_step(cell, dataset), progress)
+        for key, cell in chosen.items()
+        if _is_open(key, folders[key], last_step(cell, dataset), progress)
     }
-    for key in cells.keys() - todo.keys():  # cells that are not to be run may not exist
+    for key in chosen.keys() - todo.keys():
         _check_data(folders[key] / ENVIRONMENT, dataset)
     index = {
         'config': config_to_dict(comparison),

@@ -4,6 +4,7 @@ Values are plain, except for the user's own classes and functions, which are rec
 file and source (`cnn_jax.brought`).
 """
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, TypeVar
@@ -32,6 +33,17 @@ def require_text(name: str, value: object) -> None:
     """BadInput unless it is text that a file can hold."""
     good = isinstance(value, str) and value == value.encode(errors='replace').decode()
     require(good, f'{name} must be text that UTF-8 can hold; got {value!r}.')
+
+
+def _require_line(name: str, value: str) -> None:
+    """BadInput for text that reports, terminals and printed commands could not show in a line."""
+    require_text(name, value)
+    wrong = [c for c in value if unicodedata.category(c) in ('Cc', 'Zl', 'Zp')]
+    require(
+        not wrong,
+        f'{name} must be one line without control characters, such as a tab; got {value!r}: '
+        f'take out {", ".join(map(repr, dict.fromkeys(wrong)))}.',
+    )
 
 
 PARTS = {'optimizer': Optimizer, 'augment': Augment, 'evaluation': Evaluation}
@@ -160,14 +172,15 @@ class Comparison(Recipe):
 
     def __post_init__(self):
         super().__post_init__()
-        require_text('title', self.title)
+        _require_line('title', self.title)
         require(
             isinstance(self.strategies, Mapping) and len(self.strategies) > 0,
             f'strategies must be a dict of at least one name and strategy; got '
             f'{self.strategies!r}.',
         )
         for name, strategy in self.strategies.items():
-            require_text('the name of a strategy', name)
+            _require_line('the name of a strategy', name)
+            require(name.strip() != '', f'the name of a strategy must not be blank; got {name!r}.')
             _check_strategy(name, strategy)
         if self.baseline not in self.strategies:
             raise unknown_name('baseline', str(self.baseline), self.strategies)

@@ -1,12 +1,13 @@
 """One cell by itself, for schedulers: its result does not depend on who runs it."""
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from cnn_jax.data import Dataset
 from cnn_jax.errors import BadInput, require, unknown_name
-from cnn_jax.files import remove_leftovers
+from cnn_jax.runs.command_line import without_option
 from cnn_jax.runs.comparison import begin, make_ready
 from cnn_jax.runs.config import CellKey, Comparison, cells_of
 from cnn_jax.runs.folder import locked
@@ -24,9 +25,9 @@ def cell_named(text: str, comparison: Comparison) -> CellKey:
     >>> cell_named('max:3', Comparison(strategies={'max': Max()}, seeds=(3,)))
     ('max', 3)
     """
-    strategy, _, seed = text.rpartition(':')
+    strategy, colon, seed = text.rpartition(':')
     require(
-        bool(strategy) and seed.removeprefix('-').isdecimal(),
+        colon != '' and seed.removeprefix('-').isdecimal(),
         f"--cell must be STRATEGY:SEED, such as 'max:0'; got {text!r}.",
     )
     if strategy not in comparison.strategies:
@@ -50,13 +51,34 @@ def commands(
 ) -> list[str]:
     """Begins a comparison in `folder` and returns a command for each cell that is not finished.
 
-    `config` and `given` are the words of the command line that each repeats.
+    `config` and `given` are the words of the command line that each repeats, but for those that
+    choose how many cells run, and where. Raises BadInput where a command would not be one line.
     """
+    kept = without_option(given, '--engine', '--workers', '--together')
+    start = ['python', '-m', 'experiments.run_cell', config, '--output', _plain(folder), *kept]
+    for word in start:
+        require(
+            '\n' not in word,
+            f'a printed command must be one line; got {word!r}: give a name without line breaks.',
+        )
     make_ready(comparison, folder, dataset)
     with locked(folder):
         todo, _ = begin(comparison, folder, dataset, progress, extend=extend, store=folder)
-    start = ['python', '-m', 'experiments.run_cell', config, '--output', str(folder), *given]
-    return [shlex.join([*start, '--cell', f'{name}:{seed}']) for name, seed in todo]
+    return [shlex.join([*start, f'--cell={name}:{seed}']) for name, seed in todo]
+
+
+def report_command(folder: Path) -> str:
+    """The command that reports what has finished in `folder`.
+
+    >>> report_command(Path('-my runs'))
+    "python -m experiments.report './-my runs'"
+    """
+    return shlex.join(['python', '-m', 'experiments.report', _plain(folder)])
+
+
+def _plain(folder: Path) -> str:
+    """A folder's name that no program takes for an option."""
+    return os.path.join('.', folder) if str(folder).startswith('-') else str(folder)
 
 
 def run_cell_alone(
@@ -72,12 +94,12 @@ def run_cell_alone(
     """Runs one cell of a comparison, in a process of its own; None, or why it failed.
 
     Others may run in the same folder at the same time, on this machine or another one: each cell
-    has a lock, and the index is written under the folder's. Raises Interrupted when asked to stop,
-    and BadInput as `run_comparison` does.
+    has a lock, and the index is written under the folder's. Raises what `run_comparison` raises,
+    and InUse where another process runs this very cell.
     """
     cell = cells_of(comparison)[key]
     make_ready(comparison, folder, dataset)
-    with locked(folder, wait_seconds=_WAIT):
+    with locked(folder, wait_seconds=_WAIT, log=progress.line):
         todo, folders = begin(
             comparison,
             folder,
@@ -89,8 +111,6 @@ def run_cell_alone(
         )
     if key not in todo:
         return None
-    if folders[key].is_dir():
-        remove_leftovers(folders[key])
     with progress.running(total_steps=last_step(cell, dataset), cells=1):
         results = run_cells(
             {key: cell},

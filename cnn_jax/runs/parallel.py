@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from cnn_jax.data import Dataset
-from cnn_jax.errors import BadInput, Interrupted, one_line
+from cnn_jax.errors import BadInput, Interrupted, InUse, one_line
 from cnn_jax.exits import TRY_AGAIN
 from cnn_jax.runs.config import Cell, CellKey
 from cnn_jax.runs.process import (
@@ -36,6 +36,7 @@ from cnn_jax.runs.together import groups
 from cnn_jax.runs.values import config_to_dict
 from cnn_jax.runs.worker import STOP_SIGNALS, Flag, Task, work
 
+_ENDS = {'refused': BadInput, 'in use': InUse}  # what a worker says: how the run ends
 _LAST_WORDS = 30.0  # seconds that workers get to save, once another one has died
 
 
@@ -77,10 +78,10 @@ def run_cells(
 
     Up to `together` cells that differ in their seed alone are trained by one program.
 
-    Raises Interrupted after SIGINT, SIGTERM or a dead worker, and BadInput, after the others have
-    saved, for what would stop every cell: a full disk, changed data, a backend that computes wrong
-    numbers (unless `trust_backend`). The first signal lets each worker finish its step and save;
-    the second ends them at once.
+    Raises Interrupted after SIGINT, SIGTERM or a dead worker. Raises, after the others have saved,
+    BadInput for what would stop every cell: a full disk, changed data, a backend that computes
+    wrong numbers (unless `trust_backend`); and InUse where another process runs one of them. The
+    first signal lets each worker finish its step and save; the second ends them at once.
     """
     context = multiprocessing.get_context('spawn')
     stop = context.RawValue(ctypes.c_bool, False)  # no lock, so signal handlers may set it
@@ -120,9 +121,9 @@ def _start(context: Any, stop: Flag, cores: list[int], dataset: Dataset) -> _Wor
 def _serve(
     crew: list[_Worker], tasks: list[Task], stop: Flag, events: Events
 ) -> dict[CellKey, dict]:
-    """Gives out the tasks until all are done; ends early on `stop`, bad input or a death."""
+    """Gives out the tasks until all are done; ends early on `stop`, one of `_ENDS` or a death."""
     waiting, results = list(reversed(tasks)), {}
-    refused: str | None = None
+    end: BadInput | InUse | None = None
     died_at: float | None = None
     for worker in crew:
         _give(worker, waiting)
@@ -142,8 +143,8 @@ def _serve(
                 events.tick(*value)
             elif kind == 'log':
                 events.log(value)
-            elif kind == 'refused':
-                refused, stop.value = refused or value, True
+            elif kind in _ENDS:
+                end, stop.value = end or _ENDS[kind](value), True
             elif kind == 'done':
                 key, result = value
                 if result is not None:
@@ -153,8 +154,8 @@ def _serve(
                 worker.busy = False
                 if not stop.value:
                     _give(worker, waiting)
-    if refused is not None:
-        raise BadInput(refused)
+    if end is not None:
+        raise end
     if died_at is not None:
         raise Interrupted('a worker process died (out of memory?); what is done is saved')
     if stop.value:

@@ -70,7 +70,7 @@ def train_together(
     with ExitStack() as held:
         for _, folder in cells:
             folder.mkdir(parents=True, exist_ok=True)
-            held.enter_context(locked(folder, wait_seconds=ORPHAN_SECONDS))
+            held.enter_context(locked(folder, wait_seconds=ORPHAN_SECONDS, log=log))
         last = last_step(cells[0][0], dataset)
         left = {
             index: cell

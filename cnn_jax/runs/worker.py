@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cnn_jax.data import Dataset
-from cnn_jax.errors import BadInput, disk_error, one_line
+from cnn_jax.errors import BadInput, InUse, disk_error, one_line
 from cnn_jax.runs.cell import run_cell
 from cnn_jax.runs.config import Cell, CellKey
 from cnn_jax.runs.finished import write_failure
@@ -54,8 +54,8 @@ def work(pipe: Connection, stop: Flag, cores: list[int], dataset: Dataset) -> No
     """Runs the tasks that arrive through the pipe, on that data, until the pipe closes.
 
     Sends ('tick', (cell, steps)) and ('log', line) meanwhile, for each cell of a task one of
-    ('done', (cell, result, or None where it was stopped)) and ('refused', why no cell can be run),
-    and ('free', None) when the task is done.
+    ('done', (cell, result, or None where it was stopped)), ('refused', why no cell can be run) and
+    ('in use', by whom the cell is), and ('free', None) when the task is done.
     """
     compute_on(cores)
     set_xla_flags()
@@ -145,6 +145,8 @@ def _outcome(
         return 'done', (key, run_cell(cell, folder, dataset, **vars(how), tick=tick))
     except BadInput as error:
         return 'refused', str(error)
+    except InUse as error:
+        return 'in use', str(error)
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             return 'refused', str(disk_error(error))

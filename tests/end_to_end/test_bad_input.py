@@ -169,8 +169,10 @@ def test_a_folder_with_another_config_is_left_alone_and_the_difference_shown(
     (tmp_path / 'comparison.json').write_text(json.dumps(old))
     code, err = run([TINY, '--output', tmp_path, '--epochs', '5'], monkeypatch, capsys)
     assert code == 2 and 'epochs: 3 -> 5' in err and '--extend' not in err
-    code, err = run([TINY, '--output', tmp_path, '--seeds', '0', '1', '2'], monkeypatch, capsys)
-    assert code == 2 and 'seeds: [0, 1] -> [0, 1, 2]' in err and '--extend' in err
+    for output in (['--output', str(tmp_path)], [f'--output={tmp_path}']):
+        code, err = run([TINY, *output, '--seeds', '0', '1', '2'], monkeypatch, capsys)
+        assert code == 2 and 'seeds: [0, 1] -> [0, 1, 2]' in err
+        assert err.strip().endswith('make compare ARGS="--extend --seeds 0 1 2".')
     assert json.loads((tmp_path / 'comparison.json').read_text()) == old
     assert [p.name for p in tmp_path.iterdir()] == ['comparison.json']
 

@@ -43,6 +43,14 @@ def refuses(pipe, stop, cores, dataset):
     pipe.recv()
 
 
+def finds_its_cell_in_use(pipe, stop, cores, dataset):
+    """Another process runs its cell."""
+    pipe.recv()
+    pipe.send(('in use', 'cells/a is in use by process 7'))
+    pipe.send(('free', None))
+    pipe.recv()
+
+
 def holds_its_core(pipe, stop, cores, dataset):
     """Its results are the cores that it was given."""
     while True:

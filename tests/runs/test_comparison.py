@@ -11,12 +11,15 @@ from rich.console import Console
 
 from cnn_jax.checksums import read_sealed, write_sealed
 from cnn_jax.data import Split, load
-from cnn_jax.errors import BadInput
+from cnn_jax.errors import BadInput, InUse
+from cnn_jax.files import _machine
 from cnn_jax.reports.run import read_run
-from cnn_jax.runs import Comparison, Evaluation, begin, comparison, config
+from cnn_jax.runs import Comparison, Evaluation, begin, comparison, config, one_cell
 from cnn_jax.runs.cell import run_cell
 from cnn_jax.runs.comparison import run_comparison
 from cnn_jax.runs.finished import write_failure
+from cnn_jax.runs.folder import locked
+from cnn_jax.runs.one_cell import run_cell_alone
 from cnn_jax.runs.progress import Progress
 from cnn_jax.runs.values import cell_from_dict, config_to_dict, hash_of_values
 from cnn_jax.strategies import Avg, Max
@@ -48,13 +51,14 @@ def in_process(monkeypatch):
             ran.append(key)
             try:
                 out[key] = run_cell(cell, folders[key], given, log=events.log)
-            except BadInput:
+            except (BadInput, InUse):
                 raise
             except Exception as error:
                 out[key] = write_failure(folders[key], error)
         return out
 
     monkeypatch.setattr(comparison, 'run_cells', run_cells)
+    monkeypatch.setattr(one_cell, 'run_cells', run_cells)
     return ran
 
 
@@ -142,10 +146,46 @@ def test_a_damaged_index_is_named_and_can_be_made_again(run, dataset, in_process
 def test_what_a_killed_run_left_half_written_is_removed(run, dataset):
     (run / 'plots').mkdir(exist_ok=True)
     before = {path for path in run.rglob('*') if path.is_file()}
+    (cell_of(run) / 'result.json').unlink()
     for place in (run, run / 'plots', cell_of(run)):
-        (place / f'.half.{2**31 + 1}.tmp').write_bytes(b'{')  # no process has that number
+        (place / f'.half.{2**31 + 1}-{_machine()}.tmp').write_bytes(b'{')  # of no process
     go(run, dataset)
     assert {path for path in run.rglob('*') if path.is_file()} == before
+
+
+def test_what_lies_in_a_cell_is_removed_only_when_its_lock_is_held(run, dataset, monkeypatch):
+    cell, held = cell_of(run), []
+    half = cell / f'.half.{2**31 + 1}-{_machine()}.tmp'
+    half.touch()
+    (cell / 'result.json').unlink()
+    monkeypatch.setattr('cnn_jax.runs.cell.ORPHAN_SECONDS', 0.0)
+    with locked(cell), pytest.raises(InUse):
+        run_cell_alone(('max', 0), CONFIG, run, dataset, Progress())
+    with locked(cell), pytest.raises(InUse):
+        go(run, dataset)
+    assert half.exists()
+
+    def remove(folder):
+        with pytest.raises(InUse), locked(folder):
+            pass
+        held.append(folder)
+
+    monkeypatch.setattr(begin, 'remove_leftovers', remove)
+    assert run_cell_alone(('max', 0), CONFIG, run, dataset, Progress()) is None
+    assert held == [cell]
+
+
+def test_a_damaged_cell_does_not_stop_another_one_but_its_own_run_and_the_report(
+    run, dataset, in_process
+):
+    other = dataclasses.replace(CONFIG, strategies={'max': Max(), 'avg': Avg()})
+    (cell_of(run) / 'environment.json').write_bytes(b'{"half')
+    said = run_cell_alone(('avg', 0), other, run, dataset, Progress(), extend=True)
+    assert said is None and in_process == [('avg', 0)]
+    with pytest.raises(BadInput, match=r'environment\.json .*damaged|does not match'):
+        read_run(run)
+    assert run_cell_alone(('max', 0), other, run, dataset, Progress()) is None
+    assert in_process == [('avg', 0), ('max', 0)] and read_run(run).cells[0].checked
 
 
 def test_other_data_is_refused_by_the_index_and_by_finished_cells(run, dataset, in_process):
@@ -157,6 +197,10 @@ def test_other_data_is_refused_by_the_index_and_by_finished_cells(run, dataset, 
     with pytest.raises(BadInput, match=r'environment\.json is of other data'):
         go(run, other)
     assert in_process == []
+    two = dataclasses.replace(CONFIG, strategies={'max': Max(), 'avg': Avg()})
+    assert run_cell_alone(('avg', 0), two, run, other, Progress()) is None
+    with pytest.raises(BadInput, match=r'trained on other data than .*comparison\.json names'):
+        read_run(run)
 
 
 def test_a_title_and_a_baseline_are_of_the_report_alone(run, dataset, in_process):

@@ -37,6 +37,12 @@ CELL = Cell(strategy=Max(), seed=0)
         ({'learning_rates': {'max': 0}}, 'a number above 0 that float32 can hold'),
         ({'baseline': 'avgg'}, "did you mean 'avg'"),
         ({'strategies': {}}, 'at least one name and strategy'),
+        ({'strategies': {'': Max()}}, "name of a strategy must not be blank; got ''"),
+        ({'strategies': {' ': Max()}}, "name of a strategy must not be blank; got ' '"),
+        ({'strategies': {'a\nb\n': Max()}}, r"one line .*; got 'a\\nb\\n': take out '\\n'\.$"),
+        ({'strategies': {'a\tb\x1b[1m': Max()}}, r"take out '\\t', '\\x1b'\.$"),
+        ({'strategies': {'a\u2028b\x85': Max()}}, r"take out '\\u2028', '\\x85'\.$"),
+        ({'title': 'a\rb'}, r"title must be one line without control characters.*'\\r'"),
         ({'validation_fraction': 1.0}, 'validation_fraction must be at least 0 and below 1'),
         ({'label_smoothing': -0.1}, 'label_smoothing must be at least 0'),
         ({'precision': 'float16'}, "unknown precision 'float16': did you mean 'bfloat16'"),
@@ -46,6 +52,11 @@ def test_bad_values_are_refused(values, said, unchecked):
     good = {'strategies': {'max': Max(), 'avg': Avg()}}
     with pytest.raises(BadInput, match=said):
         Comparison(**{**good, **values})
+
+
+@pytest.mark.parametrize('name', ["it's", '-x', 'größe 2', '$HOME "{}"', 'a:b', '🧑\u200d🔬'])
+def test_names_of_one_line_are_allowed(name):
+    assert list(Comparison(strategies={name: Max()}, baseline=name).strategies) == [name]
 
 
 @pytest.mark.parametrize(

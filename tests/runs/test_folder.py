@@ -2,10 +2,12 @@
 
 import errno
 import os
+import re
+import threading
 
 import pytest
 
-from cnn_jax.errors import BadInput
+from cnn_jax.errors import BadInput, InUse
 from cnn_jax.runs import folder as folder_guards
 from cnn_jax.runs.environment import describe_environment
 from cnn_jax.runs.folder import locked
@@ -15,12 +17,44 @@ from cnn_jax.runs.metrics_log import Log, read_rows
 def test_the_lock_is_refused_to_a_second_holder_and_given_back(tmp_path):
     with (
         locked(tmp_path),
-        pytest.raises(BadInput, match='in use by process'),
+        pytest.raises(InUse, match='in use by process'),
         locked(tmp_path),
     ):
         pass
     with locked(tmp_path):
         pass
+
+
+def test_a_wait_is_said_once_and_ends_when_the_lock_is_free(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_guards, '_SAY_AFTER', 0.3)
+    said = []
+    with (
+        locked(tmp_path),
+        pytest.raises(InUse),
+        locked(tmp_path, wait_seconds=0.2, log=said.append),
+    ):
+        pass
+    assert said == []
+    with (
+        locked(tmp_path),
+        pytest.raises(InUse),
+        locked(tmp_path, wait_seconds=0.8, log=said.append),
+    ):
+        pass
+    expected = rf'{tmp_path} is in use by process {os.getpid()} on .+: waiting for it, up to 1 s'
+    assert len(said) == 1 and re.fullmatch(expected, said[0])
+    let_go = threading.Event()
+
+    def hold():
+        with locked(tmp_path):
+            holds.set()
+            let_go.wait(60)
+
+    holds, holder = threading.Event(), threading.Thread(target=hold)
+    holder.start()
+    holds.wait(60)
+    with locked(tmp_path, wait_seconds=60.0, log=lambda line: let_go.set()):
+        holder.join()
 
 
 def test_the_file_of_a_log_is_what_was_logged_whatever_lay_there(tmp_path):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from cnn_jax.data import make_shapes
-from cnn_jax.errors import BadInput, Interrupted
+from cnn_jax.errors import BadInput, Interrupted, InUse
 from cnn_jax.runs import Cell, parallel, process
 from cnn_jax.strategies import Max
 from tests.runs import fake_workers
@@ -44,6 +44,11 @@ def test_a_worker_killed_in_the_middle_of_a_message_and_the_other_saves(monkeypa
 def test_what_no_cell_can_help_is_bad_input(monkeypatch, tmp_path):
     with pytest.raises(BadInput, match='^the disk is full$'):
         run(monkeypatch, tmp_path, fake_workers.refuses)
+
+
+def test_a_cell_that_another_process_runs_is_not_bad_input(monkeypatch, tmp_path):
+    with pytest.raises(InUse, match='^cells/a is in use by process 7$'):
+        run(monkeypatch, tmp_path, fake_workers.finds_its_cell_in_use)
 
 
 def test_a_cell_that_cannot_be_sent_is_bad_input(monkeypatch, tmp_path, unchecked):

@@ -9,7 +9,7 @@ import pytest
 
 from cnn_jax import backend
 from cnn_jax.data import make_shapes
-from cnn_jax.errors import BadInput
+from cnn_jax.errors import BadInput, InUse
 from cnn_jax.runs import Cell, worker
 from cnn_jax.runs.worker import How
 from cnn_jax.strategies import Max
@@ -52,6 +52,12 @@ def test_an_error_of_a_cell_is_its_result(monkeypatch, tmp_path, error):
 def test_what_no_cell_can_help_is_refused(monkeypatch, tmp_path, error, said):
     kind, why = outcome(monkeypatch, tmp_path, error)
     assert kind == 'refused' and why.startswith(said)
+    assert not (tmp_path / 'cell').exists()
+
+
+def test_a_cell_that_another_process_runs_is_no_failure(monkeypatch, tmp_path):
+    error = InUse('cells/a is in use by process 7')
+    assert outcome(monkeypatch, tmp_path, error) == ('in use', str(error))
     assert not (tmp_path / 'cell').exists()
 
 
