@@ -3,7 +3,8 @@
 Packages, in the order in which they may import each other: `ops` (arrays in, arrays out),
 `strategies` (ways to downsample), `layers` (of Flax Linen), `models`, `training`, `evaluation`,
 `runs` (what touches the disk) and `reports`; `weights` (files of variables, to and from PyTorch)
-and `inspection` (summaries and receptive fields) stand on `models`. `data` is a leaf, like `ops`.
+and `inspection` (summaries and receptive fields) stand on `models`, `transform` (functions of any
+model) on `strategies`. `data` is a leaf, like `ops`.
 Importing this package changes no global setting.
 """
 

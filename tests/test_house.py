@@ -20,6 +20,7 @@ BELOW = {
     'weights': {'ops', 'strategies', 'models'},
     'inspection': {'ops', 'strategies', 'layers', 'models'},
     'runs': {'ops', 'strategies', 'models', 'data', 'training', 'evaluation', 'inspection'},
+    'transform': {'ops', 'strategies'},
     'reports': {'runs'},
     'gallery': {
         'ops',
