@@ -12,8 +12,7 @@ import numpy as np
 from jax.extend.core import Literal
 from jaxtyping import Array
 
-from cnn_jax.ops.windows import Pairs
-
+Pairs = tuple[tuple[Any, Any], ...]  # ints, or what depends on a symbolic size
 Kind = OneOf['max_pool', 'strided_conv', 'avg_pool']
 DIFFERENTIATED = 'jvp'
 
@@ -28,8 +27,9 @@ class Site:
         window: Elements that one output reads along each spatial axis, before dilation.
         stride: Along each spatial axis. It is above 1 on one of them at least.
         padding: (low, high) along each spatial axis.
-        shape: Of the array that is downsampled, in the layout of the program.
-        axes: The spatial axes of that shape; for a pool, those with a window or a stride above 1.
+        shape: Of the array that is downsampled, in the layout of the program: ints or symbolic.
+        axes: The spatial axes of that shape, in its order; for a pool, those with a window, a
+            stride or padding.
         channel_axis: For a pool, the last axis that is not spatial; None where there is none.
         path: Names of the modules around it, as far as the program knows them, or ''.
         inside: The programs around it: 'jit', 'scan', 'cond', 'remat2', 'custom_vjp_call', ...
@@ -41,7 +41,7 @@ class Site:
     window: tuple[int, ...]
     stride: tuple[int, ...]
     padding: Pairs
-    shape: tuple[int, ...]
+    shape: tuple[Any, ...]
     axes: tuple[int, ...]
     channel_axis: int | None
     path: str = ''
@@ -49,7 +49,7 @@ class Site:
     problem: str = ''
 
     @property
-    def size(self) -> tuple[int, ...]:
+    def size(self) -> tuple[Any, ...]:
         """Of the map that is downsampled, along the spatial axes."""
         return tuple(self.shape[axis] for axis in self.axes)
 
@@ -73,7 +73,7 @@ class Site:
         )
 
 
-def _by(sizes: Sequence[int]) -> str:
+def _by(sizes: Sequence) -> str:
     return 'x'.join(map(str, sizes))
 
 
@@ -129,14 +129,16 @@ def _conv_site(eqn: Any) -> Site | None:
         problem = 'it dilates the map'
     elif params['batch_group_count'] != 1:
         problem = 'it groups the batch'
+    axes, window_axes = numbers.lhs_spec[2:], numbers.rhs_spec[2:]
+    order = np.argsort(axes).tolist()  # of the array, where the program has another
     site = Site(
         index=0,
         kind='strided_conv',
-        window=tuple(eqn.invars[1].aval.shape[axis] for axis in numbers.rhs_spec[2:]),
-        stride=strides,
-        padding=tuple((int(low), int(high)) for low, high in params['padding']),
+        window=tuple(eqn.invars[1].aval.shape[window_axes[i]] for i in order),
+        stride=tuple(strides[i] for i in order),
+        padding=_pairs([params['padding'][i] for i in order]),
         shape=tuple(shape),
-        axes=tuple(numbers.lhs_spec[2:]),
+        axes=tuple(axes[i] for i in order),
         channel_axis=numbers.lhs_spec[1],
         problem=problem,
     )
@@ -148,14 +150,16 @@ def _pool_site(
     kind: OneOf['max_pool', 'avg_pool'],
     sizes: Sequence[int],
     strides: Sequence[int],
-    pairs: Sequence[tuple[int, int]],
+    pairs: Sequence[Sequence],
     problem: str = '',
 ) -> Site | None:
     """The site of a pool, whose window has an entry for every axis of the array."""
     if all(s == 1 for s in strides):
         return None
     shape = tuple(eqn.invars[0].aval.shape)
-    spatial = [sizes[a] > 1 or strides[a] > 1 or any(pairs[a]) for a in range(len(shape))]
+    spatial = [
+        sizes[a] > 1 or strides[a] > 1 or tuple(pairs[a]) != (0, 0) for a in range(len(shape))
+    ]
     axes = tuple(a for a in range(len(shape)) if spatial[a])
     others = [a for a in range(len(shape)) if not spatial[a]]
     site = Site(
@@ -163,7 +167,7 @@ def _pool_site(
         kind=kind,
         window=tuple(int(sizes[a]) for a in axes),
         stride=tuple(int(strides[a]) for a in axes),
-        padding=tuple((int(pairs[a][0]), int(pairs[a][1])) for a in axes),
+        padding=_pairs([pairs[a] for a in axes]),
         shape=shape,
         axes=axes,
         channel_axis=others[-1] if others else None,
@@ -172,15 +176,22 @@ def _pool_site(
     return _checked(site, eqn)
 
 
+def _pairs(padding: Sequence[Sequence]) -> Pairs:
+    """NumPy's integers as Python's. What depends on a symbolic size stays as it is."""
+    plain = [[int(n) if isinstance(n, np.integer) else n for n in pair] for pair in padding]
+    return tuple((low, high) for low, high in plain)
+
+
 def _checked(site: Site, eqn: Any) -> Site:
     """The site, with what keeps a blur away from it as its problem."""
     problem, dtype = site.problem, eqn.invars[0].aval.dtype
+    known = [n for n in (*site.size, site.channels, *eqn.outvars[0].aval.shape) if type(n) is int]
     ends = zip(site.padding, site.window, strict=True)
     if not jnp.issubdtype(dtype, jnp.floating):
         problem = f'it holds {dtype}, and a blur needs floats'
     elif not all(isinstance(n, int) for n in site.size):
-        problem = f'its size is not known while tracing: {_by(site.size)}'
-    elif 0 in (*site.size, site.channels, *eqn.outvars[0].aval.shape):
+        problem = f'its size is symbolic: {_by(site.size)}'
+    elif 0 in known:
         problem = 'it has no elements'
     elif site.kind == 'max_pool' and any(not 0 <= n < k for pair, k in ends for n in pair):
         problem = 'at stride 1, some of its windows would hold padding only'
