@@ -20,6 +20,7 @@ BELOW = {
     'weights': {'ops', 'strategies', 'models'},
     'inspection': {'ops', 'strategies', 'layers', 'models'},
     'runs': {'ops', 'strategies', 'models', 'data', 'training', 'evaluation', 'inspection'},
+    'transform': {'ops', 'strategies'},
     'reports': {'runs'},
     'gallery': {
         'ops',
@@ -100,7 +101,7 @@ def test_importing_the_package_changes_nothing():
     code = (
         'import os, jax; before = dict(os.environ), dict(jax.config.values)\n'
         'import cnn_jax.ops, cnn_jax.layers, cnn_jax.models, cnn_jax.training\n'
-        'import cnn_jax.evaluation, cnn_jax.data, cnn_jax.weights\n'
+        'import cnn_jax.evaluation, cnn_jax.data, cnn_jax.weights, cnn_jax.transform\n'
         'import sys\n'
         'assert before == (dict(os.environ), dict(jax.config.values))\n'
         'assert "tensorflow" not in sys.modules and "torch" not in sys.modules\n'
