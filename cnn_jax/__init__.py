@@ -3,9 +3,9 @@
 Packages, each of which may import only those before it: `ops` (arrays in, arrays out),
 `strategies` (ways to downsample), `layers` (Flax Linen layers), `models`, `training`, `evaluation`,
 `runs` (everything that touches the disk) and `reports`; `weights` (files of variables, to and from
-PyTorch) and `inspection` (summaries and receptive fields) build on `models`, `transform` (functions of any
-model) on `strategies`. `data` is a leaf, like `ops`. Importing this package changes no global
-setting.
+PyTorch) and `inspection` (summaries and receptive fields) build on `models`, `transform` (functions
+of any model) on `strategies`. `data` is a leaf, like `ops`. Importing this package changes no
+global setting.
 """
 
 __version__ = '0.1.0'
