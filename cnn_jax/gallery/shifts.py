@@ -32,7 +32,7 @@ def in_short(
             consistent = shift_consistency(
                 predict, images, key=jax.random.key(0), max_shift=reach, batch_size=len(images)
             )
-            alike[which] = consistent.mean()
+            alike[which] = float(consistent.mean())
             said[-1] += f' and answers alike for {alike[which]:.0%}'
     moved = f', and of two random shifts of each by up to {reach} pixels' if reach > 0 else ''
     return (
