@@ -76,6 +76,16 @@ def test_of_a_cell_of_two_configs_the_finished_one_counts(tmp_path: Path):
     assert contents(tmp_path / '0') == contents(tmp_path / '1')
 
 
+def test_each_seed_is_the_cell_that_has_finished_where_hashes_differ(tmp_path: Path):
+    one = made(tmp_path / 'one', {'max0': 0.9})
+    two = made(tmp_path / 'two', {'max1_b': 0.8}, suffix='_b')
+    for number, order in enumerate(([one, two], [two, one])):
+        merged = merge(order, tmp_path / str(number))
+        cells = {(c['strategy'], c['seed']): c['cell'] for c in merged.comparisons['main']['cells']}
+        assert cells[('max', 0)] == 'max0' and cells[('max', 1)] == 'max1_b'
+    assert contents(tmp_path / '0') == contents(tmp_path / '1')
+
+
 def test_two_finished_cells_of_two_configs_are_refused(tmp_path: Path):
     one = made(tmp_path / 'one', {'max0': 0.9, 'max1': 0.8})
     again = made(tmp_path / 'again', {'max1_b': 0.8}, suffix='_b')
