@@ -13,8 +13,9 @@ def counted_flops(function: Callable, *arguments: Any) -> float:
 
     The form is the one for a GPU, but no GPU is needed; JAX's CPU platform does the counting,
     because JAX's plugins for accelerators cannot. A multiply-add is two operations, and products
-    with the zeros of a convolution's padding are left out. `arguments` may be shapes
-    (jax.ShapeDtypeStruct). Raises BadInput if JAX_PLATFORMS excludes the CPU.
+    with the zeros of a convolution's padding are left out; the body of a loop counts once, and
+    both sides of a condition count as one. `arguments` may be shapes (jax.ShapeDtypeStruct). Raises
+    BadInput if JAX_PLATFORMS excludes the CPU.
 
     >>> x = jax.ShapeDtypeStruct((2, 3), 'float32')
     >>> counted_flops(lambda x: x + x * x, x)

@@ -83,7 +83,7 @@ def _cells(read: Mapping[Path, Compact]) -> dict[str, Mapping[str, Any]]:
                 not differing,
                 f'cell {name} has other numbers in {folder} than in {first} '
                 f'({", ".join(differing)}): one of the two is wrong, or ran on another kind of '
-                f'machine.',
+                f'machine, or trained together with other seeds.',
             )
             chosen = min(other, row, key=lambda row: json.dumps(row, sort_keys=True))
             found[name] = (first, chosen)

@@ -302,6 +302,9 @@ class Wide(Net):
     @nn.compact
     def __call__(self, x, *, train):
         return nn.Dense(self.num_classes + 1)(x.mean((1, 2)))
+class Listed(Net):
+    widths: tuple = ()
+    def __hash__(self): raise TypeError('unhashable type: list')
 def no_module(downsample, num_classes): return 3
 def takes_none(): return nn.Dense(2)
 def raises(): raise KeyError('gone')
@@ -324,6 +327,7 @@ config = Comparison(**fields | dict(CHANGES))
         ('model=NoTrain', 2, 'NoTrain cannot take images (28, 28, 1) with train='),
         ('model=Pair', 2, 'Pair must give logits (2, 8) for 2 images; it gives tuple'),
         ('model=Wide', 2, 'Wide must give logits (2, 8) for 2 images; it gives (2, 9)'),
+        ('model=Listed', 2, 'Listed: all fields of Listed must have a hash'),
         ('model=no_module', 2, 'no_module must return a Flax Linen module; got int'),
         ('model=takes_none', 2, 'takes_none(downsample=..., num_classes=...) raised TypeError'),
         ('data=raises', 2, "raises raised KeyError: 'gone'"),

@@ -1,9 +1,9 @@
 """A model with its input normalisation: from uint8 images to logits."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 from typing import cast
 
 import jax
@@ -69,7 +69,7 @@ class Classifier:
         """Fresh variables: 'params' and 'batch_stats'."""
         whole = jnp.zeros((1, *image_shape), jnp.uint8)
         images = jax.eval_shape(self._scaled, whole)
-        variables = _init(key, self.model, images.shape)
+        variables = _compiled_init(_Itself(self.model), images.shape)(key)
         return {'params': variables['params'], 'batch_stats': variables.get('batch_stats', {})}
 
     def logits(
@@ -107,10 +107,25 @@ class Classifier:
         return logits, updates.get('batch_stats', {}), _added(updates.get('losses', {}))
 
 
-@partial(jax.jit, static_argnames=('model', 'shape'))
-def _init(key: Key[Array, ''], model: nn.Module, shape: tuple[int, ...]) -> Mapping:
-    """Compiled once for all keys, since compiling takes seconds, as long as a short run."""
-    return model.init(key, jnp.zeros(shape), train=False)  # only the shape of the images counts
+class _Itself:
+    """A module that equals itself alone: its fields may have no hash, or leave out of `==` what its
+    start depends on."""
+
+    def __init__(self, module: nn.Module):
+        self.module = module
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.module is self.module
+
+    def __hash__(self) -> int:
+        return id(self.module)
+
+
+@lru_cache(maxsize=32)
+def _compiled_init(model: _Itself, shape: tuple[int, ...]) -> Callable[[Array], Mapping]:
+    """The start of a model from a key: compiled once, in seconds, as much as a short run takes."""
+    images = jnp.zeros(shape)  # only their shape counts
+    return jax.jit(lambda key: model.module.init(key, images, train=False))
 
 
 def _added(losses: Mapping) -> Float[Array, '']:

@@ -28,7 +28,7 @@ _LATEX = str.maketrans(
     {c: f'\\{c}' for c in '_&%$#{}'}
     | {c: rf'\{c}{{}}' for c in '~^'}
     | {'\\': r'\textbackslash{}', '<': r'\textless{}', '>': r'\textgreater{}'}
-    | {'|': r'\textbar{}', '"': r'\textquotedbl{}'}
+    | {'|': r'\textbar{}', '"': r'\char`\"{}'}  # \textquotedbl needs fontenc T1
 )
 
 

@@ -3,6 +3,8 @@
 What a cell computes is a function of its config and the machine: a run that was killed and resumed
 leaves the same bytes as an uninterrupted one, except for `timing.jsonl`, `environment.json`, the
 seconds and speed in `result.json`, the digests of these three, and which checkpoints were kept.
+Where several seeds are trained together, rounding depends on how many: see
+`cnn_jax.runs.together`.
 """
 
 from collections.abc import Callable, Mapping

@@ -18,7 +18,7 @@ from cnn_jax.runs.journal import ENVIRONMENT
 from cnn_jax.runs.parallel import run_cells, worker_count
 from cnn_jax.runs.progress import Progress
 from cnn_jax.runs.setup import check_cell, last_step
-from cnn_jax.runs.together import seeds_together
+from cnn_jax.runs.together import check_together, seeds_together
 from cnn_jax.runs.values import (
     cell_from_dict,
     comparison_from_dict,
@@ -60,6 +60,7 @@ def run_comparison(
     the same folder; `only` selects the cells to run. `together` seeds of a strategy are trained by
     one program: see `cnn_jax.runs.together`.
     """
+    check_together(together)
     progress, store = progress or Progress(), store or folder
     make_ready(comparison, folder, dataset)
     with locked(folder):
@@ -78,7 +79,7 @@ def run_comparison(
                 dataset,
                 progress.events(),
                 workers=workers or worker_count(todo),
-                together=together or seeds_together(),
+                together=together or seeds_together(len(todo)),
                 trust_backend=trust_backend,
             )
     return {key: r['message'] for key, r in results.items() if r['status'] == 'failed'}

@@ -61,7 +61,9 @@ def train(
             tick=clock,
         )
         parts = [(state, sums)] if len(runs) == 1 else unstacked((state, sums), len(runs))
-        bad = [outcome != 'stopped' and _bad_step(*part) for part in parts]
+        # Of a run alone that stops, the next step tells; of several, NaN may have passed to others.
+        look = outcome != 'stopped' or len(runs) > 1
+        bad = [_bad_step(*part) if look else 0 for part in parts]
         if any(bad):
             first = min(step for step in bad if step)
             ends: list[Outcome] = ['diverged' if step == first else 'stopped' for step in bad]

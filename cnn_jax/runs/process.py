@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib.metadata
+import itertools
 import math
 import os
 import platform
@@ -123,14 +124,25 @@ def _cpu_description() -> str:
 
 
 def visible_gpus() -> list[str]:
-    """The NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """The NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them.
+
+    CUDA numbers those that it finds from 0, whatever the names of their files in /dev.
+    """
     if not has_accelerator():
         return []
-    chosen = os.environ.get('CUDA_VISIBLE_DEVICES')
+    chosen = _chosen_gpus()
     if chosen is not None:
-        return [name.strip() for name in chosen.split(',') if name.strip()]
-    found = (path.name.removeprefix('nvidia') for path in Path('/dev').glob('nvidia[0-9]*'))
-    return sorted(found, key=int)
+        return chosen
+    return [str(number) for number, _ in enumerate(Path('/dev').glob('nvidia[0-9]*'))]
+
+
+def _chosen_gpus() -> list[str] | None:
+    """What CUDA_VISIBLE_DEVICES lets through: all names before an invalid one; None: not set."""
+    chosen = os.environ.get('CUDA_VISIBLE_DEVICES')
+    if chosen is None:
+        return None
+    names = (name.strip() for name in chosen.split(','))
+    return list(itertools.takewhile(lambda name: name and not name.startswith('-'), names))
 
 
 def gpu_variables(worker: int, workers: int, gpus: Sequence[str]) -> dict[str, str]:
@@ -146,7 +158,7 @@ def gpu_variables(worker: int, workers: int, gpus: Sequence[str]) -> dict[str, s
     """
     if not gpus:
         return {}
-    variables = {'CUDA_VISIBLE_DEVICES': gpus[worker % len(gpus)]}
+    variables = {'CUDA_VISIBLE_DEVICES': gpus[worker % len(gpus)]} if len(gpus) > 1 else {}
     sharing = math.ceil(workers / len(gpus))
     if sharing == 1 or any(name.startswith('XLA_PYTHON_CLIENT_') for name in os.environ):
         return variables
@@ -163,7 +175,8 @@ def has_accelerator() -> bool:
         return False
     if not any(_installed(name) for name in _PLUGINS):
         return False
-    return any(any(Path('/dev').glob(f'{kind}[0-9]*')) for kind in ('nvidia', 'accel', 'kfd'))
+    kinds = ['accel', 'kfd'] if _chosen_gpus() == [] else ['nvidia', 'accel', 'kfd']
+    return any(any(Path('/dev').glob(f'{kind}[0-9]*')) for kind in kinds)
 
 
 def _installed(distribution: str) -> bool:

@@ -186,6 +186,13 @@ def _schedule(cell: Cell, *, epochs: int, steps_per_epoch: int) -> optax.Schedul
 
 def _check_own_model(name: str, model: nn.Module, seen: tuple[int, int, int], classes: int) -> None:
     """Raises BadInput if the user's own model does not map images to logits; traces shapes."""
+    try:
+        hash(model)
+    except TypeError:
+        raise BadInput(
+            f'{name}: all fields of {type(model).__name__} must have a hash, by which compiled '
+            f'programs are kept: use tuples instead of lists, and numbers instead of arrays.'
+        ) from None
     images = jax.ShapeDtypeStruct((2, *seen), jnp.float32)
 
     def both(x):

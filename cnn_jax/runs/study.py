@@ -24,7 +24,7 @@ from cnn_jax.runs.metrics_log import read_rows
 from cnn_jax.runs.progress import Progress
 from cnn_jax.runs.setup import load_dataset
 from cnn_jax.runs.study_config import Study, rate_name
-from cnn_jax.runs.together import seeds_together
+from cnn_jax.runs.together import check_together, seeds_together
 from cnn_jax.runs.values import config_hash
 from cnn_jax.training import Optimizer
 
@@ -52,6 +52,7 @@ def run_study(
     run at a time, trained by one program: see `cnn_jax.runs.together`. Cells whose hash is in
     `skip` are left out, as another machine has them; merge that study's compact form with this one.
     """
+    check_together(together)
     make_folder(folder)
     _require_cells(folder)
     datasets: dict[str, Dataset] = {}

@@ -1,31 +1,45 @@
 """Seeds of one strategy trained by one program: small nets alone leave an accelerator idle."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from cnn_jax.data import Dataset
+from cnn_jax.errors import require
 from cnn_jax.runs.begin import Run, begun
 from cnn_jax.runs.cell import ORPHAN_SECONDS
 from cnn_jax.runs.config import Cell, CellKey
 from cnn_jax.runs.epochs import train
 from cnn_jax.runs.finished import finished_result
 from cnn_jax.runs.folder import locked
-from cnn_jax.runs.process import has_accelerator
+from cnn_jax.runs.process import has_accelerator, visible_gpus
 from cnn_jax.runs.setup import last_step
 from cnn_jax.runs.values import config_hash
 
 SEEDS = 16  # of one program on an accelerator, unless the user says how many
 
 
-def seeds_together() -> int:
+def seeds_together(cells: int = SEEDS) -> int:
     """How many seeds one program trains where the user does not say: one on a CPU, where it loses.
+
+    With several GPUs few enough that each of them gets some of the cells.
 
     >>> seeds_together() >= 1
     True
     """
-    return SEEDS if has_accelerator() else 1
+    if not has_accelerator():
+        return 1
+    return min(SEEDS, math.ceil(cells / max(1, len(visible_gpus()))))
+
+
+def check_together(together: int | None) -> None:
+    """Raises BadInput unless it is None or a number of seeds."""
+    require(
+        together is None or together >= 1,
+        f'the number of seeds trained together must be at least 1; got {together}.',
+    )
 
 
 def groups(cells: Mapping[CellKey, Cell], most: int) -> list[list[CellKey]]:
@@ -77,6 +91,7 @@ def train_together(
             for index, (cell, folder) in enumerate(cells)
             if finished_result(folder, last, log=log) is None
         }
+        told: dict[int, int] = {}
         while not stop():
             runs = {
                 index: begun(cell, cells[index][1], dataset, trust_backend=trust_backend, log=log)
@@ -86,9 +101,15 @@ def train_together(
             if not chosen:
                 return
 
+            done = 0
+
             def tick_all(steps: int, chosen: Sequence[int] = chosen) -> None:
+                nonlocal done
+                done += steps  # from 0 on again where others diverged
                 for index in chosen:
-                    tick(index, steps)
+                    if done > told.get(index, 0):
+                        tick(index, done - told.get(index, 0))
+                        told[index] = done
 
             ends = train([runs[index] for index in chosen], dataset, stop=stop, tick=tick_all)
             for index, (outcome, _) in zip(chosen, ends, strict=True):

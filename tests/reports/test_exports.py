@@ -91,5 +91,5 @@ def test_latex_holds_names_with_any_character():
     spread = {'mean': 0.9, 'ci95': None, 'values': [0.9]}
     row = {'accuracy': spread, 'consistency': spread, 'seeds': [0]}
     line = to_latex({'strategies': {'a<b>^|"~': row}, 'comparisons': []}).splitlines()[4]
-    name = r'a\textless{}b\textgreater{}\^{}\textbar{}\textquotedbl{}\~{}'
+    name = r'a\textless{}b\textgreater{}\^{}\textbar{}\char`\"{}\~{}'
     assert line.startswith(f'{name} & ')

@@ -63,16 +63,29 @@ def test_a_cell_that_cannot_be_sent_is_bad_input(monkeypatch, tmp_path, unchecke
 
 
 @pytest.mark.parametrize(
-    'gpus, variables', [('0,5', ['0 -', '5 -']), ('5', ['5 0.45', '5 0.45']), ('', ['- -', '- -'])]
+    'gpus, variables', [('0,5', ['0 -', '5 -']), ('5', ['5 0.45', '5 0.45']), ('', [' -', ' -'])]
 )
 def test_workers_share_the_gpus_and_their_memory(monkeypatch, tmp_path, gpus, variables):
     monkeypatch.setattr(process, 'has_accelerator', lambda: bool(gpus))
-    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
-    if gpus:
-        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', gpus)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', gpus)
     results = run(monkeypatch, tmp_path, fake_workers.tells_its_gpu)
     assert sorted(result['gpu'] for result in results.values()) == variables
-    assert os.environ.get('CUDA_VISIBLE_DEVICES', '') == gpus  # the parent's own stays
+    assert os.environ['CUDA_VISIBLE_DEVICES'] == gpus  # the parent's own stays
+
+
+@pytest.mark.parametrize(
+    'chosen, gpus', [(None, ['0', '1']), ('3', ['3']), ('1,-1,0', ['1']), ('', []), ('-1', [])]
+)
+def test_gpus_are_what_cuda_would_find(monkeypatch, chosen, gpus):
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    if chosen is not None:
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', chosen)
+    monkeypatch.delenv('JAX_PLATFORMS', raising=False)
+    monkeypatch.setattr(process, '_installed', lambda name: True)
+    files = {'nvidia[0-9]*': [process.Path('/dev/nvidia3'), process.Path('/dev/nvidia5')]}
+    monkeypatch.setattr(process.Path, 'glob', lambda path, pattern: files.get(pattern, []))
+    assert process.visible_gpus() == gpus
+    assert process.has_accelerator() == bool(gpus)
 
 
 def test_a_gpu_each_unless_the_user_says_how_many_workers(monkeypatch):
