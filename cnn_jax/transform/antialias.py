@@ -67,7 +67,7 @@ class Antialiased:
     def report(self, *args: Any, **kwargs: Any) -> tuple[Change, ...]:
         """What a call with these arguments changes: one entry for each site, in order.
 
-        Instead of arrays, `jax.ShapeDtypeStruct`s will do. Raises what the call raises.
+        Arrays may be given as shapes (`jax.ShapeDtypeStruct`). Raises what the call raises.
         """
         return tuple(self._changes(trace(self.f, args, kwargs)[0]).values())
 
@@ -169,8 +169,8 @@ def find_downsampling(f: Callable, *args: Any, **kwargs: Any) -> tuple[Site, ...
 
     Strided max pools, convolutions and average pools, in nested jit, scan, cond and so on too;
     the same function called twice has two sites, the body of a scan one. Slices with a step,
-    reshapes and averages of `cnn_jax.ops` are not seen. Instead of arrays, `jax.ShapeDtypeStruct`s
-    will do.
+    reshapes and averages of `cnn_jax.ops` are not seen. Arrays may be given as shapes
+    (`jax.ShapeDtypeStruct`).
 
     Raises `BadInput` for something else than a function.
 
