@@ -11,7 +11,7 @@ from flax import linen as nn
 from cnn_jax.errors import BadInput, require, require_int
 from cnn_jax.strategies import MaxBlur, PyramidBlur
 from cnn_jax.transform.blurs import blurred
-from cnn_jax.transform.program import Position, find_sites, run, trace
+from cnn_jax.transform.program import Position, find_sites, run, takes_derivatives, trace
 from cnn_jax.transform.site import DIFFERENTIATED, Site
 
 
@@ -79,9 +79,12 @@ class Antialiased:
             'average pool was found. Give it the function that holds them.',
         )
         changes = {place: self._change(site) for place, site in sites.items()}
+        derivatives = takes_derivatives(program)
         for change in changes.values():
+            # Where JAX moves a site out of a loop, what says that it is differentiated is lost.
+            lost = derivatives and change.blurred and not change.site.path
             require(
-                DIFFERENTIATED not in change.site.inside,
+                DIFFERENTIATED not in change.site.inside and not lost,
                 f'f differentiates {change.site}, and its derivative would not be that of the '
                 'blur: antialias the model itself, then differentiate that.',
             )

@@ -51,6 +51,15 @@ def find_sites(program: Any) -> dict[Position, Site]:
     return {place: replace(site, index=i) for i, (place, site) in enumerate(found)}
 
 
+def takes_derivatives(program: Any) -> bool:
+    """Whether any equation of a program, at any depth, is part of a derivative."""
+    stacks = (str(eqn.source_info.name_stack) for eqn in opened(program)[0].eqns)
+    if any(f'{part}(' in stack for stack in stacks for part in (DIFFERENTIATED, 'transpose')):
+        return True
+    inner = (body for eqn in opened(program)[0].eqns for body in _programs(eqn))
+    return any(map(takes_derivatives, inner))
+
+
 def _search(
     program: Any, position: Position, path: str, inside: tuple[str, ...]
 ) -> Iterator[tuple[Position, Site]]:

@@ -128,6 +128,32 @@ def test_a_function_that_differentiates_its_sites(derivative):
         antialias(step)(draw(*IMAGES.shape))
 
 
+def over_draws(x):
+    """A loop in which the site does not change, so that JAX moves its derivative out."""
+
+    def add(total, _):
+        return total + jnp.sin(pool(x, (2, 2), (2, 2), 'SAME')).sum(), None
+
+    return lax.scan(add, 0.0, None, length=2)[0]
+
+
+@pytest.mark.parametrize(
+    'derivative',
+    [
+        jax.grad,
+        lambda f: jax.jit(jax.grad(f)),
+        lambda f: lambda x: jax.vjp(f, x)[1](1.0)[0],
+        lambda f: lambda x: jax.linearize(f, x)[1](x),
+        lambda f: lambda x: jax.jvp(f, (x,), (x,))[1],
+    ],
+)
+def test_a_derivative_through_a_loop_is_refused_as_well(derivative):
+    x = draw(2, 8, 8, 3)
+    assert antialias(over_draws).report(x)[0].blurred
+    with pytest.raises(BadInput, match='antialias the model itself, then differentiate'):
+        antialias(derivative(over_draws))(x)
+
+
 @pytest.mark.parametrize(
     ('f', 'options', 'message'),
     [
