@@ -104,6 +104,9 @@ class Antialiased:
             return Change(site, False, f'least_channels={self.least_channels}')
         if self.where is not None and not self.where(site):
             return Change(site, False, 'where')
+        taps = _filter_size(self.strategy, site)
+        if self.strategy.padding == 'circular' and min(_blurred_sizes(site)) < taps:
+            return Change(site, False, f'a circular border needs a map of {taps} or more')
         custom = [name for name in site.inside if name.startswith('custom_')]
         why = f'its {custom[0]} is dissolved: JAX finds the derivative' if custom else ''
         return Change(site, True, why)
@@ -196,6 +199,17 @@ def _check_function(f: object) -> None:
     require(
         not isinstance(f, nn.Module) or f.scope is not None,
         'f must be a function of arrays; got a Flax Linen module: give its apply.',
+    )
+
+
+def _blurred_sizes(site: Site) -> tuple[int, ...]:
+    """Of the map that the blur reads, along the axes that lose elements."""
+    axes = zip(site.size, site.window, site.stride, site.padding, strict=True)
+    pooled = site.kind == 'max_pool'
+    return tuple(
+        size + sum(pair) - window + 1 if pooled else size
+        for size, window, stride, pair in axes
+        if stride > 1
     )
 
 

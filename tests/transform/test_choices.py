@@ -128,6 +128,17 @@ def test_a_function_that_differentiates_its_sites(derivative):
         antialias(step)(draw(*IMAGES.shape))
 
 
+def test_a_circular_border_needs_as_many_elements_as_the_filter():
+    def two(x):
+        return pool(pool(x, (2, 2), (2, 2), 'VALID'), (2, 2), (2, 2), 'VALID')
+
+    smooth = antialias(two, MaxBlur(filter_size=5, padding='circular'))
+    x = draw(2, 9, 9, 3)  # the pools at stride 1 leave 8x8, then 3x3
+    assert [change.blurred for change in smooth.report(x)] == [True, False]
+    assert 'needs a map of 5' in str(smooth.report(x)[1])
+    assert smooth(x).shape == two(x).shape
+
+
 def over_draws(x):
     """A loop in which the site does not change, so that JAX moves its derivative out."""
 
