@@ -71,6 +71,7 @@ class Dataset:
     train: Split
     test: Split
     class_names: tuple[str, ...]
+    task: str = 'classification'
 
     def __post_init__(self) -> None:
         names = self.class_names

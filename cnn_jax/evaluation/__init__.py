@@ -5,7 +5,7 @@ from cnn_jax.evaluation.aliasing import energy_above_nyquist
 from cnn_jax.evaluation.calibration import expected_calibration_error
 from cnn_jax.evaluation.corruptions import CORRUPTIONS, accuracy_under, corrupt, warp
 from cnn_jax.evaluation.cost import images_per_second, xla_flops
-from cnn_jax.evaluation.predict import Predict, predict_logits, predictor
+from cnn_jax.evaluation.predict import Predict, predict_logits, predict_outputs, predictor
 from cnn_jax.evaluation.shifts import (
     all_shifts,
     averaged_over_shifts,
@@ -33,6 +33,7 @@ __all__ = [
     'images_per_second',
     'mean_loss',
     'predict_logits',
+    'predict_outputs',
     'predictor',
     'shift_consistency',
     'shift_map',

@@ -63,33 +63,25 @@ def padded_batches(*arrays: np.ndarray, batch_size: int) -> Iterator[tuple[int, 
         yield real, [array[index] for array in arrays]
 
 
-def predict_logits(
+def predict_outputs(
     predict: Predict,
     images: Num[np.ndarray, 'images height width channels'],
     *,
     batch_size: int = 256,
     shifts: Int[np.ndarray, 'images 2'] | None = None,
     border: str = 'zero',
-) -> Float[np.ndarray, 'images classes']:
-    """The logits of every image, each first shifted by its (dy, dx) in `shifts` if given.
+) -> Num[np.ndarray, 'images ...']:
+    """What `predict` returns for every image, each first shifted by its (dy, dx) in `shifts`.
 
-    `predict` is any function from a batch of images to their logits: `predictor(...)`, or a model
-    from another library. It always gets `batch_size` images, as a jax.Array in their own dtype, and
-    may return any type that NumPy can read; for a PyTorch `net` that expects (batch, channels,
-    height, width) it is
+    `predict` is any function from a batch of images to an array with a row for each: classes,
+    logits, masks of logits. It always gets `batch_size` images, as a jax.Array in their own dtype,
+    and may return any type that NumPy can read. `border` ('zero' or 'circular') says what moves in;
+    see `shift_images`. Raises BadInput where there are no images, they are not (images, height,
+    width, channels), or `predict` does not return one row of numbers for each.
 
-        lambda x: net(torch.tensor(np.asarray(x)).permute(0, 3, 1, 2)).detach()
-
-    `border` ('zero' or 'circular') says what moves in; see `shift_images`. Raises BadInput where
-    there are no images, they are not (images, height, width, channels), or `predict` does not
-    return one row of floating-point logits for each.
-
-    >>> def brightness(images):  # dark, bright
-    ...     mean = images.mean((1, 2, 3))
-    ...     return jnp.stack([1 - mean, mean], 1)
     >>> images = np.array([0.0, 1.0], np.float32).reshape(2, 1, 1, 1)
-    >>> predict_logits(brightness, images).argmax(1).tolist()
-    [0, 1]
+    >>> predict_outputs(lambda images: images > 0.5, images)[:, 0, 0, 0].tolist()
+    [False, True]
     """
     images = np.asarray(images)
     require(
@@ -107,13 +99,47 @@ def predict_logits(
     for real, (batch, move) in padded_batches(images, moves, batch_size=batch_size):
         given = jnp.asarray(batch)
         moved = given if shifts is None else shifted(given, jnp.asarray(move), border=border)
-        logits = np.asarray(predict(moved))
+        outputs = np.asarray(predict(moved))
         require(
-            logits.ndim == 2
-            and len(logits) == len(batch)
-            and jnp.issubdtype(logits.dtype, jnp.floating),
-            f'predict must return floating logits of shape ({len(batch)}, classes) for images of '
-            f'shape {batch.shape}; got {logits.dtype} {logits.shape}.',
+            outputs.ndim >= 1 and len(outputs) == len(batch) and outputs.dtype != object,
+            f'predict must return an array with a row for each of the images {batch.shape}; '
+            f'got {outputs.dtype} {outputs.shape}.',
         )
-        out.append(logits[:real])
+        out.append(outputs[:real])
     return np.concatenate(out)
+
+
+def predict_logits(
+    predict: Predict,
+    images: Num[np.ndarray, 'images height width channels'],
+    *,
+    batch_size: int = 256,
+    shifts: Int[np.ndarray, 'images 2'] | None = None,
+    border: str = 'zero',
+) -> Float[np.ndarray, 'images classes']:
+    """The logits of every image, each first shifted by its (dy, dx) in `shifts` if given.
+
+    `predict` is any function from a batch of images to their logits: `predictor(...)`, or a model
+    from another library; for a PyTorch `net` that expects (batch, channels, height, width) it is
+
+        lambda x: net(torch.tensor(np.asarray(x)).permute(0, 3, 1, 2)).detach()
+
+    Otherwise as `predict_outputs`. Raises BadInput where `predict` does not return one row of
+    floating-point logits for each image.
+
+    >>> def brightness(images):  # dark, bright
+    ...     mean = images.mean((1, 2, 3))
+    ...     return jnp.stack([1 - mean, mean], 1)
+    >>> images = np.array([0.0, 1.0], np.float32).reshape(2, 1, 1, 1)
+    >>> predict_logits(brightness, images).argmax(1).tolist()
+    [0, 1]
+    """
+    how = {'batch_size': batch_size, 'shifts': shifts, 'border': border}
+    logits = predict_outputs(predict, images, **how)
+    require(
+        logits.ndim == 2 and jnp.issubdtype(logits.dtype, jnp.floating),
+        f'predict must return floating logits of shape ({batch_size}, classes) for images of '
+        f'shape {(batch_size, *images.shape[1:])}; got {logits.dtype} '
+        f'{(batch_size, *logits.shape[1:])}.',
+    )
+    return logits

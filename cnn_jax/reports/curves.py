@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from cnn_jax.measures import measures_of
 from cnn_jax.reports.run import Run
 from cnn_jax.style import WIDTH, StrategyStyle, add_legend, label, plot_style, style_of
 
@@ -85,7 +86,7 @@ def _overlaid(run: Run) -> Figure:
                     label=label(name),
                 )
             )
-    left.set_ylabel(f'accuracy (% of {run.split} images)')
+    left.set_ylabel(_accuracy(run))
     right.set_ylabel('training loss (mean of the epoch)')
     for axes in (left, right):
         _epochs(axes)
@@ -112,8 +113,12 @@ def _panels(run: Run) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, min_n_ticks=1))
         axes.tick_params(labelbottom=index + columns >= len(names))
     figure.supxlabel('epoch', fontsize=10)
-    figure.supylabel(f'accuracy (% of {run.split} images)', fontsize=10)
+    figure.supylabel(_accuracy(run), fontsize=10)
     return figure
+
+
+def _accuracy(run: Run) -> str:
+    return f'{measures_of(run.config)["accuracy"].label} (% of {run.split} images)'
 
 
 def _scaled(values: tuple[float, ...], scale: int) -> list[float]:

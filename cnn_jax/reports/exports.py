@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from cnn_jax.files import write_atomically
-from cnn_jax.measures import MEASURES
+from cnn_jax.measures import measures_of
 from cnn_jax.reports.curves import plot_learning_curves
 from cnn_jax.reports.plots import plot_accuracy_consistency, plot_cost, plot_differences
 from cnn_jax.reports.run import Run, read_run
@@ -80,7 +80,7 @@ def to_csv(summary: Mapping[str, Any], own: tuple[str, ...] = ()) -> str:
     """
     measured = [
         measure
-        for measure in MEASURES
+        for measure in measures_of(summary.get('config', {}))
         if measure not in METRICS
         and any(row.get(measure, {}).get('values') for row in summary['strategies'].values())
     ]
@@ -115,7 +115,8 @@ def to_latex(summary: Mapping[str, Any], own: tuple[str, ...] = ()) -> str:
         for metric in own:
             cells += [_mean(row[metric], _OWN), _difference(found.get((name, metric)), _OWN)]
         lines.append(' & '.join(cells) + r' \\')
-    measured = [f'{m} \\%' for m in METRICS] + [metric.translate(_LATEX) for metric in own]
+    labels = (measures_of(summary.get('config', {}))[metric].label for metric in METRICS)
+    measured = [f'{label} \\%' for label in labels] + [metric.translate(_LATEX) for metric in own]
     head = ' & '.join(('strategy', *(f'{name} & difference' for name in measured)))
     rules = [
         rf'\begin{{tabular}}{{l{"rr" * len(measured)}}}',

@@ -8,10 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from cnn_jax.measures import measures_of
+from cnn_jax.reports.summary import METRICS
 from cnn_jax.reports.words import count, short
 from cnn_jax.style import WIDTH, add_legend, label, plot_style, style_of
 
-_METRICS = {'accuracy': 'accuracy', 'consistency': 'shift consistency'}
+_CLASSES = {'accuracy': 'accuracy', 'consistency': 'shift consistency'}
 LABELLED_UP_TO = 12  # strategies; with more, only the best are named in the scatter plot
 
 
@@ -29,12 +31,12 @@ def plot_differences(summary: Mapping[str, Any]) -> Figure:
     rows = [row for row in summary['comparisons'] if row['difference'] is not None]
     names = list(dict.fromkeys(row['strategy'] for row in rows))
     figure = Figure(figsize=(WIDTH, 1.3 + 0.34 * max(1, len(names)) * 2))
-    for axes, metric in zip(figure.subplots(2, 1), _METRICS, strict=True):
+    for axes, (metric, title) in zip(figure.subplots(2, 1), _titles(summary).items(), strict=True):
         axes.axvline(0, color='#888888', linewidth=1.2, zorder=1)
         for row in rows:
             if row['metric'] == metric:
                 _draw_difference(axes, summary['strategies'], row, names.index(row['strategy']))
-        axes.set_title(_METRICS[metric], loc='left')
+        axes.set_title(title, loc='left')
         axes.set_yticks(range(len(names)), [label(name, width=20) for name in names])
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.tick_params(axis='y', length=0)
@@ -43,6 +45,13 @@ def plot_differences(summary: Mapping[str, Any]) -> Figure:
     baseline = rows[0]['baseline'] if rows else 'the baseline'
     figure.supxlabel(f'difference from {label(baseline)} (percentage points)', fontsize=10)
     return figure
+
+
+def _titles(summary: Mapping[str, Any], unit: str = '') -> dict[str, str]:
+    """The compared metrics and how plots call them."""
+    config = summary.get('config', {})
+    labels = {metric: measures_of(config)[metric].label for metric in METRICS}
+    return {m: f'{label}{unit}' for m, label in (labels if 'task' in config else _CLASSES).items()}
 
 
 def _draw_difference(
@@ -83,7 +92,7 @@ def plot_accuracy_consistency(summary: Mapping[str, Any]) -> Figure:
     >>> row = {'accuracy': spread, 'consistency': spread, 'seeds': [0]}
     >>> figure = plot_accuracy_consistency({'strategies': {'max': row}})
     >>> figure.axes[0].get_ylabel()
-    'accuracy (% of test images)'
+    'accuracy (%)'
     """
     rows = summary['strategies']
     figure = Figure(figsize=(WIDTH, 4.2))
@@ -128,8 +137,9 @@ def plot_accuracy_consistency(summary: Mapping[str, Any]) -> Figure:
                 label=label(name),
             )
         )
-    axes.set_xlabel('shift consistency (% of test images)')
-    axes.set_ylabel('accuracy (% of test images)')
+    vertical, horizontal = _titles(summary, ' (%)').values()
+    axes.set_xlabel(horizontal)
+    axes.set_ylabel(vertical)
     axes.margins(0.08)
     # An interval of two or three seeds can extend beyond 0 or 100%: cut the axes there.
     low, high = axes.get_xlim()

@@ -1,5 +1,6 @@
 """The section of a report that explains its terms."""
 
+from cnn_jax.measures import headlines, measures_of
 from cnn_jax.reports.page import Bullets, Section
 from cnn_jax.reports.run import Run
 from cnn_jax.reports.verdicts import ALPHA, alphas
@@ -10,19 +11,16 @@ def how_to_read(run: Run) -> Section:
     """The meaning of each term of the report, for this run."""
     evaluation = run.config.get('evaluation')
     judged = evaluation if isinstance(evaluation, dict) else {}
+    known = measures_of(run.config)
     reach, margin = judged.get('max_shift'), run.config.get('margin') or 0
     drawn = 'at random' if reach is None else f'uniformly from -{reach} to {reach} pixels a side'
     items = (
-        ('Accuracy', 'share of the test images classified right, after the last epoch.'),
+        *((known[name].label, f'{known[name].meaning}.') for name in headlines(run.task)),
         (
-            'Consistency',
-            'share of the test images that get the same class under two different shifts, '
-            f'drawn {drawn} for each image. {_seen(judged.get("border", "zero"), margin)}.',
-        ),
-        (
-            'Consistent and right',
-            'share of the test images that get their own class under both of these shifts. '
-            'A network that always gives one answer is consistent everywhere, and right by chance.',
+            'Shifts',
+            f'two different ones for each test image, drawn {drawn}. '
+            f'{_seen(judged.get("border", "zero"), margin)}. A network that always gives one '
+            'answer is consistent everywhere, and right by chance.',
         ),
         (
             '± and intervals',

@@ -14,6 +14,7 @@ from cnn_jax.brought import said, without_places
 from cnn_jax.checksums import read_result, read_sealed
 from cnn_jax.errors import BadInput, Damaged, require
 from cnn_jax.files import parse_json, read_json
+from cnn_jax.measures import TASKS
 
 SAME_WITHIN = 0.005
 """Half a point, for runs that do not specify it."""
@@ -60,6 +61,11 @@ class Run:
     def baseline(self) -> str:
         """The strategy with which the others are compared, or '' if the config names none."""
         return str(self.config.get('baseline') or '')
+
+    @property
+    def task(self) -> str:
+        """What the networks were trained for: a name of `cnn_jax.measures.TASKS`."""
+        return str(self.config.get('task') or TASKS[0])
 
     @property
     def same_within(self) -> float:
@@ -132,7 +138,7 @@ def read_run(folder: Path) -> Run:
     for cell in run.cells:
         _require_data(cell, path, content.get('data_fingerprint'))
     without = [name for name in config.get('strategies') or {} if name not in run.strategies]
-    require(not without, f'{path} lists no cell for {", ".join(without)}: {_AGAIN}')
+    require(not without, f'{path} lists no cell for {", ".join(without)}: {AGAIN}')
     return run
 
 
@@ -153,18 +159,18 @@ def read_shift_maps(cell: CellResult) -> ShiftMaps | None:
             maps = np.asarray(arrays['shift_maps'])
             images, labels = np.asarray(arrays['shift_images']), np.asarray(arrays['shift_labels'])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise BadInput(f'{path} cannot be read ({error}): {_AGAIN}') from error
+        raise BadInput(f'{path} cannot be read ({error}): {AGAIN}') from error
     whole = maps.ndim == 3 and images.ndim == 4 and labels.ndim == 1
     whole = whole and len(maps) == len(images) == len(labels)
     whole = whole and maps.shape[1] == maps.shape[2] and maps.shape[1] % 2 == 1
     require(
         whole and images.dtype == np.uint8 and maps.dtype.kind == 'f' and labels.dtype.kind in 'iu',
-        f'{path} holds shift maps {maps.shape} for images {images.shape}: {_AGAIN}',
+        f'{path} holds shift maps {maps.shape} for images {images.shape}: {AGAIN}',
     )
     return ShiftMaps(maps, images, labels) if len(maps) else None
 
 
-_AGAIN = 'run the comparison again: it makes the cell whole, or says what else to do.'
+AGAIN = 'run the comparison again: it makes the cell whole, or says what else to do.'
 _INDEX_AGAIN = 'Move it away and run the comparison again: finished cells are kept.'
 
 
@@ -185,7 +191,7 @@ def _read_cell(folder: Path, entry: object, source: Path, config: Mapping[str, A
         if status not in ('completed', 'diverged'):
             raise BadInput(
                 f"{result_path}: status must be 'completed', 'diverged' or 'failed', "
-                f'not {status!r}: {_AGAIN}'
+                f'not {status!r}: {AGAIN}'
             )
         environment, metrics = cell / 'environment.json', cell / 'metrics.jsonl'
         _require_own(cell / 'config.json', config, strategy, seed)
@@ -200,7 +206,7 @@ def _read_cell(folder: Path, entry: object, source: Path, config: Mapping[str, A
             checked='version' in result,
         )
     except Damaged as error:
-        raise Damaged(f'{error} To mend it, {_AGAIN}') from error
+        raise Damaged(f'{error} To mend it, {AGAIN}') from error
 
 
 def _require_data(cell: CellResult, source: Path, expected: object) -> None:
@@ -208,7 +214,7 @@ def _require_data(cell: CellResult, source: Path, expected: object) -> None:
     found = cell.environment.get('data_fingerprint')
     require(
         None in (found, expected) or found == expected,
-        f'{cell.folder} was trained on other data than {source} names: {_AGAIN}',
+        f'{cell.folder} was trained on other data than {source} names: {AGAIN}',
     )
 
 
@@ -216,7 +222,7 @@ def _with_figures(result: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     for key in ('accuracy', 'consistency') if result['status'] == 'completed' else ():
         require(
             isinstance(result.get(key), float | int),
-            f'{path}: {key} is {result.get(key)!r}, not a number: {_AGAIN}',
+            f'{path}: {key} is {result.get(key)!r}, not a number: {AGAIN}',
         )
     return result
 

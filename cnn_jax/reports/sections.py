@@ -5,10 +5,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from cnn_jax.measures import HEADLINES, MEASURES
+from cnn_jax.measures import Measure, headlines, measures_of
 from cnn_jax.reports.curves import OVERLAY_UP_TO, plot_learning_curves
 from cnn_jax.reports.own_metrics import own_section
 from cnn_jax.reports.page import Block, Bullets, Link, Page, Paragraph, Picture, Section, Table
+from cnn_jax.reports.pictures import PICTURES, choose_pictures, plot_pictures
 from cnn_jax.reports.plots import (
     best,
     plot_accuracy_consistency,
@@ -68,7 +69,8 @@ def build_page(run: Run, summary: Mapping[str, Any]) -> Page:
     if pair_counts(summary):
         sections.insert(0, _differences_plot(summary))
     if any(row['seeds'] for row in summary['strategies'].values()):
-        sections += [_trade_off(summary), _curves(run), _shift_maps(run)]
+        looked_at = _shift_maps if run.task == 'classification' else _pictures
+        sections += [_trade_off(summary), _curves(run), looked_at(run)]
         further = (
             further_measures(summary),
             own_section(summary, own_metrics(run.config)),
@@ -104,6 +106,8 @@ def _differences_plot(summary: Mapping[str, Any]) -> Section:
 
 def _results(run: Run, summary: Mapping[str, Any]) -> Section:
     rows = []
+    known = measures_of(run.config)
+    shown = {name: known[name] for name in headlines(run.task)}
     answered = any(row['inference_per_second'] for row in summary['strategies'].values())
     for name, row in summary['strategies'].items():
         done = len(row['seeds'])
@@ -112,16 +116,14 @@ def _results(run: Run, summary: Mapping[str, Any]) -> Section:
             (
                 name,
                 f'{done}' if done == total else f'{done} of {total}',
-                percent(row['accuracy']),
-                percent(row['consistency']),
-                percent(row['consistent_and_right']),
+                *(_value(row[name], measure) for name, measure in shown.items()),
                 count(row['examples_per_second']),
                 *((count(row['inference_per_second']),) if answered else ()),
                 count(row['parameters']),
                 short(row['flops_per_example']),
             )
         )
-    head = ('strategy', 'seeds', *(_head(measure) for measure in HEADLINES), 'images/s')
+    head = ('strategy', 'seeds', *map(_head, shown.values()), 'images/s')
     head += (*(('answers/s',) if answered else ()), 'parameters', 'FLOPs/image')
     measurements = Table(
         head,
@@ -139,9 +141,9 @@ def _results(run: Run, summary: Mapping[str, Any]) -> Section:
     return Section('Results', (measurements, _differences(summary)))
 
 
-def _head(measure: str) -> str:
-    unit = '\N{NO-BREAK SPACE}%' if MEASURES[measure].percent else ''
-    return f'{MEASURES[measure].label}{unit}'
+def _head(measure: Measure) -> str:
+    unit = '\N{NO-BREAK SPACE}%' if measure.percent else ''
+    return f'{measure.label}{unit}'
 
 
 def further_measures(summary: Mapping[str, Any]) -> Section | None:
@@ -150,29 +152,29 @@ def further_measures(summary: Mapping[str, Any]) -> Section | None:
     >>> further_measures({'strategies': {}})
     """
     rows = {name: row for name, row in summary['strategies'].items() if row['seeds']}
-    there = [
-        measure
-        for measure in MEASURES
-        if measure not in HEADLINES
-        and any(row.get(measure, {}).get('mean') is not None for row in rows.values())
-    ]
+    there = {
+        name: measure
+        for name, measure in measures_of(summary.get('config', {})).items()
+        if measure.chosen_as is not None
+        and any(row.get(name, {}).get('mean') is not None for row in rows.values())
+    }
     if not there:
         return None
     table = Table(
-        ('strategy', *map(_head, there)),
+        ('strategy', *map(_head, there.values())),
         tuple(
-            (name, *(_value(row[measure], measure) for measure in there))
-            for name, row in rows.items()
+            (strategy, *(_value(row[name], measure) for name, measure in there.items()))
+            for strategy, row in rows.items()
         ),
         numeric=frozenset(range(1, 1 + len(there))),
         caption='Mean over seeds ± half of the 95% t-interval.',
     )
-    meanings = Bullets(tuple((MEASURES[m].label, f'{MEASURES[m].meaning}.') for m in there))
+    meanings = Bullets(tuple((m.label, f'{m.meaning}.') for m in there.values()))
     return Section('More measures', (table, meanings))
 
 
-def _value(spread: Mapping[str, Any], measure: str) -> str:
-    if MEASURES[measure].percent:
+def _value(spread: Mapping[str, Any], measure: Measure) -> str:
+    if measure.percent:
         return percent(spread)
     if spread['mean'] is None:
         return NONE
@@ -182,10 +184,11 @@ def _value(spread: Mapping[str, Any], measure: str) -> str:
 
 def _differences(summary: Mapping[str, Any]) -> Table:
     baseline = summary['comparisons'][0]['baseline']
+    known = measures_of(summary['config'])
     rows = tuple(
         (
             row['strategy'],
-            metric,
+            known[metric].label,
             points(row['difference']),
             interval_points(row['ci95']),
             probability(row['p_value']),
@@ -286,6 +289,21 @@ def _shift_maps(run: Run) -> Section:
     return Section('Shift maps', (picture,))
 
 
+def _pictures(run: Run) -> Section:
+    pictures = choose_pictures(run)
+    if pictures is None:
+        return Section('Pictures', (Paragraph('No pictures were kept.'),))
+    seeds = sorted(set(pictures.seeds.values()))
+    of = f'{"Seed" if len(seeds) == 1 else "Seeds"} {listing([str(seed) for seed in seeds])}.'
+    picture = _picture(
+        plot_pictures(pictures),
+        'pictures',
+        'For a few test images, the truth and what each strategy predicts.',
+        f'The first test images, not chosen. {PICTURES[run.task]} {of}',
+    )
+    return Section('Pictures', (picture,))
+
+
 def _cost(summary: Mapping[str, Any]) -> Section:
     picture = _picture(
         plot_cost(summary),
@@ -307,7 +325,7 @@ def _per_seed(summary: Mapping[str, Any]) -> Section:
         )
     )
     table = Table(
-        ('strategy', 'seed', 'accuracy %', 'consistency %'),
+        ('strategy', 'seed', *(_head(measures_of(summary['config'])[m]) for m in METRICS)),
         rows,
         numeric=frozenset((1, 2, 3)),
         caption=f'All {plural(len(rows), "completed cell")}',

@@ -10,7 +10,7 @@ from scipy import stats
 
 from cnn_jax.compact import TUNING_SEED, Compact, read_compact
 from cnn_jax.errors import require
-from cnn_jax.measures import MEASURES
+from cnn_jax.measures import measures_of
 from cnn_jax.reports.run import CellResult, Run
 
 
@@ -82,7 +82,9 @@ def mean_ranks(summaries: Mapping[str, Mapping[str, Any]], measure: str) -> dict
     ]
     if len(tables) < 2 or len(common) < 3:
         return None
-    sign = 1 if MEASURES[measure].higher_is_better is False else -1
+    first = next(iter(summaries.values()))
+    known = measures_of(first.get('config', {}))[measure]
+    sign = 1 if known.higher_is_better is False else -1
     values = np.array([[sign * table[s] for s in common] for table in tables.values()])
     ranks = stats.rankdata(values, axis=1).mean(0)
     test = stats.friedmanchisquare(*values.T)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cnn_jax.measures import MEASURES
+from cnn_jax.measures import measures_of
 from cnn_jax.reports.claims import CLAIMS
 from cnn_jax.reports.page import Block, Bullets, Page, Paragraph, Picture, Section, Table
 from cnn_jax.reports.plots import plot_accuracy_consistency
@@ -175,7 +175,7 @@ def _ranks(summaries: Summaries) -> list[Section]:
         best = [f'{name} {rank:.1f}' for name, rank in ranked['ranks'].items()]
         rows.append(
             (
-                MEASURES[measure].label,
+                measures_of({})[measure].label,
                 ', '.join(best[:5]),
                 ', '.join(best[-3:]),
                 f'{ranked["p_value"]:.3f}',

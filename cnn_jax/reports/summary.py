@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cnn_jax.brought import said
-from cnn_jax.measures import MEASURES
+from cnn_jax.measures import measures_of
 from cnn_jax.reports.power import seeds_to_decide, smallest_difference
 from cnn_jax.reports.run import CellResult, Run
 from cnn_jax.reports.spread import accuracy_spread
@@ -53,8 +53,9 @@ def summarize_run(run: Run) -> dict[str, Any]:
     finished = [cell for cell in run.cells if cell.status == 'completed']
     strategies = {name: _strategy(run, name) for name in run.strategies}
     means = {name: row['accuracy']['mean'] for name, row in strategies.items()}
+    chance = len(run.class_names) if run.config.get('task') is None else 0
     for name, row in strategies.items():
-        row['near_chance'] = near_chance(means[name], means.values(), len(run.class_names))
+        row['near_chance'] = near_chance(means[name], means.values(), chance)
     return {
         'config': dict(run.config),
         'environment': dict(finished[0].environment) if finished else {},
@@ -96,9 +97,9 @@ def _strategy(run: Run, name: str) -> dict[str, Any]:
         'flops_per_example': _first(completed + diverged, 'flops_per_example'),
         'activation_bytes': _first(completed + diverged, 'activation_bytes'),
         **{
-            measure: _over_seeds(_numbers(completed, measure))
-            for measure in MEASURES
-            if measure not in METRICS
+            name: (_over_seeds if measure.percent else _own)(_numbers(completed, name))
+            for name, measure in measures_of(run.config).items()
+            if name not in METRICS
         },
         **{name: _own(_numbers(completed, name)) for name in own_metrics(run.config)},
         'spread': accuracy_spread(completed),

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cnn_jax.measures import Measure, measures_of
 from cnn_jax.reports.own_metrics import interval, number
 from cnn_jax.reports.summary import METRICS, own_metrics
 from cnn_jax.reports.words import (
@@ -29,13 +30,20 @@ from cnn_jax.terminal import fitting
 
 _COLOURS = {'better': 'bold green', 'worse': 'bold red', 'same': 'bold', 'undecided': 'dim'}
 
-HOW_TO_READ = (
-    'How to read: accuracy is the share of images classified right, consistency the share whose '
-    'class is the same under two random shifts, right the share whose class is their own under '
-    'both; images/s is training, FLOPs one image forward. Better or worse needs p (Holm), '
+_RIGHT = ', right the share whose class is their own under both'
+_STATISTICS = (
+    '; images/s is training, FLOPs one image forward. Better or worse needs p (Holm), '
     'the paired t-test corrected for all comparisons, < 0.05; the same needs p (same), of two '
     'one-sided t-tests, < 0.05; undecided means that these seeds cannot tell.'
 )
+
+
+def how_to_read(known: Mapping[str, Measure]) -> str:
+    """What the columns mean, given the measures of the task."""
+    first, second = (known[name] for name in METRICS)
+    said = f'{first.label} is the {first.meaning}, {second.label} the {second.meaning}'
+    said = said.replace('test images', 'images')
+    return f'How to read: {said}{_RIGHT if "consistent_and_right" in known else ""}{_STATISTICS}'
 
 
 def print_table(summary: Mapping[str, Any], console: Console) -> None:
@@ -60,7 +68,7 @@ def print_table(summary: Mapping[str, Any], console: Console) -> None:
         if sentence:
             console.print(printer.text(sentence))
     if any(row['seeds'] for row in summary['strategies'].values()):
-        console.print(printer.text(HOW_TO_READ, 'dim'))
+        console.print(printer.text(how_to_read(measures_of(summary['config'])), 'dim'))
 
 
 class _Printer:
@@ -92,25 +100,26 @@ def _table(title: str, head: dict[str, bool], printer: _Printer) -> Table:
 
 
 def _measurements(summary: Mapping[str, Any], printer: _Printer) -> Table:
+    known = measures_of(summary['config'])
     head = {
         'strategy': False,
         'seeds': True,
-        'accuracy': True,
-        'consistency': True,
-        'right': True,
+        **dict.fromkeys((known[name].label for name in METRICS), True),
     }
+    head |= {'right': True} if 'consistent_and_right' in known else {}
     head |= {'images/s': True, 'params': True, 'FLOPs': True}
     title = 'Measured: shares in %, mean ± half of the 95% interval over seeds'
     table = _table(title, head, printer)
     for name, row in summary['strategies'].items():
         done = len(row['seeds'])
         total = done + len(row['missing']) + len(row['diverged'])
+        right = [row['consistent_and_right']] if 'right' in head else []
         cells = (
             name,
             f'{done}' if done == total else f'{done}/{total}',
             percent(row['accuracy']),
             percent(row['consistency']),
-            percent({'mean': row['consistent_and_right']['mean'], 'ci95': None}),
+            *(percent({'mean': spread['mean'], 'ci95': None}) for spread in right),
             count(row['examples_per_second']),
             count(row['parameters']),
             short(row['flops_per_example']),
@@ -123,7 +132,8 @@ def _differences(summary: Mapping[str, Any], metric: str, printer: _Printer) -> 
     baseline = summary['comparisons'][0]['baseline']
     head = {'strategy': False, 'difference': True, '95% interval': True}
     head |= {'p (Holm)': True, 'p (same)': True, 'verdict': False}
-    title = f'{metric.capitalize()}: difference from {baseline}, in percentage points'
+    name = measures_of(summary['config'])[metric].label
+    title = f'{name[0].upper()}{name[1:]}: difference from {baseline}, in percentage points'
     table = _table(title, head, printer)
     for row in summary['comparisons']:
         if row['metric'] == metric:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).parents[1]
 _ROOMS = ('ops', 'strategies', 'layers', 'models', 'training', 'evaluation', 'data')
-_FILES = ('streams.py', 'runs/setup.py', 'runs/final.py', 'runs/measures.py', 'inspection/*.py')
+_FILES = ('streams.py', 'runs/setup.py', 'runs/final.py', 'runs/tasks/*.py', 'inspection/*.py')
 
 
 @functools.lru_cache(maxsize=1)

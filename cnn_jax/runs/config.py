@@ -14,6 +14,7 @@ import tyro
 
 from cnn_jax.brought import BROUGHT
 from cnn_jax.errors import BadInput, is_number, require, require_int, unknown_name
+from cnn_jax.measures import CHEAP, TASKS, choices
 from cnn_jax.models import model_names
 from cnn_jax.runs.judging import Evaluation, Own
 from cnn_jax.strategies import Strategy
@@ -54,6 +55,7 @@ class Recipe:
     """Everything that the cells of a comparison share: model, data, training and evaluation.
 
     Attributes:
+        task: 'classification', 'segmentation', 'detection' or 'keypoints': that of the data set.
         model: The architecture, in its form for small images if they have up to 64 pixels. Or your
             own class or function: `model(downsample=..., num_classes=...)` returns a Flax
             module, which is called with images and `train=`.
@@ -69,7 +71,7 @@ class Recipe:
             curve on the test split. Final results are always on the test split.
         epochs: Passes over the training split.
         batch_size: Images in one step.
-        label_smoothing: Probability spread evenly over all classes.
+        label_smoothing: Probability spread evenly over all classes; of classification.
         precision: What the network computes in, 'float32' or 'bfloat16'; parameters, batch-norm
             statistics, logits and the loss are float32 in both. On a CPU bfloat16 gains nothing.
         optimizer: An `Optimizer`; or `optimizer(epochs=..., steps_per_epoch=...)` that returns an
@@ -80,6 +82,7 @@ class Recipe:
             depends on the number of threads.
     """
 
+    task: str = 'classification'
     model: Annotated[str | Own, _Name] = 'convnet1'
     data: Annotated[str | Own, _Name] = 'fashion_mnist'
     image_size: tuple[int, int] | None = None
@@ -97,6 +100,8 @@ class Recipe:
     cores: int = 1
 
     def __post_init__(self):
+        if self.task not in TASKS:
+            raise unknown_name('task', str(self.task), TASKS)
         if not callable(self.model) and self.model not in model_names():
             raise unknown_name('model', str(self.model), model_names())
         if not callable(self.data):
@@ -131,12 +136,36 @@ class Recipe:
             own = callable(value) and name != 'evaluation'
             words = f'{kind.__name__}(...)' + ('' if name == 'evaluation' else ' or a function')
             require(own or isinstance(value, kind), f'{name} must be {words}; got {value!r}.')
+        _check_task(self)
         reach = self.evaluation.max_shift
         require(
             self.margin == 0 or self.margin >= reach,
             f'margin must be 0 or at least evaluation.max_shift, which is {reach}: images have no '
             f'room for the crop; got {self.margin}.',
         )
+
+
+def _check_task(recipe: Recipe) -> None:
+    """Raises BadInput for what the task has not; fills in its cheap measures if none is chosen."""
+    task, evaluation = recipe.task, recipe.evaluation
+    if evaluation.measures is None:
+        evaluation = replace(evaluation, measures=CHEAP[task])
+        object.__setattr__(recipe, 'evaluation', evaluation)
+    wrong = [name for name in evaluation.measures or () if name not in choices(task)]
+    require(
+        not wrong,
+        f'evaluation.measures: {", ".join(wrong)}: not for {task}, which has '
+        f'{", ".join(choices(task))}.',
+    )
+    if task == 'classification':
+        return
+    changed = {
+        'label_smoothing': recipe.label_smoothing != 0,
+        'augment': recipe.augment != Augment(),
+        'margin': recipe.margin != 0,
+    }
+    for name, given in changed.items():
+        require(not given, f'{name} is for classification: leave it out for {task}.')
 
 
 @dataclass(frozen=True, kw_only=True)

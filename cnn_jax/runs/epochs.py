@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnn_jax.data import Dataset, Split
-from cnn_jax.evaluation import accuracy, mean_loss, predict_logits, predictor
+from cnn_jax.evaluation import predictor
 from cnn_jax.runs.begin import Run
 from cnn_jax.runs.checkpoint import save_checkpoint
 from cnn_jax.runs.config import Cell
 from cnn_jax.runs.finished import CHECKPOINTS
 from cnn_jax.runs.setup import Setup, splits
+from cnn_jax.runs.tasks import task_of
 from cnn_jax.training import EpochSums, TrainState, train_epoch, zero_sums
 from cnn_jax.training.batches import epoch_order, steps_per_epoch
 from cnn_jax.training.loop import Outcome
@@ -111,16 +112,19 @@ def _epoch_row(
     split: str,
 ) -> dict:
     predict = predictor(setup.classifier, state.variables)
-    logits = predict_logits(predict, held_out.images, batch_size=cell.evaluation.batch_size)
+    task = task_of(cell)
+    answers = task.answers(predict, held_out.images, cell.evaluation.batch_size)
+    figures = task.figures(answers, held_out)
+    of_class = cell.task == 'classification'
     return {
         'epoch': epoch + 1,
         'step': int(state.step),
         'learning_rate': _learning_rate(setup, int(state.step) - 1),
         'train_loss': float(sums.loss) / int(sums.count),
-        'train_accuracy': int(sums.correct) / int(sums.count),
+        'train_accuracy': int(sums.correct) / int(sums.count) if of_class else None,
         'split': split,
-        'loss': mean_loss(logits, held_out.labels),
-        'accuracy': accuracy(logits, held_out.labels),
+        'loss': figures['loss'],
+        'accuracy': figures['accuracy'],
     }
 
 

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import tyro
 
 from cnn_jax.errors import require, require_int, unknown_name
-from cnn_jax.measures import CHEAP, CHOICES, MEASURES, OF_THE_MACHINE
+from cnn_jax.measures import MEASURES, OF_THE_MACHINE, TASKS, choices
 
 Own = Callable[..., Any]  # a function or class of the user's own
 _TAKEN = frozenset(  # names in results and summaries, which a user's own metric may not use
     (
-        *MEASURES,
+        *(name for measures in MEASURES.values() for name in measures),
         *OF_THE_MACHINE,
         *('status', 'message', 'step', 'parameters', 'flops_per_example', 'activation_bytes'),
         *('loss', 'worst_case_images', 'corruption_accuracies', 'aliasing_by_layer'),
@@ -29,14 +29,18 @@ class Evaluation:
     Attributes:
         max_shift: Pixels each way, for shift consistency, worst case and maps.
         border: The border for the main consistency metric, 'zero' or 'circular'.
-        measures: What is measured besides accuracy, loss, consistency and the share of images that
-            are consistent and right: 'ece' (calibration), 'circular' (consistency with a circular
-            border), 'worst_case' (right under all shifts), 'half_pixel' (consistency under shifts
-            by half pixels), 'corruptions', 'rotation' and 'scale' (accuracy under them, a mean over
-            five severities), 'averaged' (accuracy and consistency of the mean over nine shifts),
-            'aliasing' (energy at a pooling layer that is too fine for its output grid, before its
-            own blur), 'equivariance' (how far pooling layers are from it) and 'inference' (images
-            per second). The first three are the default; of the rest, the last three cost least.
+        measures: What is measured besides accuracy, consistency and loss; None: the cheap ones of
+            the task. For classification: 'ece' (calibration), 'circular' (consistency with a
+            circular border) and 'worst_case' (right under all shifts), which are the cheap ones;
+            'half_pixel' (consistency under shifts by half pixels), 'corruptions', 'rotation' and
+            'scale' (accuracy under them, a mean over five severities) and 'averaged' (accuracy and
+            consistency of the mean over nine shifts). For segmentation: 'circular' and 'foreground'
+            (consistency so bordered, or of what is not class 0), which are the cheap ones, and
+            'boundary' (IoU near the regions' borders). For detection: 'bounds' (mAP under every
+            image's worst and best shift). For keypoints: 'phase' (the error by the place within a
+            pixel). For all: 'aliasing' (energy at a pooling layer that is too fine for its output
+            grid, before its own blur), 'equivariance' (how far pooling layers are from it) and
+            'inference' (images per second).
         hard_images: How many test images, evenly spaced, are corrupted, rotated, scaled, averaged
             over shifts and shifted by fractions of a pixel; 0: all.
         worst_case_images: How many test images, evenly spaced, are tried under all shifts; 0: all.
@@ -48,7 +52,7 @@ class Evaluation:
 
     max_shift: int = 3
     border: str = 'zero'
-    measures: tuple[str, ...] = CHEAP
+    measures: tuple[str, ...] | None = None
     hard_images: int = 1000
     worst_case_images: int = 500
     maps: int = 16
@@ -64,12 +68,13 @@ class Evaluation:
         if self.border not in ('zero', 'circular'):
             raise unknown_name('evaluation.border', str(self.border), ('zero', 'circular'))
         require(
-            isinstance(self.measures, tuple),
-            f'evaluation.measures must be a tuple of names; got {self.measures!r}.',
+            self.measures is None or isinstance(self.measures, tuple),
+            f'evaluation.measures must be a tuple of names, or None; got {self.measures!r}.',
         )
-        for measure in self.measures:
-            if measure not in CHOICES:
-                raise unknown_name('measure', str(measure), CHOICES)
+        known = tuple(dict.fromkeys(name for task in TASKS for name in choices(task)))
+        for measure in self.measures or ():
+            if measure not in known:
+                raise unknown_name('measure', str(measure), known)
         require(
             isinstance(self.metrics, tuple) and all(map(callable, self.metrics)),
             f'evaluation.metrics must be a tuple of functions; got {self.metrics!r}.',

@@ -25,6 +25,7 @@ from cnn_jax.models import (
 from cnn_jax.runs.config import Cell, Recipe
 from cnn_jax.runs.judging import Evaluation
 from cnn_jax.runs.process import usable_cores
+from cnn_jax.runs.tasks.task import objective_of, task_of
 from cnn_jax.runs.values import config_hash
 from cnn_jax.training import (
     Optimizer,
@@ -87,7 +88,7 @@ def make_setup(
         classifier,
         optimizer,
         augment=cell.augment,
-        label_smoothing=cell.label_smoothing,
+        objective=objective_of(cell),
     )
     summary = summarize(model, seen)
     return Setup(
@@ -184,8 +185,10 @@ def _schedule(cell: Cell, *, epochs: int, steps_per_epoch: int) -> optax.Schedul
     return make_schedule(cell.optimizer, epochs=epochs, steps_per_epoch=steps_per_epoch)
 
 
-def _check_own_model(name: str, model: nn.Module, seen: tuple[int, int, int], classes: int) -> None:
-    """Raises BadInput if the user's own model does not map images to logits; traces shapes."""
+def _check_model(
+    name: str, model: nn.Module, seen: tuple[int, int, int], wanted: tuple[int, ...], task: str
+) -> None:
+    """Raises BadInput if the model does not map images to the task's outputs; traces shapes."""
     try:
         hash(model)
     except TypeError:
@@ -200,13 +203,16 @@ def _check_own_model(name: str, model: nn.Module, seen: tuple[int, int, int], cl
         return model.apply(variables, x, train=False)
 
     try:
-        logits = jax.eval_shape(both, images)
+        outputs = jax.eval_shape(both, images)
     except BadInput:
         raise
     except Exception as error:
         raise BadInput(f'{name} cannot take images {seen} with train=: {one_line(error)}') from None
-    shape, wanted = getattr(logits, 'shape', type(logits).__name__), (2, classes)
-    require(shape == wanted, f'{name} must give logits {wanted} for 2 images; it gives {shape}.')
+    shape = getattr(outputs, 'shape', type(outputs).__name__)
+    require(
+        shape == (2, *wanted),
+        f'{name} must give {(2, *wanted)} for 2 images, for {task}; it gives {shape}.',
+    )
 
 
 def _check_own_training(cell: Cell, dataset: Dataset) -> None:
@@ -250,10 +256,16 @@ def check_cell(cell: Cell, dataset: Dataset) -> None:
     )
     seen = seen_shape(cell, dataset.image_shape)
     model = make_model(cell, seen, dataset.num_classes)
-    if callable(cell.model):
-        _check_own_model(cell.model.__name__, model, seen, dataset.num_classes)
-    else:
-        variable_shapes(model, seen)
+    require(
+        dataset.task == cell.task,
+        f'{dataset.name} is for {dataset.task}, and the comparison for {cell.task}: give '
+        f'task={dataset.task!r}, or other data.',
+    )
+    wanted = task_of(cell).output_shape(seen, dataset.num_classes)
+    if not callable(cell.model):
+        variable_shapes(model, seen)  # names the layer where images are too small
+    name = cell.model.__name__ if callable(cell.model) else cell.model
+    _check_model(name, model, seen, wanted, cell.task)
     _check_own_training(cell, dataset)
     kept = training_images(cell, dataset)
     steps = steps_per_epoch(kept, cell.batch_size)

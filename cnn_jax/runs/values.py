@@ -25,8 +25,11 @@ def config_to_dict(config: Cell | Comparison) -> dict:
     {'name': 'max', 'window': None, 'stride': 2, 'padding': None}
     """
     values = {f.name: _plain(vars(config)[f.name]) for f in fields(config)}
+    # What older versions did not have is left out, so that their cells keep their names.
     if not values['evaluation']['metrics']:
-        del values['evaluation']['metrics']  # so that cells of older versions keep their names
+        del values['evaluation']['metrics']
+    if values['task'] == 'classification':
+        del values['task']
     return json.loads(json.dumps(values))
 
 

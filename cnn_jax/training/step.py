@@ -3,26 +3,15 @@
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key, UInt8
+from jaxtyping import Array, Int, Key, Shaped, UInt8
 
 from cnn_jax.models import Classifier
 from cnn_jax.streams import Stream, stream_key
 from cnn_jax.training.augment import Augment, OwnAugment, augment_images
+from cnn_jax.training.objectives import CLASSIFICATION, Objective
 from cnn_jax.training.state import EpochSums, TrainState
 
 TrainStep = jax.stages.Wrapped  # step(state, sums, images, labels, order, key)
-
-
-def cross_entropy(
-    logits: Float[Array, 'batch classes'], labels: Int[Array, 'batch'], *, smoothing: float = 0.0
-) -> Float[Array, 'batch']:
-    """Cross-entropy of each example, in nats, with `smoothing` spread over all classes.
-
-    >>> float(cross_entropy(jnp.zeros((1, 4)), jnp.array([2]))[0]).__round__(4)  # log 4
-    1.3863
-    """
-    targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), smoothing)
-    return optax.softmax_cross_entropy(logits, targets)
 
 
 def make_train_step(
@@ -30,15 +19,15 @@ def make_train_step(
     optimizer: optax.GradientTransformation,
     *,
     augment: Augment | OwnAugment,
-    label_smoothing: float = 0.0,
+    objective: Objective = CLASSIFICATION,
     together: bool = False,
 ) -> TrainStep:
     """A compiled `step(state, sums, images, labels, order, key) -> (state, sums)`.
 
-    `images` (uint8) and `labels` are the whole training split, on the device; `order` is the
-    epoch's `epoch_order`; the step uses the row given by `state.step`. `state` and `sums` are
-    donated: use the returned ones. `key` is `jax.random.key(seed)`, the same at every step, so
-    one compiled step serves every seed.
+    `images` (uint8) and `labels`, in the form of the objective's task, are the whole training
+    split, on the device; `order` is the epoch's `epoch_order`; the step uses the row given by
+    `state.step`. `state` and `sums` are donated: use the returned ones. `key` is
+    `jax.random.key(seed)`, the same at every step, so one compiled step serves every seed.
 
     With `together` it trains several runs at once, one for each seed: every leaf of `state` and
     `sums`, as well as `order` and `key`, has a leading axis of runs. It is not `vmap` of the step,
@@ -52,7 +41,7 @@ def make_train_step(
     def drawn(
         step: Array,
         images: UInt8[Array, 'examples height width channels'],
-        labels: Int[Array, 'examples'],
+        labels: Shaped[Array, 'examples ...'],
         order: Int[Array, 'steps batch'],
         key: Key[Array, ''],
     ) -> tuple[Array, Array, Array]:
@@ -64,7 +53,7 @@ def make_train_step(
     def mean_loss(params, batch_stats, batch, targets, key):
         variables = {'params': params, 'batch_stats': batch_stats}
         logits, batch_stats, added = classifier.train_logits(variables, batch, key)
-        losses = cross_entropy(logits, targets, smoothing=label_smoothing)
+        losses = objective.losses(logits, targets)
         return losses.mean() + added, (batch_stats, logits)
 
     def updated(
@@ -75,7 +64,7 @@ def make_train_step(
         good = jnp.isfinite(loss) | (sums.first_bad_step >= 0)
         sums = EpochSums(
             loss=sums.loss + loss * size,
-            correct=sums.correct + jnp.sum(logits.argmax(-1) == targets, dtype=jnp.int32),
+            correct=sums.correct + objective.correct(logits, targets),
             count=sums.count + size,
             first_bad_step=jnp.where(good, sums.first_bad_step, state.step + 1),
         )

@@ -11,7 +11,7 @@ experiments/results/studies/quick.
 
 from dataclasses import replace
 
-from cnn_jax.measures import CHOICES
+from cnn_jax.measures import choices
 from cnn_jax.runs import Comparison, Evaluation, Study
 from cnn_jax.strategies import (
     APS,
@@ -35,7 +35,11 @@ from cnn_jax.training import Optimizer
 from cnn_jax.training.augment import Augment
 
 _EVALUATION = Evaluation(
-    measures=CHOICES, hard_images=500, worst_case_images=200, maps=0, batch_size=250
+    measures=choices('classification'),
+    hard_images=500,
+    worst_case_images=200,
+    maps=0,
+    batch_size=250,
 )
 _MUON = Optimizer(
     name='muon',

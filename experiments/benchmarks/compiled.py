@@ -22,6 +22,7 @@ from cnn_jax.runs.config import Cell, cells_of
 from cnn_jax.runs.setup import make_model
 from cnn_jax.strategies import Max, strategy_named, strategy_names
 from cnn_jax.training import (
+    classification,
     create_state,
     make_optimizer,
     make_train_step,
@@ -160,7 +161,8 @@ def _step(what: str) -> Build:
 
     def build(dtype: type) -> Run:
         classifier = replace(first, model=first.model.clone(dtype=dtype))
-        options = {'augment': cell.augment, 'label_smoothing': cell.label_smoothing}
+        objective = classification(label_smoothing=cell.label_smoothing)
+        options = {'augment': cell.augment, 'objective': objective}
         step = make_train_step(classifier, optimizer, **options)
 
         def run() -> Tree:

@@ -22,11 +22,12 @@ from cnn_jax.evaluation import (
     shifted_answers,
 )
 from cnn_jax.evaluation.shifts import all_shifts, draw_shift_pairs
-from cnn_jax.measures import CHEAP, CHOICES
-from cnn_jax.measures import MEASURES as NAMED
+from cnn_jax.measures import CHEAP, choices
+from cnn_jax.measures import MEASURES as OF_TASKS
 from cnn_jax.models import Classifier, ConvNet1
 from cnn_jax.runs import Evaluation
-from cnn_jax.runs.measures import MEASURES, Judged
+from cnn_jax.runs.tasks.classification import MEASURES
+from cnn_jax.runs.tasks.judged import Judged
 from cnn_jax.strategies import Max
 from cnn_jax.training.augment import Augment, augment_images
 
@@ -165,7 +166,8 @@ def test_floats_and_whole_numbers_get_the_same_logits():
 
 
 def test_the_config_names_every_measure():
-    assert set(CHOICES) == set(MEASURES) and set(CHEAP) < set(CHOICES)
+    known = set(choices('classification'))
+    assert known == set(MEASURES) and set(CHEAP['classification']) < known
 
 
 def test_a_measure_finds_what_it_is_said_to_find():
@@ -175,12 +177,13 @@ def test_a_measure_finds_what_it_is_said_to_find():
     test = Split(
         draw.integers(0, 256, (12, 28, 28, 1), np.uint8), np.arange(12, dtype=np.int32) % 10
     )
-    evaluation = Evaluation(measures=CHOICES, batch_size=12, max_shift=1)
+    evaluation = Evaluation(measures=choices('classification'), batch_size=12, max_shift=1)
     logits = predict_logits(predictor(classifier, variables), test.images, batch_size=12)
     judged = Judged(classifier, variables, evaluation, test, logits, jax.random.key(1))
-    for choice in CHOICES:
+    for choice in choices('classification'):
         found = MEASURES[choice](judged)
-        named = {name for name, measure in NAMED.items() if measure.chosen_as == choice}
+        known = OF_TASKS['classification'].items()
+        named = {name for name, measure in known if measure.chosen_as == choice}
         assert named <= set(found), choice
     assert MEASURES['inference'](judged)['inference_per_second'] > 0
 

@@ -44,8 +44,8 @@ def test_marks_stand_at_the_means_with_the_t_intervals(tmp_path: Path):
 
 def test_axes_are_named_with_units(tmp_path: Path):
     axes = plot_accuracy_consistency(summary_of(tmp_path, ('max',))).axes[0]
-    assert axes.get_xlabel() == 'shift consistency (% of test images)'
-    assert axes.get_ylabel() == 'accuracy (% of test images)'
+    assert axes.get_xlabel() == 'shift consistency (%)'
+    assert axes.get_ylabel() == 'accuracy (%)'
 
 
 def test_axes_end_where_shares_end():

@@ -6,9 +6,15 @@ import json
 import pytest
 
 from cnn_jax.errors import BadInput
+from cnn_jax.measures import CHEAP
 from cnn_jax.runs import Cell, Comparison, Evaluation
 from cnn_jax.runs.config import cells_of
-from cnn_jax.runs.values import config_difference, config_hash, config_to_dict
+from cnn_jax.runs.values import (
+    cell_from_dict,
+    config_difference,
+    config_hash,
+    config_to_dict,
+)
 from cnn_jax.strategies import Avg, Max, MaxBlur
 from cnn_jax.training import Optimizer
 from cnn_jax.training.augment import Augment
@@ -89,10 +95,23 @@ def test_hash_changes_with_every_field():
         'strategy': MaxBlur(filter_size=5),
         'seed': 1,
     }
-    assert {f.name for f in dataclasses.fields(Cell)} == {*others, 'model'}
+    assert {f.name for f in dataclasses.fields(Cell)} == {*others, 'model', 'task'}
     hashes = {config_hash(dataclasses.replace(CELL, **{k: v})) for k, v in others.items()}
     assert len(hashes | {config_hash(CELL)}) == len(others) + 1
     assert config_hash(CELL) == config_hash(Cell(strategy=Max(), seed=0))
+
+
+def test_a_task_has_its_own_measures_and_cells():
+    cell = Cell(strategy=Max(), seed=0, task='segmentation')
+    assert cell.evaluation.measures == CHEAP['segmentation']
+    assert config_hash(cell) != config_hash(CELL) and 'task' not in config_to_dict(CELL)
+    assert cell_from_dict(config_to_dict(cell)) == cell
+    with pytest.raises(BadInput, match='ece, worst_case: not for segmentation, which has foreg'):
+        dataclasses.replace(CELL, task='segmentation')
+    with pytest.raises(BadInput, match='augment is for classification: leave it out for keyp'):
+        Cell(strategy=Max(), seed=0, task='keypoints', augment=Augment(flip=True))
+    with pytest.raises(BadInput, match="unknown task 'segmentatoin': did you mean 'segmentation'"):
+        Cell(strategy=Max(), seed=0, task='segmentatoin')
 
 
 def test_config_is_plain_json():
