@@ -8,17 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from cnn_jax.errors import require
 from cnn_jax.inspection.activations import check_images, layer_outputs
 from cnn_jax.inspection.fields import ReceptiveField
 from cnn_jax.inspection.summary import summarize
 from cnn_jax.ops.shifts import fourier_shift
-from cnn_jax.style import label, plot_style
 
 
 def equivariance_maps(
@@ -103,42 +98,3 @@ def _distances(
         scale = jnp.where(scale > 1e-3 * whole, scale, whole)
         distances.append((apart / jnp.maximum(scale, 1e-12)).mean())
     return jnp.stack(distances)
-
-
-@plot_style
-def plot_equivariance(
-    maps: Mapping[str, Mapping[str, Float[np.ndarray, 'shifts shifts']]],
-) -> Figure:
-    """The maps of several networks, one row each, on one colour scale; layers from left to right.
-
-    A panel stays empty where a network has no layer of that name.
-
-    >>> maps = {'max': {'pool1': np.eye(3)}, 'max_blur': {'pool1': np.eye(3) / 2}}
-    >>> len(plot_equivariance(maps).axes)
-    3
-    """
-    most_first = sorted(maps.values(), key=len, reverse=True)
-    names = list(dict.fromkeys(name for layers in most_first for name in layers))
-    top = max(1e-6, *(float(np.max(one)) for all_ in maps.values() for one in all_.values()))
-    figure = Figure(figsize=(1.0 + 1.25 * len(names), 0.9 + 1.35 * len(maps)))
-    grid = figure.subplots(len(maps), len(names), squeeze=False, sharex=True, sharey=True)
-    for number, (network, layers) in enumerate(maps.items()):
-        row = grid[number]
-        for axes, name in zip(row, names, strict=True):
-            axes.grid(False)
-            axes.set_box_aspect(1)
-            said = 'no such layer'
-            if name in layers:
-                axes.imshow(layers[name], cmap='cividis', vmin=0, vmax=top)
-                said = f'mean {np.mean(layers[name]):.2f}'
-            axes.set_title(f'{label(name, 14)}\n{said}' if number == 0 else said, fontsize=8.5)
-        row[0].set_ylabel(f'{label(network, 16)}\ndown (pixels)', fontsize=9)
-    for axes in grid[-1]:
-        axes.set_xlabel('right (pixels)', fontsize=8.5)
-        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
-        axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    scale = ScalarMappable(Normalize(0, top), 'cividis')
-    figure.colorbar(scale, ax=grid, shrink=0.9).set_label(
-        'distance / norm of the map less its mean'
-    )
-    return figure

@@ -1,18 +1,15 @@
 """What a downsampling strategy does to each frequency, and which frequencies alias."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from cnn_jax.errors import require
 from cnn_jax.layers import Downsample
 from cnn_jax.strategies import Strategy
-from cnn_jax.style import add_legend, label, plot_style, style_of
 
 _LENGTH, _PHASES = 64, 32
 
@@ -68,52 +65,3 @@ def strategy_response(
         out.std(1) / np.maximum(deviation, 1e-9),
     )
     return np.array(cycles) / _LENGTH, gains
-
-
-@plot_style
-def plot_responses(strategies: Mapping[str, Strategy]) -> Figure:
-    """The gain of each strategy over frequency; everything in the shaded band is aliased.
-
-    >>> from cnn_jax.strategies import Max, MaxBlur
-    >>> figure = plot_responses({'max': Max(), 'max_blur': MaxBlur()})
-    >>> figure.axes[0].get_xlabel()
-    'frequency (cycles a pixel)'
-    """
-    figure = Figure(figsize=(7.2, 4.0))
-    axes = figure.add_subplot()
-    handles = []
-    strides = {strategy.stride for strategy in strategies.values()}
-    for name, strategy in strategies.items():
-        frequencies, gains = strategy_response(strategy)
-        style = style_of(name)
-        drawn = axes.plot(
-            frequencies,
-            gains,
-            color=style.colour,
-            linestyle=style.line,
-            marker=style.marker,
-            markevery=4,
-            markersize=5,
-        )
-        handles += [Line2D([], [], **_line(drawn[0]), label=label(name))]
-    limit = 0.5 / max(strides)
-    if limit < 0.5:
-        axes.axvspan(limit, 0.5, color='#888888', alpha=0.18, linewidth=0)
-        axes.text(
-            (limit + 0.5) / 2, 1.01, 'aliased', ha='center', transform=axes.get_xaxis_transform()
-        )
-    axes.set_xlim(0, 0.5)
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel('frequency (cycles a pixel)')
-    axes.set_ylabel('gain (standard deviation out / in)')
-    add_legend(figure, handles)
-    return figure
-
-
-def _line(line: Line2D) -> dict:
-    return {
-        'color': line.get_color(),
-        'linestyle': line.get_linestyle(),
-        'marker': line.get_marker(),
-        'markersize': line.get_markersize(),
-    }

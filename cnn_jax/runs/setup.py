@@ -211,7 +211,9 @@ def _check_model(
     shape = getattr(outputs, 'shape', type(outputs).__name__)
     require(
         shape == (2, *wanted),
-        f'{name} must give {(2, *wanted)} for 2 images, for {task}; it gives {shape}.',
+        f'{name} must give logits {(2, *wanted)} for 2 images; it gives {shape}.'
+        if task == 'classification'
+        else f'{name} must give {(2, *wanted)} for 2 images in {task}; it gives {shape}.',
     )
 
 

@@ -40,7 +40,8 @@ def compare(tmp_path, monkeypatch, capsys):
     def call(*options, broken=False):
         sys.modules.pop('a_strategy_of_a_test', None)  # each run is a process of its own
         (tmp_path / 'a_strategy_of_a_test.py').write_text(f'BROKEN = {broken}\n{MINE}')
-        command = ['x', tmp_path / 'config.py', '--output', tmp_path / 'run', *options]
+        command = ['x', tmp_path / 'config.py', '--output', tmp_path / 'run', '--workers', '1']
+        command += options
         monkeypatch.setattr(sys, 'argv', [str(part) for part in command])
         code = 0
         try:

@@ -23,7 +23,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp('gallery') / 'run'
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder.parent)
-        arguments = 'configs/shapes/tiny.py', '--output', folder, '--seeds', '0'
+        arguments = 'configs/shapes/tiny.py', '--output', folder, '--seeds', '0', '--workers', '1'
         root = gallery.__file__.rsplit('/', 2)[0]
         call(compare_pooling, f'{root}/{arguments[0]}', *arguments[1:], monkeypatch=patch)
     return folder

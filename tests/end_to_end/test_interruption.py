@@ -20,7 +20,7 @@ TIMED = ('examples_per_second', 'seconds')
 
 def start(folder: Path) -> subprocess.Popen:
     command = [sys.executable, '-m', 'experiments.compare_pooling', CONFIG]
-    command += ['--output', str(folder), '--epochs', '10']
+    command += ['--output', str(folder), '--epochs', '10', '--strategies', 'max']
     return subprocess.Popen(
         command,
         cwd=ROOT,
@@ -131,7 +131,7 @@ def test_sigterm_saves_and_exits_75_and_a_second_process_is_refused(undisturbed,
     code, said = finish(process)
     assert code == 75 and 'run the same command again' in said
     finished = set(tmp_path.glob('cells/*/result.json'))
-    assert len(finished) < 4
+    assert len(finished) < 2
     code, said = finish(start(tmp_path))
     assert code == 0 and said.count('finished before') == len(finished)
     assert fingerprint(tmp_path) == fingerprint(undisturbed)

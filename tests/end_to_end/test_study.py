@@ -32,7 +32,7 @@ COMPACT = ('study.json', 'cells.jsonl', 'environments.json')
 
 
 def run(study: Study, folder: Path, **options) -> None:
-    run_study(study, folder, Progress(Console(quiet=True)), **options)
+    run_study(study, folder, Progress(Console(quiet=True)), workers=1, **options)
 
 
 @pytest.fixture(scope='module')

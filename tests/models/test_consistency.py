@@ -75,6 +75,8 @@ def test_circular_consistency_of_a_resnet_untrained_and_trained(strategy):
         assert change > 1e-3
         return
     assert change < 1e-4 and agree
+    if isinstance(strategy, APS):
+        return  # it has no parameters: other weights of the network would show no more
     sums = zero_sums()
     for _ in range(STEPS):
         state, sums = step(state, sums, images, labels, order, jax.random.key(0))

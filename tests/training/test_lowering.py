@@ -27,7 +27,8 @@ SLOW = r'stablehlo\.scatter|select_and_scatter|callback|custom_call'  # or not t
 def test_the_step_of_several_seeds_lowers(name):
     model = build_model('convnet1_3x3', downsample=strategy_named(name), num_classes=10)
     optimizer = make_optimizer(
-        Optimizer(name='muon', learning_rate=0.01, momentum=0.95),
+        # Muon's products of kernels are the same for all strategies, and take long to trace.
+        Optimizer(name='muon' if name == 'max' else 'sgd', learning_rate=0.01, momentum=0.95),
         epochs=1,
         steps_per_epoch=2,
         strategies=strategy_paths(model, SHAPE),
