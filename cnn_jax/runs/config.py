@@ -14,7 +14,7 @@ import tyro
 
 from cnn_jax.brought import BROUGHT
 from cnn_jax.errors import BadInput, is_number, require, require_int, unknown_name
-from cnn_jax.models import model_names
+from cnn_jax.models import require_output
 from cnn_jax.runs.judging import Evaluation, Own
 from cnn_jax.strategies import Strategy
 from cnn_jax.training import Optimizer
@@ -97,8 +97,8 @@ class Recipe:
     cores: int = 1
 
     def __post_init__(self):
-        if not callable(self.model) and self.model not in model_names():
-            raise unknown_name('model', str(self.model), model_names())
+        if not callable(self.model):
+            require_output(self.model, 'classes')
         if not callable(self.data):
             require(
                 isinstance(self.data, str) and self.data != '',
