@@ -44,6 +44,7 @@ class Conv(nn.Module):
     groups: int = 1
     strict: bool = False
     use_bias: bool = True
+    bias_start: float = 0.0
 
     @nn.compact
     def __call__(
@@ -66,6 +67,7 @@ class Conv(nn.Module):
         except ValueError as error:
             raise BadInput(f'{layer}: input {x.shape[1:-1]}: {error}') from error
         if self.use_bias:
-            bias = self.param('bias', nn.initializers.zeros, (self.features,))
+            start = nn.initializers.constant(self.bias_start)
+            bias = self.param('bias', start, (self.features,))
             y = add_bias(y, bias)
         return y

@@ -12,7 +12,7 @@ from cnn_jax.layers.batch_norm import BatchNorm
 from cnn_jax.layers.conv import Conv
 from cnn_jax.ops.compiled import is_symbolic
 from cnn_jax.ops.windows import Padding, spatial_rank
-from cnn_jax.strategies import MAX_POOL, SHORTCUT, STRIDED_CONV, Site, Strategy
+from cnn_jax.strategies import MAX_POOL, SHORTCUT, STRIDED_CONV, Choice, Site, Strategy
 
 
 class Downsample(nn.Module):
@@ -78,6 +78,29 @@ class Downsample(nn.Module):
             name=f'conv{end}',
         )
         return BatchNorm(use_running_average=not train, name=f'norm{end}')(conv(x))
+
+
+class DownsampleWithChoice(Downsample):
+    """`Downsample` that also returns what the strategy chose, for the upsampling that undoes it.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from cnn_jax.strategies import Max
+    >>> x = jnp.arange(16.0).reshape(1, 4, 4, 1)
+    >>> y, choice = DownsampleWithChoice(Max()).apply({}, x, train=False)
+    >>> y.ravel().tolist(), choice.array.ravel().tolist()
+    ([5.0, 7.0, 13.0, 15.0], [5, 7, 13, 15])
+    """
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, 'batch *spatial channels'], *, train: bool, site: Site = MAX_POOL
+    ) -> tuple[Float[Array, 'batch *out out_channels'], Choice | None]:
+        with _named_errors(self, x):
+            rank = spatial_rank(x)
+            strategy = self.strategy.at(site.on(x.shape[1 : 1 + rank], self.strategy.stride))
+            y, choice = strategy.down_with_choice(x, train=train, layer=self)
+            check_output(strategy, x, y)
+            return y, choice
 
 
 def check_output(strategy: Strategy, x: Array, y: Array) -> None:

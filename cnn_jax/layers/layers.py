@@ -13,11 +13,11 @@ from cnn_jax.layers.activation import PolynomialActivation
 from cnn_jax.layers.average import Average
 from cnn_jax.layers.batch_norm import BatchNorm
 from cnn_jax.layers.conv import Conv
-from cnn_jax.layers.downsample import Downsample, DownsampleBranches
+from cnn_jax.layers.downsample import Downsample, DownsampleBranches, DownsampleWithChoice
 from cnn_jax.layers.map_norm import MapLayerNorm
 from cnn_jax.ops.compiled import computed_once
 from cnn_jax.ops.windows import FILLS, Fill, Padding
-from cnn_jax.strategies import SHORTCUT, STRIDED_CONV, Site, Strategy
+from cnn_jax.strategies import SHORTCUT, STRIDED_CONV, Choice, Site, Strategy
 
 Map = Float[Array, 'batch _ _ _']  # height, width and channels differ from layer to layer
 _ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
@@ -73,6 +73,7 @@ class Layers:
         padding: Padding = 'same',
         groups: int = 1,
         use_bias: bool = False,
+        bias_start: float = 0.0,
     ) -> Map:
         """A convolution."""
         return Conv(
@@ -84,6 +85,7 @@ class Layers:
             groups=groups,
             strict=self.strict,
             use_bias=use_bias,
+            bias_start=bias_start,
             name=name,
         )(x)
 
@@ -116,6 +118,12 @@ class Layers:
         """The strategy, at a site of the network."""
         layer = self.shared or Downsample(self.strategy, name=name)
         return layer(x, site=site, train=self.train)
+
+    def downsample_with_choice(self, x: Map, site: Site, *, name: str) -> tuple[Map, Choice | None]:
+        """The strategy, and what it chose there, for the upsampling that undoes it."""
+        if self.shared:
+            return self.shared(x, site=site, train=self.train), None
+        return DownsampleWithChoice(self.strategy, name=name)(x, site=site, train=self.train)
 
     def downsample_branches(self, main: Map, shortcut: Map, *, name: str) -> tuple[Map, Map]:
         """The strategy, on both branches of a residual block."""

@@ -1,7 +1,7 @@
 """What every architecture shares: its fields, its call and the layers that the fields select."""
 
 import math
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -17,16 +17,17 @@ from cnn_jax.strategies import Strategy
 
 Share = Annotated[float, Between(0, math.nextafter(1.0, 0.0))]  # a dropout rate
 _MOST_BLOCKS = 1000
+Output = Literal['classes', 'mask', 'boxes', 'points']
 Blocks = Annotated[int, Between(1, _MOST_BLOCKS)]
 
 
 class Network(nn.Module):
-    """An image classifier: a subclass defines its fields and `forward`.
+    """A network on images, by default a classifier: a subclass defines its fields and `forward`.
 
     Attributes:
         downsample: The strategy used wherever the published network downsamples; `Max()`
             gives the published network.
-        num_classes: How many logits.
+        num_classes: How many logits; of each pixel or cell where the output is a map.
         activation: A name of `cnn_jax.layers.ACTIVATIONS`.
         norm: A name of `cnn_jax.layers.NORMS`.
         norm_epsilon: Added to variances.
@@ -37,6 +38,7 @@ class Network(nn.Module):
     """
 
     IMAGES: ClassVar[tuple[int, int, int]] = (224, 224, 3)  # the published network's input
+    OUTPUT: ClassVar[Output] = 'classes'  # what it gives of an image
 
     downsample: Strategy
     num_classes: Annotated[int, Between(1, 1_000_000)]
@@ -50,8 +52,8 @@ class Network(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, 'batch height width channels'], *, train: bool
-    ) -> Float[Array, 'batch {self.num_classes}']:
-        """Images to logits.
+    ) -> Float[Array, 'batch *outputs']:
+        """Images to logits, or to what else `OUTPUT` says.
 
         Raises BadInput for a field of the wrong type and for images that are not (batch, height,
         width, channels). The first convolution likewise refuses images whose number of channels
@@ -94,7 +96,9 @@ class Network(nn.Module):
             f'got {depths!r}.',
         )
 
-    def logits(self, layers: Layers, x: Array, *, name: str = 'dense') -> Array:
+    def logits(
+        self, layers: Layers, x: Array, *, name: str = 'dense'
+    ) -> Float[Array, 'batch {self.num_classes}']:
         """The last layer, in float32 at least."""
         return layers.dense(at_least_float32(x), self.num_classes, name=name)
 

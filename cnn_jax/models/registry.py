@@ -15,14 +15,17 @@ from cnn_jax.models.convnet1 import ConvNet1
 from cnn_jax.models.convnet3 import ConvNet3
 from cnn_jax.models.convnext import ConvNeXt
 from cnn_jax.models.densenet import DenseNet
+from cnn_jax.models.fcn import FCN
 from cnn_jax.models.googlenet import GoogLeNet
 from cnn_jax.models.lenet import LeNet5
 from cnn_jax.models.mobilenet import MobileNetV2
-from cnn_jax.models.network import Network
+from cnn_jax.models.network import Network, Output
 from cnn_jax.models.nin import NIN
 from cnn_jax.models.preact_resnet import PreActResNet
 from cnn_jax.models.quicknet import QuickNet
 from cnn_jax.models.resnet import CifarResNet, ResNet
+from cnn_jax.models.small_dense import CenterNetSmall, KeypointSmall
+from cnn_jax.models.unet import UNet, UNetSmall
 from cnn_jax.models.vgg import VGG
 from cnn_jax.strategies import Strategy
 
@@ -57,19 +60,63 @@ _REGISTRY: Mapping[str, partial[Network]] = {
     'densenet121': partial(DenseNet),
     'mobilenet_v2': partial(MobileNetV2),
     'convnext_tiny': partial(ConvNeXt),
+    'unet': partial(UNet),
+    'unet_small': partial(UNetSmall),
+    'fcn32s': partial(FCN, finest=32),
+    'fcn8s': partial(FCN, finest=8),
+    'centernet_small': partial(CenterNetSmall),
+    'keypoint_small': partial(KeypointSmall),
+}
+_WORDS: Mapping[Output, str] = {
+    'classes': 'the class',
+    'mask': 'a mask',
+    'boxes': 'boxes',
+    'points': 'points',
 }
 ModelT = TypeVar('ModelT', bound=nn.Module)
 SMALL_SIDE = 64  # the largest image side of the forms for small images
 _LARGEST = 1024  # the largest image side tried to suggest one in an error
 
 
-def model_names() -> tuple[str, ...]:
-    """The registered names.
+def model_names(output: Output = 'classes') -> tuple[str, ...]:
+    """The names of the registered models with that output, by default the classifiers.
 
-    >>> 'resnet18' in model_names()
-    True
+    'mask' is logits of a class for each pixel, 'boxes' a map of centres and boxes, 'points' the
+    coordinates of key points.
+
+    >>> 'resnet18' in model_names(), model_names('mask')
+    (True, ('unet', 'unet_small', 'fcn32s', 'fcn8s'))
     """
-    return tuple(_REGISTRY)
+    return tuple(name for name in _REGISTRY if output_of(name) == output)
+
+
+def output_of(name: str) -> Output:
+    """What the model of that name gives of an image. Raises BadInput with the nearest name.
+
+    >>> output_of('resnet18'), output_of('unet_small')
+    ('classes', 'mask')
+    """
+    if not isinstance(name, str) or name not in _REGISTRY:
+        raise unknown_name('model', str(name), _REGISTRY)
+    return _REGISTRY[name].func.OUTPUT  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def require_output(name: str, output: Output) -> None:
+    """Raises BadInput unless the model of that name exists and has that output.
+
+    >>> require_output('unet', 'classes')
+    Traceback (most recent call last):
+    cnn_jax.errors.BadInput: model 'unet' gives a mask of each image, not the class: \
+take one like lenet5, convnet1, convnet1_3x3.
+    """
+    if not isinstance(name, str) or name not in _REGISTRY:
+        raise unknown_name('model', str(name), model_names(output))
+    given = output_of(name)
+    require(
+        given == output,
+        f'model {name!r} gives {_WORDS[given]} of each image, not {_WORDS[output]}: '
+        f'take one like {", ".join(model_names(output)[:3])}.',
+    )
 
 
 def build_model(name: str, *, downsample: Strategy, num_classes: int, **options: Any) -> Network:

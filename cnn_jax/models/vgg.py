@@ -35,13 +35,8 @@ class VGG(Network):
         if self.depth not in DEPTHS:
             raise BadInput(f'depth must be one of {", ".join(map(str, DEPTHS))}; got {self.depth}.')
         site = Site('max_pool', ceil_mode=self.small_images)
-        pool_stride = layers.conv_stride(site, stride=1)
-        plan = zip(DEPTHS[self.depth], _FEATURES, strict=True)
-        for stage, (convolutions, features) in enumerate(plan, start=1):
-            for number in range(1, convolutions + 1):
-                name, stride = f'{stage}_{number}', pool_stride if number == convolutions else 1
-                x = layers.conv(x, features, 3, stride=stride, use_bias=True, name=f'conv{name}')
-                x = layers.activate(layers.normalise(x, name=f'norm{name}'))
+        for stage in range(1, 6):
+            x = vgg_stage(layers, x, self.depth, stage, layers.conv_stride(site, stride=1))
             x = layers.downsample(x, site, name=f'pool{stage}')
         if self.small_images:
             return self.logits(layers, layers.average(x), name='dense')
@@ -50,3 +45,13 @@ class VGG(Network):
             x = layers.activate(layers.dense(x, 4096, name=f'dense{number}'))
             x = layers.dropout(x, self.dropout)
         return self.logits(layers, x, name='dense3')
+
+
+def vgg_stage(layers: Layers, x: Array, depth: int, stage: int, last_stride: int = 1) -> Array:
+    """The convolutions of one of the five stages, up to its pool."""
+    convolutions, features = DEPTHS[depth][stage - 1], _FEATURES[stage - 1]
+    for number in range(1, convolutions + 1):
+        name, stride = f'{stage}_{number}', last_stride if number == convolutions else 1
+        x = layers.conv(x, features, 3, stride=stride, use_bias=True, name=f'conv{name}')
+        x = layers.activate(layers.normalise(x, name=f'norm{name}'))
+    return x

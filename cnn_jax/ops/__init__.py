@@ -23,6 +23,7 @@ from cnn_jax.ops.blur import (
 )
 from cnn_jax.ops.combined import gated_pool, mixed_pool, tree_pool
 from cnn_jax.ops.conv import conv
+from cnn_jax.ops.conv_transpose import bilinear_kernel, conv_transpose
 from cnn_jax.ops.diffstride import diffstride_pool
 from cnn_jax.ops.drawn import fractional_max_pool, s3_pool
 from cnn_jax.ops.haar import haar_bands
@@ -37,10 +38,13 @@ from cnn_jax.ops.learned_polyphase import (
 from cnn_jax.ops.lowpass import afc_pool, ideal_lowpass, ideal_upsample, polynomial_activation
 from cnn_jax.ops.norms import lp_pool, median_pool
 from cnn_jax.ops.phases import polyphase_components
+from cnn_jax.ops.places import max_pool_with_places, max_unpool
 from cnn_jax.ops.polyphase import aps_index, aps_pool, aps_unpool
+from cnn_jax.ops.polyphase_up import aps_upsample, lps_upsample
 from cnn_jax.ops.pooling import avg_pool, gaussian_pool, max_pool, min_pool, subsample, sum_pool
 from cnn_jax.ops.ranked import ordinal_pool, rank_average_pool, rank_pool
 from cnn_jax.ops.shifts import fourier_shift, shift_images
+from cnn_jax.ops.soft_argmax import soft_argmax
 from cnn_jax.ops.spectral import asap_pool, flc_pool, spectral_pool
 from cnn_jax.ops.tips import (
     tips_features,
@@ -49,6 +53,7 @@ from cnn_jax.ops.tips import (
     tips_undo_loss,
     tips_weights,
 )
+from cnn_jax.ops.upsample import upsample_bilinear, upsample_blur, upsample_nearest
 from cnn_jax.ops.weighted import gem_pool, lse_pool, soft_pool, stochastic_pool
 from cnn_jax.ops.windows import conv_parameters, output_size
 
@@ -61,15 +66,18 @@ __all__ = [
     'aps_index',
     'aps_pool',
     'aps_unpool',
+    'aps_upsample',
     'asap_pool',
     'avg_blur_pool',
     'avg_pool',
     'batch_norm',
+    'bilinear_kernel',
     'binomial_filter',
     'binomial_logits',
     'blur_pool',
     'conv',
     'conv_parameters',
+    'conv_transpose',
     'detail_preserving_pool',
     'diffstride_pool',
     'edge_aware_blur',
@@ -92,10 +100,13 @@ __all__ = [
     'lps_logits',
     'lps_pool',
     'lps_unpool',
+    'lps_upsample',
     'lps_weights',
     'lse_pool',
     'max_blur_pool',
     'max_pool',
+    'max_pool_with_places',
+    'max_unpool',
     'median_pool',
     'min_pool',
     'mixed_pool',
@@ -107,6 +118,7 @@ __all__ = [
     'rank_pool',
     's3_pool',
     'shift_images',
+    'soft_argmax',
     'soft_pool',
     'space_to_depth',
     'spectral_pool',
@@ -119,5 +131,8 @@ __all__ = [
     'tips_undo_loss',
     'tips_weights',
     'tree_pool',
+    'upsample_bilinear',
+    'upsample_blur',
+    'upsample_nearest',
     'wavelet_filter',
 ]

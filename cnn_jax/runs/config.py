@@ -15,7 +15,7 @@ import tyro
 from cnn_jax.brought import BROUGHT
 from cnn_jax.errors import BadInput, is_number, require, require_int, unknown_name
 from cnn_jax.measures import CHEAP, TASKS, choices
-from cnn_jax.models import model_names
+from cnn_jax.models import Output, require_output
 from cnn_jax.runs.judging import Evaluation, Own
 from cnn_jax.strategies import Strategy
 from cnn_jax.training import Optimizer
@@ -47,6 +47,12 @@ def _require_line(name: str, value: str) -> None:
     )
 
 
+_OUTPUTS: Mapping[str, Output] = {
+    'classification': 'classes',
+    'segmentation': 'mask',
+    'detection': 'boxes',
+    'keypoints': 'points',
+}
 PARTS = {'optimizer': Optimizer, 'augment': Augment, 'evaluation': Evaluation}
 
 
@@ -102,8 +108,8 @@ class Recipe:
     def __post_init__(self):
         if self.task not in TASKS:
             raise unknown_name('task', str(self.task), TASKS)
-        if not callable(self.model) and self.model not in model_names():
-            raise unknown_name('model', str(self.model), model_names())
+        if not callable(self.model):
+            require_output(self.model, _OUTPUTS[self.task])
         if not callable(self.data):
             require(
                 isinstance(self.data, str) and self.data != '',

@@ -185,10 +185,10 @@ def _schedule(cell: Cell, *, epochs: int, steps_per_epoch: int) -> optax.Schedul
     return make_schedule(cell.optimizer, epochs=epochs, steps_per_epoch=steps_per_epoch)
 
 
-def _check_model(
+def _check_own_model(
     name: str, model: nn.Module, seen: tuple[int, int, int], wanted: tuple[int, ...], task: str
 ) -> None:
-    """Raises BadInput if the model does not map images to the task's outputs; traces shapes."""
+    """Raises BadInput if the user's own model does not give the task's outputs; traces shapes."""
     try:
         hash(model)
     except TypeError:
@@ -263,11 +263,11 @@ def check_cell(cell: Cell, dataset: Dataset) -> None:
         f'{dataset.name} is for {dataset.task}, and the comparison for {cell.task}: give '
         f'task={dataset.task!r}, or other data.',
     )
-    wanted = task_of(cell).output_shape(seen, dataset.num_classes)
-    if not callable(cell.model):
-        variable_shapes(model, seen)  # names the layer where images are too small
-    name = cell.model.__name__ if callable(cell.model) else cell.model
-    _check_model(name, model, seen, wanted, cell.task)
+    if callable(cell.model):
+        wanted = task_of(cell).output_shape(seen, dataset.num_classes)
+        _check_own_model(cell.model.__name__, model, seen, wanted, cell.task)
+    else:
+        variable_shapes(model, seen)
     _check_own_training(cell, dataset)
     kept = training_images(cell, dataset)
     steps = steps_per_epoch(kept, cell.batch_size)

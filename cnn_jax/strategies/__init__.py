@@ -6,6 +6,7 @@ from cnn_jax.strategies.base import (
     SHORTCUT,
     SITES,
     STRIDED_CONV,
+    Choice,
     Site,
     Strategy,
 )
@@ -24,11 +25,36 @@ from cnn_jax.strategies.registry import (
     strategy_names,
     strategy_to_dict,
 )
+from cnn_jax.strategies.upsampling import (
+    APSU,
+    LPU,
+    Bilinear,
+    BlurUp,
+    Matching,
+    MaxUnpool,
+    Nearest,
+    TransposedConv,
+    Upsampling,
+    upsampling_named,
+    upsampling_names,
+)
 from cnn_jax.strategies.weighted import *
 
 # Each family's file lists its strategies, so that a new one is named in a single file.
 __all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
+    'APSU',
     'AVG_POOL',
+    'Bilinear',
+    'BlurUp',
+    'Choice',
+    'LPU',
+    'Matching',
+    'MaxUnpool',
+    'Nearest',
+    'TransposedConv',
+    'Upsampling',
+    'upsampling_named',
+    'upsampling_names',
     'FAMILIES',
     'MAX_POOL',
     'SHORTCUT',

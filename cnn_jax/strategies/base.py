@@ -1,9 +1,9 @@
 """What every strategy shares: its interface, and its place in a network."""
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from flax import linen as nn
 from jaxtyping import Array
@@ -16,6 +16,7 @@ WINDOW = 2  # where neither the strategy nor the site sets another
 Window = Annotated[int, Between(1, 64)]
 Factor = Annotated[int, Between(1, 16)]
 FilterSize = Annotated[int, Between(1, 7)]
+ChoiceKind = Literal['component', 'weights', 'places'] | None
 WindowPadding = Annotated[Literal['valid', 'same'] | Pairs, Paddings()]
 
 
@@ -74,6 +75,19 @@ SHORTCUT = Site('shortcut', ceil_mode=True)
 SITES = (MAX_POOL, AVG_POOL, STRIDED_CONV, SHORTCUT)
 
 
+class Choice(NamedTuple):
+    """What a strategy chose on one map, from which an upsampling restores positions.
+
+    Attributes:
+        array: The index of the component (batch,), the components' weights (batch, phases) or the
+            places of the maxima (batch, *out, channels).
+        options: What else the op that undoes it takes: strides, windows, the size of the map.
+    """
+
+    array: Array
+    options: Mapping
+
+
 class Strategy(abc.ABC):
     """A way to downsample: a frozen dataclass with a name, a stride and its hyperparameters.
 
@@ -96,6 +110,7 @@ class Strategy(abc.ABC):
     """
 
     name: ClassVar[str]
+    CHOICE: ClassVar[ChoiceKind] = None  # what `down_with_choice` hands over at max pools
     stride: int  # the factor by which the map shrinks
 
     def __post_init__(self):
@@ -145,6 +160,16 @@ class Strategy(abc.ABC):
         convolution.
         """
         return None
+
+    def down_with_choice(
+        self, x: Array, *, train: bool, layer: nn.Module
+    ) -> tuple[Array, Choice | None]:
+        """The result of a call, and what was chosen; None, the default, where nothing is.
+
+        A strategy that overrides this says in `CHOICE` what kind it hands over, so that
+        `cnn_jax.strategies.upsampling` finds the upsampling that goes with it.
+        """
+        return self(x, train=train, layer=layer), None
 
     @abc.abstractmethod
     def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:

@@ -12,6 +12,8 @@ from cnn_jax.fields import POSITIVE, Between
 from cnn_jax.ops.windows import Pairs
 from cnn_jax.strategies.base import (
     WINDOW,
+    Choice,
+    ChoiceKind,
     Factor,
     Site,
     Strategy,
@@ -101,6 +103,7 @@ class Max(Pool):
     """
 
     name: ClassVar[str] = 'max'
+    CHOICE: ClassVar[ChoiceKind] = 'places'
 
     def at(self, site: Site) -> Strategy:
         if site.pools(self.window):
@@ -111,6 +114,12 @@ class Max(Pool):
 
     def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
         return ops.max_pool(x, **self.windows)
+
+    def down_with_choice(
+        self, x: Array, *, train: bool, layer: nn.Module
+    ) -> tuple[Array, Choice | None]:
+        y, places = ops.max_pool_with_places(x, **self.windows)
+        return y, Choice(places, {**self.windows, 'size': x.shape[1:-1]})
 
 
 @dataclass(frozen=True)

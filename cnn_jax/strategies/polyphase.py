@@ -16,6 +16,8 @@ from cnn_jax.ops.polyphase import Norm
 from cnn_jax.ops.windows import Fill, Pairs
 from cnn_jax.strategies.base import (
     WINDOW,
+    Choice,
+    ChoiceKind,
     Factor,
     FilterSize,
     Site,
@@ -92,6 +94,7 @@ class APS(FilteredPolyphase):
     """
 
     name: ClassVar[str] = 'aps'
+    CHOICE: ClassVar[ChoiceKind] = 'component'
     norm: Norm = 'l2'
     select_on: SelectOn = 'input'
 
@@ -102,10 +105,22 @@ class APS(FilteredPolyphase):
     def branches(
         self, main: Array, shortcut: Array, *, train: bool, layer: nn.Module
     ) -> tuple[Array, Array]:
-        seen = self if self.select_on == 'blurred' else replace(self, filter_size=1)
-        index = ops.aps_index(main, **seen.filtered, norm=self.norm)
+        index = self._index(main)
         first, second = (ops.aps_pool(x, **self.filtered, index=index) for x in (main, shortcut))
         return first, second
+
+    def down_with_choice(
+        self, x: Array, *, train: bool, layer: nn.Module
+    ) -> tuple[Array, Choice | None]:
+        x = self.max_before(x, self.padding)
+        index = self._index(x)
+        y = ops.aps_pool(x, **self.filtered, index=index)
+        return y, Choice(index, {'stride': self.stride})
+
+    def _index(self, x: Array) -> Array:
+        """(batch,)."""
+        seen = self if self.select_on == 'blurred' else replace(self, filter_size=1)
+        return ops.aps_index(x, **seen.filtered, norm=self.norm)
 
 
 @dataclass(frozen=True)
@@ -129,6 +144,7 @@ class LPS(FilteredPolyphase):
     """
 
     name: ClassVar[str] = 'lps'
+    CHOICE: ClassVar[ChoiceKind] = 'weights'
     select_on: SelectOn = 'blurred'
     hidden: Annotated[int, Between(1, 4096)] = 16
     mode: Mode = 'gumbel'
@@ -144,6 +160,13 @@ class LPS(FilteredPolyphase):
         weights = self._weights(main, train, layer)
         first, second = (ops.lps_pool(x, weights, **self.filtered) for x in (main, shortcut))
         return first, second
+
+    def down_with_choice(
+        self, x: Array, *, train: bool, layer: nn.Module
+    ) -> tuple[Array, Choice | None]:
+        x = self.max_before(x, self.padding)
+        weights = self._weights(x, train, layer)
+        return ops.lps_pool(x, weights, **self.filtered), Choice(weights, {'stride': self.stride})
 
     def _weights(self, x: Array, train: bool, layer: nn.Module) -> Array:
         """(batch, phases)."""

@@ -44,6 +44,11 @@ def aps_unpool(y):
     return ops.aps_unpool(y, jnp.arange(y.shape[0]) % 4)
 
 
+def max_unpool(x):
+    windows = {'window': (3, 1), 'stride': (2, 2), 'padding': ((1, 0), (0, 0))}
+    return ops.max_unpool(*ops.max_pool_with_places(x, **windows), **windows, size=MAP[1:3])
+
+
 def tips(x, kernel, scale):
     features = ops.tips_features(x, kernel)
     weights = ops.tips_weights(features, scale)
@@ -85,6 +90,7 @@ PROGRAMS: dict[str, Program] = {
     'max_pool, paired': Program(partial(ops.max_pool, window=2, stride=1)),
     'max_pool, per axis': Program(partial(ops.max_pool, window=4, stride=1)),
     'max_pool, circular': Program(partial(ops.max_pool, **OVERLAP, fill='circular')),
+    'max_unpool': Program(max_unpool),
     'min_pool': Program(partial(ops.min_pool, **OVERLAP)),
     'avg_pool': Program(partial(ops.avg_pool, **OVERLAP)),
     'sum_pool': Program(partial(ops.sum_pool, window=2, ceil_mode=True)),
@@ -153,6 +159,8 @@ PROGRAMS: dict[str, Program] = {
     'ideal_lowpass': Program(partial(ops.ideal_lowpass, cutoff=0.5)),
     'ideal_upsample': Program(ops.ideal_upsample),
     'polynomial_activation': Program(ops.polynomial_activation, (MAP, (3, CHANNELS))),
+    'upsample_blur': Program(partial(ops.upsample_blur, filter_size=4)),
+    'soft_argmax': Program(ops.soft_argmax),
     'batch_norm': Program(
         normalised,
         (MAP, EACH, EACH),
@@ -164,9 +172,16 @@ PROGRAMS: dict[str, Program] = {
     'conv, bundles': Program(partial(ops.conv, groups=2, stride=2), ((*MAP[:3], 4), (3, 3, 2, 4))),
     'conv, tiles': Program(ops.conv, ((BATCH, 6, 6, 32), (3, 3, 32, 32))),
     'conv, columns': Program(ops.conv, (MAP, (1, 1, CHANNELS, 3))),
+    'conv_transpose': Program(ops.conv_transpose, (MAP, (3, 3, CHANNELS, 3))),
     'conv, positions': Program(ops.conv, ((BATCH, 2, 2, 2), (3, 3, 2, 3))),
 }
 NOT_OF_MAPS = {
+    'bilinear_kernel',
+    'max_pool_with_places',  # within max_unpool
+    'aps_upsample',  # aps_unpool and a filter; tests/ops/test_upsample.py has it
+    'lps_upsample',
+    'upsample_bilinear',  # upsample_blur with other weights
+    'upsample_nearest',
     'aps_index',  # whole numbers
     'wavelet_filter',
     'binomial_filter',
