@@ -202,7 +202,6 @@ MEASURES: Mapping[str, Mapping[str, Measure]] = {
 }
 """Those of each task. Every task has an accuracy and a consistency, the two in which strategies are
 compared: shares, of which more is better."""
-TASKS = tuple(MEASURES)
 CHEAP: Mapping[str, tuple[str, ...]] = {
     'classification': ('ece', 'circular', 'worst_case'),
     'segmentation': ('circular', 'foreground'),

@@ -21,6 +21,7 @@ __all__ = [
     'ConvNet1',
     'DenseNetwork',
     'Network',
+    'Output',
     'build_model',
     'variable_shapes',
     'count_parameters',

@@ -1,4 +1,4 @@
-"""A model with its input normalisation: from uint8 images to logits."""
+"""A model with its input normalisation: from uint8 images to logits, or a dense model's outputs."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -74,13 +74,13 @@ class Classifier:
 
     def logits(
         self, variables: Mapping, images: UInt8[Array, 'batch height width channels']
-    ) -> Float[Array, 'batch classes']:
-        """Logits for evaluation: running batch statistics, no randomness."""
+    ) -> Float[Array, 'batch ...']:
+        """Logits for evaluation, or what a dense model gives: running statistics, no randomness."""
         return cast(Array, self.model.apply(variables, self.normalise(images), train=False))
 
     def logits_of_floats(
         self, variables: Mapping, images: Float[Array, 'batch height width channels']
-    ) -> Float[Array, 'batch classes']:
+    ) -> Float[Array, 'batch ...']:
         """`logits` for floating-point images in the same units, 0 to 255."""
         return cast(Array, self.model.apply(variables, self._scaled(images), train=False))
 
@@ -89,7 +89,7 @@ class Classifier:
         variables: Mapping,
         images: UInt8[Array, 'batch height width channels'],
         key: Key[Array, ''],
-    ) -> tuple[Float[Array, 'batch classes'], Mapping, Float[Array, '']]:
+    ) -> tuple[Float[Array, 'batch ...'], Mapping, Float[Array, '']]:
         """Logits for training, the updated batch statistics, and what layers add to the loss.
 
         A layer adds a term with `self.sow('losses', name, scalar)`. Terms whose name begins with

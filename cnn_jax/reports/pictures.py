@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -20,7 +21,7 @@ COLUMNS = 6
 """Strategies of a figure; of more, the baseline and the first ones are shown."""
 _IMAGES = 3
 _PREFIX = 'picture_'
-_CLASSES = 'tab10'
+_GROUND = '#20242a'  # of class 0, most often the background
 _NOT_JUDGED = 255
 _TRUE, _SAID = '#ffffff', '#ff7f0e'
 
@@ -98,7 +99,8 @@ def _masks(pictures: Pictures) -> Figure:
     figure, grid = _grid(2 * images, 1 + len(pictures.kept), pictures, lead='image and truth')
     most = max(1, *(int(kept['labels'][kept['labels'] != _NOT_JUDGED].max(initial=0))
                     for kept in pictures.kept.values()))  # fmt: skip
-    scale = {'cmap': _CLASSES, 'vmin': 0, 'vmax': max(9, most), 'interpolation': 'nearest'}
+    colours = [_GROUND, *(colormaps['tab20'](i % 20) for i in range(most))]
+    scale = {'cmap': ListedColormap(colours), 'vmin': 0, 'vmax': most, 'interpolation': 'nearest'}
     for row in range(images):
         _image(grid[2 * row][0], first['images'][row])
         truth = np.ma.masked_equal(first['labels'][row], _NOT_JUDGED)

@@ -14,7 +14,6 @@ from cnn_jax.brought import said, without_places
 from cnn_jax.checksums import read_result, read_sealed
 from cnn_jax.errors import BadInput, Damaged, require
 from cnn_jax.files import parse_json, read_json
-from cnn_jax.measures import TASKS
 
 SAME_WITHIN = 0.005
 """Half a point, for runs that do not specify it."""
@@ -64,8 +63,8 @@ class Run:
 
     @property
     def task(self) -> str:
-        """What the networks were trained for: a name of `cnn_jax.measures.TASKS`."""
-        return str(self.config.get('task') or TASKS[0])
+        """What the networks were trained for: a key of `cnn_jax.measures.MEASURES`."""
+        return str(self.config.get('task', 'classification'))
 
     @property
     def same_within(self) -> float:

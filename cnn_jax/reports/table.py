@@ -133,7 +133,8 @@ def _differences(summary: Mapping[str, Any], metric: str, printer: _Printer) -> 
     head = {'strategy': False, 'difference': True, '95% interval': True}
     head |= {'p (Holm)': True, 'p (same)': True, 'verdict': False}
     name = measures_of(summary['config'])[metric].label
-    title = f'{name[0].upper()}{name[1:]}: difference from {baseline}, in percentage points'
+    name = name.capitalize() if name.islower() else name  # not the m of mIoU
+    title = f'{name}: difference from {baseline}, in percentage points'
     table = _table(title, head, printer)
     for row in summary['comparisons']:
         if row['metric'] == metric:

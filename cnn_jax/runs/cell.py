@@ -67,9 +67,7 @@ def run_cell(
         }
         files = {**run.files, **journal.files()}
         if outcome == 'finished':
-            figures, files[PREDICTIONS] = final_evaluation(
-                setup.classifier, cell, dataset.test, state
-            )
+            figures, files[PREDICTIONS] = final_evaluation(setup.classifier, cell, dataset, state)
             result |= figures
         else:
             result['message'] = f'the loss was not finite at step {int(state.step)}'

@@ -13,8 +13,9 @@ import numpy as np
 import tyro
 
 from cnn_jax.brought import BROUGHT
+from cnn_jax.data.targets import TASKS
 from cnn_jax.errors import BadInput, is_number, require, require_int, unknown_name
-from cnn_jax.measures import CHEAP, TASKS, choices
+from cnn_jax.measures import CHEAP, choices
 from cnn_jax.models import Output, require_output
 from cnn_jax.runs.judging import Evaluation, Own
 from cnn_jax.strategies import Strategy

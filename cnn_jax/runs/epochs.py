@@ -73,7 +73,9 @@ def train(
         for number, (run, (state, sums)) in enumerate(zip(runs, parts, strict=True)):
             run.journal.timing.append({'step': int(state.step), **clock.row(len(runs))})
             if outcome == 'finished':
-                row = _epoch_row(setup, cell, epoch, sums, state, held_out, split)
+                row = _epoch_row(
+                    setup, cell, epoch, sums, state, held_out, split, dataset.num_classes
+                )
                 run.journal.metrics.append(row)
                 sums = zero_sums()
             parts[number] = state, sums
@@ -110,11 +112,12 @@ def _epoch_row(
     state: TrainState,
     held_out: Split,
     split: str,
+    classes: int,
 ) -> dict:
     predict = predictor(setup.classifier, state.variables)
     task = task_of(cell)
     answers = task.answers(predict, held_out.images, cell.evaluation.batch_size)
-    figures = task.figures(answers, held_out)
+    figures = task.figures(answers, held_out, classes)
     of_class = cell.task == 'classification'
     return {
         'epoch': epoch + 1,

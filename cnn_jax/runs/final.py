@@ -5,7 +5,7 @@ import io
 import jax
 import numpy as np
 
-from cnn_jax.data import Split
+from cnn_jax.data import Dataset, Split
 from cnn_jax.errors import is_number
 from cnn_jax.evaluation import Predict, predict_outputs, predictor
 from cnn_jax.models import Classifier
@@ -17,21 +17,26 @@ from cnn_jax.training import TrainState
 
 
 def final_evaluation(
-    classifier: Classifier, cell: Cell, test: Split, state: TrainState
+    classifier: Classifier, cell: Cell, dataset: Dataset, state: TrainState
 ) -> tuple[dict, bytes]:
     """The task's headlines and the chosen measures, and the content of `predictions.npz`."""
-    task, judged_by = task_of(cell), cell.evaluation
+    task, judged_by, test = task_of(cell), cell.evaluation, dataset.test
+    classes = dataset.num_classes
     predict = predictor(classifier, state.variables)
     answers = task.answers(predict, test.images, judged_by.batch_size)
     key = stream_key(jax.random.key(cell.seed), Stream.SHIFTS, 0)
-    judged = Judged(classifier, state.variables, judged_by, test, answers, key)
+    judged = Judged(classifier, state.variables, judged_by, test, answers, classes, key)
     found, arrays = task.headlines(judged)
     for name in judged_by.measures or ():
         found |= task.measures[name](judged)
     arrays |= {name: found.pop(name) for name in list(found) if isinstance(found[name], np.ndarray)}
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)
-    figures = {**task.figures(answers, test), **found, **_own_figures(judged_by, predict, test)}
+    figures = {
+        **task.figures(answers, test, classes),
+        **found,
+        **_own_figures(judged_by, predict, test),
+    }
     return figures, content.getvalue()
 
 

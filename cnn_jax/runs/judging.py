@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import tyro
 
 from cnn_jax.errors import require, require_int, unknown_name
-from cnn_jax.measures import MEASURES, OF_THE_MACHINE, TASKS, choices
+from cnn_jax.measures import MEASURES, OF_THE_MACHINE, choices
 
 Own = Callable[..., Any]  # a function or class of the user's own
 _TAKEN = frozenset(  # names in results and summaries, which a user's own metric may not use
@@ -71,7 +71,7 @@ class Evaluation:
             self.measures is None or isinstance(self.measures, tuple),
             f'evaluation.measures must be a tuple of names, or None; got {self.measures!r}.',
         )
-        known = tuple(dict.fromkeys(name for task in TASKS for name in choices(task)))
+        known = tuple(dict.fromkeys(name for task in MEASURES for name in choices(task)))
         for measure in self.measures or ():
             if measure not in known:
                 raise unknown_name('measure', str(measure), known)

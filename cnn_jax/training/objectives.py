@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, UInt8
 
-IGNORED = 255
-"""The class of a pixel that is not judged."""
+from cnn_jax.data.targets import IGNORED
+
 _SPREAD = 0.25
 """Standard deviation of a heat map's peak, over the square root of the box's area."""
 _FOCUS, _REST = 2.0, 4.0

@@ -179,7 +179,7 @@ def test_a_measure_finds_what_it_is_said_to_find():
     )
     evaluation = Evaluation(measures=choices('classification'), batch_size=12, max_shift=1)
     logits = predict_logits(predictor(classifier, variables), test.images, batch_size=12)
-    judged = Judged(classifier, variables, evaluation, test, logits, jax.random.key(1))
+    judged = Judged(classifier, variables, evaluation, test, logits, 10, jax.random.key(1))
     for choice in choices('classification'):
         found = MEASURES[choice](judged)
         known = OF_TASKS['classification'].items()

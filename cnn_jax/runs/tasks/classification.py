@@ -37,8 +37,9 @@ def answers(predict: Predict, images: np.ndarray, batch_size: int) -> np.ndarray
     return predict_logits(predict, images, batch_size=batch_size)
 
 
-def figures(logits: np.ndarray, split: Split) -> Found:
+def figures(logits: np.ndarray, split: Split, classes: int) -> Found:
     """Accuracy and loss."""
+    del classes
     return {
         'accuracy': accuracy(logits, split.labels),
         'loss': mean_loss(logits, split.labels),

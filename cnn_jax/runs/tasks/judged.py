@@ -26,7 +26,9 @@ class Judged:
     evaluation: Evaluation
     test: Split
     answers: np.ndarray
-    """Of the test images: see `Task.read`."""
+    """Of the test images: see `Task.answers`."""
+    classes: int
+    """How many classes, or keypoints, there are."""
     key: jax.Array
     """Draws the pairs of shifts: one for each seed."""
 

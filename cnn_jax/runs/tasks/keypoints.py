@@ -8,10 +8,11 @@ from cnn_jax.data import Split
 from cnn_jax.evaluation import (
     Predict,
     all_shifts,
-    keypoint_drift,
     keypoint_error,
+    keypoint_shift_consistency,
+    keypoints_within,
     phase_bias,
-    predict_outputs,
+    predict_points,
 )
 from cnn_jax.runs.tasks.any_network import OF_ANY_NETWORK
 from cnn_jax.runs.tasks.judged import Arrays, Found, Judged
@@ -30,21 +31,22 @@ def output_shape(image_shape: tuple[int, int, int], classes: int) -> tuple[int, 
 
 def answers(predict: Predict, images: np.ndarray, batch_size: int) -> np.ndarray:
     """(images, keypoints, 2), in pixels."""
-    return predict_outputs(predict, images, batch_size=batch_size)
+    return predict_points(predict, images, batch_size=batch_size)
 
 
-def figures(points: np.ndarray, split: Split) -> Found:
+def figures(points: np.ndarray, split: Split, classes: int) -> Found:
     """The share of keypoints within a pixel of the truth, and Huber's loss."""
-    distance = np.linalg.norm(points - split.labels, axis=-1)
-    error = np.abs(np.asarray(points, np.float64) - split.labels)
-    huber = np.where(error <= 1, error**2 / 2, error - 0.5)
-    return {'accuracy': float((distance <= _RIGHT).mean()), 'loss': float(huber.mean())}
+    del classes
+    apart = np.abs(points - split.labels)
+    huber = np.where(apart <= 1, apart**2 / 2, apart - 0.5)
+    right = keypoints_within(points, split.labels, pixels=_RIGHT)
+    return {'accuracy': right, 'loss': float(huber.mean())}
 
 
 def headlines(judged: Judged) -> tuple[Found, Arrays]:
-    """Steadiness, error and drift; each image's keypoints, and what its pictures need."""
+    """Steadiness, error and drift; the keypoints, and what the pictures need."""
     judged_by, test = judged.evaluation, judged.test
-    drift = keypoint_drift(
+    drift = keypoint_shift_consistency(
         judged.predict,
         test.images,
         key=judged.key,
@@ -57,8 +59,8 @@ def headlines(judged: Judged) -> tuple[Found, Arrays]:
         'keypoint_error': keypoint_error(judged.answers, test.labels),
         'keypoint_drift': float(drift.mean()),
     }
-    arrays = {'labels': test.labels, 'predictions': judged.answers, **_pictures(judged)}
-    return found, arrays
+    points = {'labels': test.labels, 'predictions': judged.answers.astype(np.float32)}
+    return found, {**points, 'drift': drift.astype(np.float32), **_pictures(judged)}
 
 
 def _pictures(judged: Judged) -> Arrays:
@@ -66,21 +68,21 @@ def _pictures(judged: Judged) -> Arrays:
     judged_by, kept = judged.evaluation, judged.evaluation.maps
     images = judged.test.images[:kept]
     moved = [
-        predict_outputs(
+        predict_points(
             judged.predict,
             images,
             shifts=np.tile(shift, (len(images), 1)),
             border=judged_by.border,
-            batch_size=min(judged_by.batch_size, len(images)),
+            batch_size=len(images),
         )
         - shift
         for shift in (all_shifts(judged_by.max_shift) if kept else ())
     ]
-    shape = (len(images), -1, *judged.answers.shape[1:])
+    empty = np.empty((0, 0, judged.classes, 2))
     return {
         'picture_images': images,
         'picture_labels': judged.test.labels[:kept],
-        'picture_moved': np.stack(moved, 1) if moved else np.empty((0, 0, *shape[2:])),
+        'picture_moved': (np.stack(moved, 1) if moved else empty).astype(np.float32),
     }
 
 

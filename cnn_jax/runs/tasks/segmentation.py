@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnn_jax.data import Split
+from cnn_jax.data.targets import IGNORED
 from cnn_jax.evaluation import (
     Predict,
     all_shifts,
@@ -17,7 +18,8 @@ from cnn_jax.evaluation import (
 )
 from cnn_jax.runs.tasks.any_network import OF_ANY_NETWORK
 from cnn_jax.runs.tasks.judged import Arrays, Found, Judged
-from cnn_jax.training.objectives import IGNORED
+
+_AT_BORDER = 2  # pixels from their region's border within which pixels count for the boundary IoU
 
 
 def output_shape(image_shape: tuple[int, int, int], classes: int) -> tuple[int, ...]:
@@ -30,19 +32,18 @@ def _largest(logits: jax.Array) -> jax.Array:
     return logits.argmax(-1).astype(jnp.uint8)
 
 
-def _masks(predict: Predict) -> Predict:
-    """From images to each pixel's class: an image's logits need too much memory to be kept."""
-    return lambda images: _largest(predict(images))
-
-
 def answers(predict: Predict, images: np.ndarray, batch_size: int) -> np.ndarray:
-    """Each pixel's class, uint8 (images, height, width)."""
-    return predict_outputs(_masks(predict), images, batch_size=batch_size)
+    """Each pixel's class, uint8 (images, height, width): all logits would need too much memory."""
+    return _masks(predict, images, batch_size=batch_size)
 
 
-def figures(masks: np.ndarray, split: Split) -> Found:
+def _masks(predict: Predict, images: np.ndarray, **how) -> np.ndarray:
+    return predict_outputs(lambda batch: _largest(predict(batch)), images, **how)
+
+
+def figures(masks: np.ndarray, split: Split, classes: int) -> Found:
     """mIoU; the loss would need the logits again."""
-    return {'accuracy': mean_iou(masks, split.labels), 'loss': None}
+    return {'accuracy': mean_iou(masks, split.labels, classes), 'loss': None}
 
 
 def _consistency(judged: Judged, border: str, *, foreground: bool = False) -> np.ndarray:
@@ -63,10 +64,10 @@ def headlines(judged: Judged) -> tuple[Found, Arrays]:
     seen = judged.test.labels != IGNORED
     right = (judged.answers == judged.test.labels) & seen
     found = {
-        'consistency': float(np.nanmean(consistent)),
+        'consistency': float(consistent.mean()),
         'pixel_accuracy': float(right.sum() / max(1, seen.sum())),
     }
-    return found, {'consistency_of_image': consistent.astype(np.float32), **_pictures(judged)}
+    return found, {'consistency_of_image': consistent, **_pictures(judged)}
 
 
 def _pictures(judged: Judged) -> Arrays:
@@ -75,19 +76,18 @@ def _pictures(judged: Judged) -> Arrays:
     images, truth, masks = (
         array[:kept] for array in (judged.test.images, judged.test.labels, judged.answers)
     )
-    changed = np.zeros(masks.shape, np.float32)
-    seen = np.zeros(masks.shape, np.float32)
+    changed, seen = np.zeros((2, *masks.shape), np.float32)
     for shift in all_shifts(judged_by.max_shift) if kept else ():
-        moved = predict_outputs(
-            _masks(judged.predict),
-            images,
-            shifts=np.tile(shift, (len(images), 1)),
-            border=judged_by.border,
-            batch_size=min(judged_by.batch_size, len(images)),
-        )
-        back = np.roll(moved, -shift, (1, 2))
-        there = np.roll(_inside(masks.shape[1:], shift, judged_by.border), -shift, (0, 1))
-        changed += (back != masks) & there
+        moves = np.tile(shift, (len(images), 1))
+        how = {'border': judged_by.border, 'batch_size': len(images)}
+        moved = _masks(judged.predict, images, shifts=moves, **how)
+        there = np.ones(masks.shape, np.uint8)
+        if judged_by.border != 'circular':
+            rows, columns = (np.arange(n) - s for n, s in zip(masks.shape[1:], shift, strict=True))
+            inside = [(at >= 0) & (at < len(at)) for at in (rows, columns)]
+            there *= inside[0][:, None] & inside[1]
+        back, there = (np.roll(a, tuple(-shift), (1, 2)) for a in (moved, there))
+        changed += (back != masks) & (there > 0)
         seen += there
     return {
         'picture_images': images,
@@ -97,26 +97,20 @@ def _pictures(judged: Judged) -> Arrays:
     }
 
 
-def _inside(size: tuple[int, ...], shift: np.ndarray, border: str) -> np.ndarray:
-    """Which pixels of a shifted image show what the image showed."""
-    if border == 'circular':
-        return np.ones(size, bool)
-    rows, columns = (np.arange(n) - move for n, move in zip(size, shift, strict=True))
-    inside = [(at >= 0) & (at < n) for at, n in zip((rows, columns), size, strict=True)]
-    return inside[0][:, None] & inside[1]
-
-
 def _circular(judged: Judged) -> Found:
-    return {'consistency_circular': float(np.nanmean(_consistency(judged, 'circular')))}
+    return {'consistency_circular': float(_consistency(judged, 'circular').mean())}
 
 
 def _foreground(judged: Judged) -> Found:
+    """NaN, so not measured, where no network saw anything but background."""
     shares = _consistency(judged, judged.evaluation.border, foreground=True)
-    return {'consistency_foreground': float(np.nanmean(shares))}
+    there = shares[~np.isnan(shares)]
+    return {'consistency_foreground': float(there.mean()) if len(there) else None}
 
 
 def _boundary(judged: Judged) -> Found:
-    return {'boundary_iou': boundary_iou(judged.answers, judged.test.labels, distance=2)}
+    found = boundary_iou(judged.answers, judged.test.labels, judged.classes, distance=_AT_BORDER)
+    return {'boundary_iou': found}
 
 
 MEASURES: Mapping[str, Callable[[Judged], Found]] = {

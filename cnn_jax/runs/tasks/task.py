@@ -8,7 +8,7 @@ import numpy as np
 from cnn_jax.data import Split
 from cnn_jax.evaluation import Predict
 from cnn_jax.runs.config import Recipe
-from cnn_jax.runs.tasks import classification
+from cnn_jax.runs.tasks import classification, detection, keypoints, segmentation
 from cnn_jax.runs.tasks.judged import Arrays, Found, Judged
 from cnn_jax.training import OBJECTIVES, Objective
 from cnn_jax.training import classification as classification_objective
@@ -23,14 +23,15 @@ class Task:
             of what the network must return for it.
         answers: From a network, images and a batch size to what the network says of each image, in
             as little memory as its measures need.
-        figures: From the answers and the split to its accuracy and loss, after every epoch.
+        figures: From the answers, the split and the number of classes to accuracy and loss, after
+            every epoch; the loss is None where the answers do not tell it.
         headlines: The measures that every cell has besides, and arrays for `predictions.npz`.
         measures: Those that a config may choose, by name.
     """
 
     output_shape: Callable[[tuple[int, int, int], int], tuple[int, ...]]
     answers: Callable[[Predict, np.ndarray, int], np.ndarray]
-    figures: Callable[[np.ndarray, Split], Found]
+    figures: Callable[[np.ndarray, Split, int], Found]
     headlines: Callable[[Judged], tuple[Found, Arrays]]
     measures: Mapping[str, Callable[[Judged], Found]]
 
@@ -45,6 +46,9 @@ TASKS: Mapping[str, Task] = {
     )
     for name, room in {
         'classification': classification,
+        'segmentation': segmentation,
+        'detection': detection,
+        'keypoints': keypoints,
     }.items()
 }
 
