@@ -24,6 +24,7 @@ def load_from_tfds(
     ours: Sequence[str],
     size: ImageSize | None,
     log: Callable[[str], None],
+    task: str | None = None,
 ) -> Dataset:
     """Reads the set `name` ('mnist', 'imagenette/160px-v2') from the first folder that holds it.
 
@@ -41,7 +42,7 @@ def load_from_tfds(
         builder = _find(name, folder, remedy)
         if builder is not None:
             log(f'{name}: reading {builder.data_dir}')
-            return read_prepared(builder, name=name, remedy=remedy, size=size, log=log)
+            return read_prepared(builder, name=name, remedy=remedy, size=size, task=task, log=log)
     known = _tfds_names()
     require(base in known, _unknown(name, ours, known))
     places = ' or '.join(str(folder) for folder in folders)

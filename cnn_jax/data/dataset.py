@@ -6,15 +6,22 @@ from functools import cached_property
 
 import numpy as np
 
+from cnn_jax.data.targets import check_form, check_values
 from cnn_jax.errors import require
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images and their labels, one label per image, in a fixed order.
+    """Images and their labels, in a fixed order: for each image its class, mask, boxes or points.
 
-    images: uint8 `(n, height, width, channels)`, raw pixels 0 to 255. labels: int32 `(n,)`.
-    Raises `BadInput` for a wrong dtype or rank, unequal lengths, or no image at all.
+    images: uint8 `(n, height, width, channels)`, raw pixels 0 to 255. labels, by task:
+    classification int32 `(n,)`; segmentation uint8 `(n, height, width)`, class ids, 255 where a
+    pixel is not judged; detection float32 `(n, boxes, 5)`, rows of y_low, x_low, y_high, x_high in
+    pixels (the first covers [0, 1) x [0, 1)) and class id, or all -1 for no box; keypoints float32
+    `(n, keypoints, 2)`, (y, x) in pixels with the centre of the first at (0, 0).
+
+    Raises `BadInput` for a wrong dtype or rank, unequal lengths, masks of another size than the
+    images, or no image at all.
 
     >>> split = Split(np.zeros((3, 28, 28, 1), np.uint8), np.array([0, 1, 2], np.int32))
     >>> len(split)
@@ -40,14 +47,7 @@ class Split:
             f'images are {images.dtype} of shape {images.shape}: '
             'give uint8 (n, height, width, channels).',
         )
-        require(
-            labels.dtype == np.int32 and labels.ndim == 1,
-            f'labels are {labels.dtype} of shape {labels.shape}: give int32 (n,).',
-        )
-        require(
-            len(images) == len(labels),
-            f'{len(images)} images but {len(labels)} labels: give one label per image.',
-        )
+        check_form(images, labels)
         require(images.size > 0, f'images of shape {images.shape} hold nothing: give at least one.')
 
     def __len__(self) -> int:
@@ -58,8 +58,12 @@ class Split:
 class Dataset:
     """A named data set with its official train and test splits and the names of its classes.
 
-    Raises `BadInput` when the splits' images differ in shape, or a label is not in
-    `[0, num_classes)`; the message names the split and the label.
+    task: 'classification', 'segmentation', 'detection' or 'keypoints'; it decides the form of the
+    labels (see `Split`). For keypoints, `class_names` are the names of the points.
+
+    Raises `BadInput` when the splits' images differ in shape, the labels are not of the task, or a
+    label is not allowed: a class id outside `[0, num_classes)`, a box that is empty or not inside
+    the image, a keypoint that is not inside it. The message names the split, image and value.
 
     >>> split = Split(np.zeros((2, 28, 28, 1), np.uint8), np.array([0, 1], np.int32))
     >>> dataset = Dataset('tiny', train=split, test=split, class_names=('cat', 'dog'))
@@ -71,6 +75,7 @@ class Dataset:
     train: Split
     test: Split
     class_names: tuple[str, ...]
+    task: str = 'classification'
 
     def __post_init__(self) -> None:
         names = self.class_names
@@ -87,17 +92,17 @@ class Dataset:
             'both must have one (height, width, channels).',
         )
         for split_name, split in (('train', self.train), ('test', self.test)):
-            bad = np.flatnonzero((split.labels < 0) | (split.labels >= self.num_classes))
-            require(
-                bad.size == 0,
-                f'{self.name}: label {split.labels[bad[:1]].sum()} of {split_name} image '
-                f'{bad[:1].sum()} is outside [0, {self.num_classes}): '
-                'correct the labels or give a name for every class.',
+            check_values(
+                self.task,
+                split.labels,
+                size=train[:2],
+                class_names=names,
+                split=(self.name, split_name),
             )
 
     @property
     def num_classes(self) -> int:
-        """How many classes there are; labels are in [0, num_classes)."""
+        """How many classes there are, with ids in [0, num_classes); or how many keypoints."""
         return len(self.class_names)
 
     @property
@@ -112,7 +117,8 @@ class Dataset:
         and test labels: equal fingerprints mean equal data in equal order."""
         digest = hashlib.sha256()
         for split in (self.train, self.test):
-            for array in (split.images, split.labels.astype('<i4', copy=False)):
+            little_endian = split.labels.dtype.newbyteorder('<')
+            for array in (split.images, split.labels.astype(little_endian, copy=False)):
                 digest.update(f'{array.dtype.name} {array.shape}\n'.encode())
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()

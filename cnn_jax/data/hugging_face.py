@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from cnn_jax.data.dataset import Dataset, Split
-from cnn_jax.data.image_folder import as_pixels, channels_of
+from cnn_jax.data.image_files import as_pixels, channels_of
 from cnn_jax.data.resize import ImageSize, checked_size, fit_image
 from cnn_jax.errors import require
 

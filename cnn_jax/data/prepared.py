@@ -1,4 +1,4 @@
-"""Reads an image-classification set that TFDS has prepared on disk into arrays.
+"""Reads a set of images with classes, masks or boxes that TFDS has prepared on disk into arrays.
 
 TensorFlow is not needed: records come through TFDS' data source, and images are decoded here,
 always by Pillow, into the channels that the set declares.
@@ -11,13 +11,14 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from cnn_jax.data.dataset import Dataset, Split
+from cnn_jax.data.feature_kinds import Target, target_of
 from cnn_jax.data.intact import (
     damaged_records,
-    read_class_names,
     remember,
     require_metadata,
     require_unchanged,
 )
+from cnn_jax.data.mask_folder import numbered_classes
 from cnn_jax.data.pixels import decode_picture
 from cnn_jax.data.quiet import quiet_tfds
 from cnn_jax.data.resize import ImageSize, fit_image
@@ -36,10 +37,9 @@ class Source(Protocol):
 
 class _Layout(NamedTuple):
     image_key: str
-    label_key: str
     encoded: bool  # whether images are stored as image files
     channels: int
-    class_names: tuple[str, ...]
+    target: Target
     splits: tuple[str, str]  # used as train and as test
 
 
@@ -49,20 +49,22 @@ def read_prepared(
     name: str,
     remedy: str,
     size: ImageSize | None = None,
+    task: str | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> Dataset:
     """The train and test splits of a TFDS builder whose data is on disk.
 
     builder: a `tfds.core.DatasetBuilder`. The test split is 'test', or 'validation' where the set
-    has no 'test'. size: every image is fitted to it (see `fit_image`). log: see `remember`. Raises
-    `BadInput` when the set does not consist of uint8 images with one class each, when images differ
-    in size and no `size` is given, and, naming the file or the image, when one is damaged; where
-    the set must be prepared again the message ends in `remedy`.
+    has no 'test'. size: every image is fitted to it (see `fit_image`), with its mask or boxes.
+    task: see `target_of`. log: see `remember`. Raises `BadInput` when the set does not consist of
+    uint8 images with what the task needs, when images differ in size and no `size` is given, and,
+    naming the file or the image, when one is damaged; where the set must be prepared again the
+    message ends in `remedy`.
     """
     folder = Path(builder.data_dir)
     require_metadata(folder, remedy=remedy)
     require_unchanged(folder, remedy=remedy)
-    layout = _layout(builder, name, remedy)
+    layout = _layout(builder, name, remedy, task)
     try:
         with quiet_tfds():
             train, test = (
@@ -80,24 +82,28 @@ def read_prepared(
             which = damaged_records(builder, layout.splits)
         reason = which or f'the files in {folder} cannot be read ({_one_line(error)})'
         raise BadInput(f'data set {name!r}: {reason}: {remedy}') from error
-    dataset = Dataset(name, train=train, test=test, class_names=layout.class_names)
+    names = layout.target.class_names or numbered_classes((train, test))
+    dataset = Dataset(name, train=train, test=test, class_names=names, task=layout.target.task)
     remember(folder, log=log)
     return dataset
 
 
-def _layout(builder: Any, name: str, remedy: str) -> _Layout:
+def _layout(builder: Any, name: str, remedy: str, task: str | None) -> _Layout:
     import tensorflow_datasets as tfds
 
-    image_key, label_key = builder.info.supervised_keys or ('image', 'label')
     features: dict[str, Any] = dict(builder.info.features.items())
-    image, label = features.get(image_key), features.get(label_key)
+    image_key, label_key = builder.info.supervised_keys or ('image', 'label')
+    image = features.get(image_key)
+    holds = f'it holds {", ".join(sorted(features))}'
     require(
         isinstance(image, tfds.features.Image | tfds.features.Tensor)
-        and isinstance(label, tfds.features.ClassLabel)
         and features[image_key].np_dtype == np.uint8
         and len(features[image_key].shape) == 3,
-        f'data set {name!r} is not one of uint8 images with one class each: it holds '
-        f'{", ".join(sorted(features))}. Choose an image-classification set.',
+        f'data set {name!r} is not one of uint8 images with one class each: {holds}. '
+        'Choose a set of images.',
+    )
+    target = target_of(
+        features, label_key, task, name=name, folder=Path(builder.data_dir), remedy=remedy
     )
     splits = tuple(builder.info.splits)
     test = 'test' if 'test' in splits else 'validation'
@@ -106,14 +112,11 @@ def _layout(builder: Any, name: str, remedy: str) -> _Layout:
         f'data set {name!r} has the splits {", ".join(splits) or "none"}: '
         "'train' and 'test' (or 'validation') are needed.",
     )
-    classes = features[label_key].num_classes or 0
-    names = read_class_names(Path(builder.data_dir), label_key, classes, remedy=remedy)
     return _Layout(
         image_key,
-        label_key,
         encoded=isinstance(image, tfds.features.Image),
         channels=features[image_key].shape[-1],
-        class_names=names or tuple(features[label_key].names or ()),
+        target=target,
         splits=('train', test),
     )
 
@@ -123,8 +126,9 @@ def _source(builder: Any, split: str, layout: _Layout) -> Source:
     import tensorflow_datasets as tfds
 
     source = builder.as_data_source(split)
-    if layout.encoded:  # not passed as an argument: TFDS' mock of a set would need TensorFlow
-        source.decoders = {layout.image_key: tfds.decode.SkipDecoding()}
+    encoded = [layout.image_key] * layout.encoded + list(layout.target.encoded)
+    if encoded:  # not passed as an argument: TFDS' mock of a set would need TensorFlow
+        source.decoders = {key: tfds.decode.SkipDecoding() for key in encoded}
     return source
 
 
@@ -134,7 +138,7 @@ def _read_split(
     source = _source(builder, split, layout)
     count = len(source)
     require(count > 0, f'data set {name!r} has an empty split.')
-    labels = np.empty(count, np.int32)
+    labels: list[np.ndarray] = []
     images = np.empty((0, 0, 0, 0), np.uint8)
     for start in range(0, count, _CHUNK):
         chunk = source.__getitems__(list(range(start, min(start + _CHUNK, count))))
@@ -142,6 +146,8 @@ def _read_split(
             image = example[layout.image_key]
             if isinstance(image, bytes):
                 image = _decoded(image, layout.channels, f'{split} image {index} of {name!r}')
+            which = f'{split} image {index} of {name!r}'
+            labels.append(layout.target.read(example, image.shape[:2], size, which))
             if size is not None:
                 image = fit_image(image, size)
             if index == 0:
@@ -153,8 +159,7 @@ def _read_split(
                 'give one size for all, such as image_size=(128, 128).',
             )
             images[index] = image
-            labels[index] = example[layout.label_key]
-    return Split(images, labels)
+    return Split(images, layout.target.together(labels))
 
 
 def _decoded(data: bytes, channels: int, which: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Logits of many images, in batches of a single compiled shape; every image exactly once."""
+"""The outputs for many images, in batches of a single compiled shape; every image exactly once."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -13,8 +13,8 @@ from cnn_jax.errors import require
 from cnn_jax.models import Classifier
 from cnn_jax.ops.shifts import shift_images
 
-# (batch, height, width, channels), a jax.Array in the images' dtype -> (batch, classes), of any
-# type that NumPy can read.
+# (batch, height, width, channels), a jax.Array in the images' dtype -> (batch, classes), or
+# whatever else the task asks for with one entry for each image, of any type that NumPy can read.
 Predict = Callable[[Array], Any]
 
 shifted = jax.jit(shift_images, static_argnames='border')
@@ -63,33 +63,30 @@ def padded_batches(*arrays: np.ndarray, batch_size: int) -> Iterator[tuple[int, 
         yield real, [array[index] for array in arrays]
 
 
-def predict_logits(
+def predict_outputs(
     predict: Predict,
     images: Num[np.ndarray, 'images height width channels'],
     *,
     batch_size: int = 256,
     shifts: Int[np.ndarray, 'images 2'] | None = None,
     border: str = 'zero',
-) -> Float[np.ndarray, 'images classes']:
-    """The logits of every image, each first shifted by its (dy, dx) in `shifts` if given.
+) -> Num[np.ndarray, 'images *output']:
+    """What `predict` returns for every image, each first shifted by its (dy, dx) in `shifts`.
 
-    `predict` is any function from a batch of images to their logits: `predictor(...)`, or a model
-    from another library. It always gets `batch_size` images, as a jax.Array in their own dtype, and
-    may return any type that NumPy can read; for a PyTorch `net` that expects (batch, channels,
+    `predict` is any function from a batch of images to an array with one entry for each: logits,
+    masks, heat maps, points. It always gets `batch_size` images, as a jax.Array in their own dtype,
+    and may return any type that NumPy can read; for a PyTorch `net` that expects (batch, channels,
     height, width) it is
 
         lambda x: net(torch.tensor(np.asarray(x)).permute(0, 3, 1, 2)).detach()
 
     `border` ('zero' or 'circular') says what moves in; see `shift_images`. Raises BadInput where
     there are no images, they are not (images, height, width, channels), or `predict` does not
-    return one row of floating-point logits for each.
+    return one entry for each.
 
-    >>> def brightness(images):  # dark, bright
-    ...     mean = images.mean((1, 2, 3))
-    ...     return jnp.stack([1 - mean, mean], 1)
-    >>> images = np.array([0.0, 1.0], np.float32).reshape(2, 1, 1, 1)
-    >>> predict_logits(brightness, images).argmax(1).tolist()
-    [0, 1]
+    >>> images = np.arange(8, dtype=np.float32).reshape(2, 2, 2, 1)
+    >>> predict_outputs(lambda x: x[..., 0], images, shifts=np.array([[0, 0], [0, 1]])).tolist()
+    [[[0.0, 1.0], [2.0, 3.0]], [[0.0, 4.0], [0.0, 6.0]]]
     """
     images = np.asarray(images)
     require(
@@ -107,7 +104,40 @@ def predict_logits(
     for real, (batch, move) in padded_batches(images, moves, batch_size=batch_size):
         given = jnp.asarray(batch)
         moved = given if shifts is None else shifted(given, jnp.asarray(move), border=border)
-        logits = np.asarray(predict(moved))
+        found = np.asarray(predict(moved))
+        require(
+            found.shape[:1] == (len(batch),),
+            f'predict must return one entry for each of {len(batch)} images; '
+            f'got {found.dtype} {found.shape}.',
+        )
+        out.append(found[:real])
+    return np.concatenate(out)
+
+
+def predict_logits(
+    predict: Predict,
+    images: Num[np.ndarray, 'images height width channels'],
+    *,
+    batch_size: int = 256,
+    shifts: Int[np.ndarray, 'images 2'] | None = None,
+    border: str = 'zero',
+) -> Float[np.ndarray, 'images classes']:
+    """The logits of every image, each first shifted by its (dy, dx) in `shifts` if given.
+
+    `predict` is any function from a batch of images to their logits: `predictor(...)`, or a model
+    from another library; see `predict_outputs`. Raises BadInput as that does, and where `predict`
+    does not return one row of floating-point logits for each image.
+
+    >>> def brightness(images):  # dark, bright
+    ...     mean = images.mean((1, 2, 3))
+    ...     return jnp.stack([1 - mean, mean], 1)
+    >>> images = np.array([0.0, 1.0], np.float32).reshape(2, 1, 1, 1)
+    >>> predict_logits(brightness, images).argmax(1).tolist()
+    [0, 1]
+    """
+
+    def logits_of(batch: Array) -> np.ndarray:
+        logits = np.asarray(predict(batch))
         require(
             logits.ndim == 2
             and len(logits) == len(batch)
@@ -115,5 +145,6 @@ def predict_logits(
             f'predict must return floating logits of shape ({len(batch)}, classes) for images of '
             f'shape {batch.shape}; got {logits.dtype} {logits.shape}.',
         )
-        out.append(logits[:real])
-    return np.concatenate(out)
+        return logits
+
+    return predict_outputs(logits_of, images, batch_size=batch_size, shifts=shifts, border=border)

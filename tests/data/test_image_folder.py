@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_jax.data import from_hugging_face, load, load_image_folder
-from cnn_jax.data import image_folder as module
+from cnn_jax.data import from_hugging_face, image_files, image_folder, load, load_image_folder
 from cnn_jax.errors import BadInput
 
 
@@ -149,8 +148,8 @@ def test_pixels_cannot_be_changed_by_what_looks_at_them(folder):
 
 
 def test_too_much_for_the_memory_is_refused_before_it_is_read(folder, monkeypatch):
-    monkeypatch.setattr(module, '_MEMORY_SHARE', 1e-12)
-    monkeypatch.setattr(module, '_decoded', None)
+    monkeypatch.setattr(image_files, '_MEMORY_SHARE', 1e-12)
+    monkeypatch.setattr(image_folder, '_decoded', None)
     with pytest.raises(BadInput, match='20 images of 4x6x3 take 0.0 GB; .* smaller image_size'):
         load_image_folder(folder)
 
