@@ -105,7 +105,7 @@ def is_box(boxes: Float[np.ndarray, '*rows 5']) -> Bool[np.ndarray, '*rows']:
     >>> is_box(np.array([[0, 0, 2, 2, 0], [-1, -1, -1, -1, -1]], np.float32)).tolist()
     [True, False]
     """
-    return (boxes != -1).any(-1)
+    return np.asarray((boxes != -1).any(-1))
 
 
 def _first(bad: np.ndarray) -> tuple[int, ...] | None:
@@ -167,7 +167,8 @@ def _check_points(
         f'{len(names)} names: give one name for each keypoint.',
     )
     most = np.array(size) - 0.5
-    bad = _first(~((points >= -0.5) & (points <= most)).all(-1))  # NaN compares as outside
+    inside = np.asarray((points >= -0.5) & (points <= most))  # False for NaN
+    bad = _first(~inside.all(-1))
     if bad is not None:
         y, x = points[bad]
         raise BadInput(

@@ -52,41 +52,63 @@ def mean_average_precision(
         'give boxes (images, detections, 4), scores and classes (images, detections) and truth '
         f'(images, boxes, 5); got {boxes.shape}, {scores.shape}, {classes.shape}, {truth.shape}.',
     )
-    kinds = np.unique(truth[is_box(truth)][:, 4])
-    require(kinds.size > 0, 'truth holds no box: there is nothing to detect.')
-    found = [
-        _average_precision(boxes, scores, classes == kind, truth, float(kind), float(threshold))
-        for kind in kinds
-        for threshold in iou_thresholds
-    ]
-    return float(np.mean(found))
+    kinds = _kinds(truth)
+    require(len(kinds) > 0, 'truth holds no box: there is nothing to detect.')
+    found = Detections(boxes, scores, classes)
+    return float(np.mean([_of_class(found, truth, kind, iou_thresholds) for kind in kinds]))
 
 
-def _average_precision(
-    boxes: np.ndarray,
-    scores: np.ndarray,
+def _of_class(
+    found: Detections, truth: np.ndarray, kind: int, thresholds: Sequence[float]
+) -> Float[np.ndarray, 'thresholds']:
+    """The average precision of one class at each threshold."""
+    counted, real = found.classes == kind, _is_of(truth, kind)
+    right = _right(found, counted, truth, real, thresholds)
+    return _area(right[:, counted], found.scores[counted], int(real.sum()))
+
+
+def _kinds(truth: np.ndarray) -> list[int]:
+    """The classes of which there is a box."""
+    return np.unique(truth[is_box(truth)][:, 4]).astype(int).tolist()
+
+
+def _is_of(truth: np.ndarray, kind: int) -> Bool[np.ndarray, 'images boxes']:
+    return is_box(truth) & (truth[..., 4] == kind)
+
+
+def _right(
+    found: Detections,
     counted: Bool[np.ndarray, 'images detections'],
     truth: np.ndarray,
-    kind: float,
-    threshold: float,
-) -> float:
-    """Of one class at one threshold."""
-    real = is_box(truth) & (truth[..., 4] == kind)
-    right = np.zeros(scores.shape, bool)
+    real: Bool[np.ndarray, 'images boxes'],
+    thresholds: Sequence[float],
+) -> Bool[np.ndarray, 'thresholds images detections']:
+    """Which of the detections of one class are right at each threshold."""
+    right = np.zeros((len(thresholds), *counted.shape), bool)
     for image in np.flatnonzero(counted.any(1) & real.any(1)):
         places = np.flatnonzero(counted[image])
-        places = places[np.argsort(-scores[image, places], kind='stable')]
-        ious = box_ious(boxes[image, places], truth[image, real[image], :4])
-        for place, overlaps in zip(places, ious, strict=True):
-            best = overlaps.argmax()
-            if overlaps[best] >= threshold:
-                right[image, place] = True
-                ious[:, best] = -1  # taken
-    order = np.argsort(-scores[counted], kind='stable')
-    hits = right[counted][order].cumsum()
-    precision = hits / np.arange(1, len(hits) + 1)
-    best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(best_from_here[right[counted][order]].sum() / real.sum())
+        places = places[np.argsort(-found.scores[image, places], kind='stable')]
+        ious = box_ious(found.boxes[image, places], truth[image, real[image], :4])
+        for which, threshold in enumerate(thresholds):
+            left = ious.copy()
+            for row in np.flatnonzero((ious >= threshold).any(1)):
+                best = left[row].argmax()
+                if left[row, best] >= threshold:
+                    right[which, image, places[row]] = True
+                    left[:, best] = -1  # taken
+    return right
+
+
+def _area(
+    right: Bool[np.ndarray, 'thresholds detections'],
+    scores: Float[np.ndarray, 'detections'],
+    boxes: int,
+) -> Float[np.ndarray, 'thresholds']:
+    """Below the interpolated curves of precision against recall."""
+    hits = right[:, np.argsort(-scores, kind='stable')]
+    precision = hits.cumsum(1) / np.arange(1, hits.shape[1] + 1)
+    best_from_here = np.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]
+    return (best_from_here * hits).sum(1) / boxes
 
 
 class Bounds(NamedTuple):
@@ -159,12 +181,7 @@ def average_precision_bounds(
         boxes, scores, classes = decode(outputs)
         back = np.clip(boxes - np.tile(shift, 2), max_shift, inner)
         found.append(Detections(back, scores, np.where(_has_area(back), classes, -1)))
-    quality = np.array(
-        [
-            [_quality(one, image, seen, iou_thresholds) for image in range(len(images))]
-            for one in found
-        ]
-    )
+    quality = np.stack([_qualities(one, seen, iou_thresholds) for one in found])
 
     def of_set(choice: np.ndarray) -> float:
         boxes, scores, classes = (
@@ -176,17 +193,22 @@ def average_precision_bounds(
     return Bounds(of_set(quality.argmin(0)), of_set(quality.argmax(0)), of_set(unshifted))
 
 
-def _quality(
-    found: Detections, image: int, truth: np.ndarray, iou_thresholds: Sequence[float]
-) -> float:
-    """How good the detections in one image are, to be compared between its shifts."""
-    boxes, scores, classes = (part[image : image + 1] for part in found)
-    if is_box(truth[image]).any():
-        return mean_average_precision(
-            boxes, scores, classes, truth[image : image + 1], iou_thresholds
-        )
-    return -float(scores[classes >= 0].max(initial=0))
+def _qualities(
+    found: Detections, truth: np.ndarray, thresholds: Sequence[float]
+) -> Float[np.ndarray, 'images']:
+    """How good the detections in each image are, to be compared between its shifts."""
+    total, classes = np.zeros((2, len(truth)))
+    for kind in _kinds(truth):
+        counted, real = found.classes == kind, _is_of(truth, kind)
+        right = _right(found, counted, truth, real, thresholds)
+        for image in np.flatnonzero(real.any(1)):
+            some = counted[image]
+            areas = _area(right[:, image, some], found.scores[image, some], int(real[image].sum()))
+            total[image] += areas.mean()
+            classes[image] += 1
+    highest = np.where(found.classes >= 0, found.scores, 0).max(1, initial=0)
+    return np.where(classes > 0, total / np.maximum(classes, 1), -highest)
 
 
 def _has_area(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[..., 2:4] > boxes[..., :2]).all(-1)
+    return np.asarray((boxes[..., 2:4] > boxes[..., :2]).all(-1))

@@ -120,8 +120,8 @@ def _strip(
 ) -> Bool[np.ndarray, 'images height width']:
     """The pixels of a region that are at most `distance` from its contour."""
     side = 2 * distance + 1
-    inner = np.asarray(binary_erosion(region, np.ones((1, side, 1), bool)))
-    return region & ~np.asarray(binary_erosion(inner, np.ones((1, 1, side), bool)))
+    inner = binary_erosion(region, np.ones((1, side, 1), bool))
+    return region & np.logical_not(binary_erosion(inner, np.ones((1, 1, side), bool)))
 
 
 def _checked(

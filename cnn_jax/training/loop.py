@@ -11,7 +11,7 @@ from typing import Literal
 
 import jax
 from jax import lax
-from jaxtyping import Array, Int, Key, UInt8
+from jaxtyping import Array, Int, Key, Shaped, UInt8
 
 from cnn_jax.training.state import EpochSums, TrainState
 from cnn_jax.training.step import TrainStep
@@ -26,7 +26,7 @@ def train_epoch(
     sums: EpochSums,
     *,
     images: UInt8[Array, 'examples height width channels'],
-    labels: Int[Array, 'examples'],
+    labels: Shaped[Array, 'examples ...'],
     order: Int[Array, '*runs steps batch'],
     key: Key[Array, '*runs'],
     stop: Callable[[], bool] = lambda: False,

@@ -103,7 +103,7 @@ def test_a_comparison_of_masks_has_a_report_in_its_own_words(tmp_path):
 
 
 @pytest.mark.parametrize('border', ['zero', 'circular'])
-def test_changed_pixels_by_loops(border):
+def test_changed_pixels_by_loops(border, unchecked):
     """The share of shifts that change a pixel, among those under which it is in the image."""
     images = np.random.default_rng(0).integers(0, 256, (2, 5, 6, 1), np.uint8)
 
