@@ -27,7 +27,7 @@ def _logits(
     classifier: Classifier,
     variables: Mapping,
     floats: bool,
-) -> Float[Array, 'batch classes']:
+) -> Float[Array, 'batch ...']:
     logits = classifier.logits_of_floats if floats else classifier.logits
     return logits(variables, images)
 
