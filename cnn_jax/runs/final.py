@@ -1,6 +1,7 @@
 """The metrics and predictions of a trained model, always on every test image."""
 
 import io
+from typing import Any
 
 import jax
 import numpy as np
@@ -31,7 +32,8 @@ def final_evaluation(
         found |= task.measures[name](judged)
     arrays |= {name: found.pop(name) for name in list(found) if isinstance(found[name], np.ndarray)}
     content = io.BytesIO()
-    np.savez_compressed(content, **arrays)
+    stored: dict[str, Any] = arrays
+    np.savez_compressed(content, **stored)
     figures = {
         **task.figures(answers, test, classes),
         **found,

@@ -102,14 +102,20 @@ def test_hash_changes_with_every_field():
 
 
 def test_a_task_has_its_own_measures_and_cells():
-    cell = Cell(strategy=Max(), seed=0, task='segmentation')
+    cell = Cell(strategy=Max(), seed=0, task='segmentation', model='unet_small')
     assert cell.evaluation.measures == CHEAP['segmentation']
     assert config_hash(cell) != config_hash(CELL) and 'task' not in config_to_dict(CELL)
     assert cell_from_dict(config_to_dict(cell)) == cell
     with pytest.raises(BadInput, match='ece, worst_case: not for segmentation, which has foreg'):
-        dataclasses.replace(CELL, task='segmentation')
+        dataclasses.replace(CELL, task='segmentation', model='unet_small')
     with pytest.raises(BadInput, match='augment is for classification: leave it out for keyp'):
-        Cell(strategy=Max(), seed=0, task='keypoints', augment=Augment(flip=True))
+        Cell(
+            strategy=Max(),
+            seed=0,
+            task='keypoints',
+            model='keypoint_small',
+            augment=Augment(flip=True),
+        )
     with pytest.raises(BadInput, match="unknown task 'segmentatoin': did you mean 'segmentation'"):
         Cell(strategy=Max(), seed=0, task='segmentatoin')
 

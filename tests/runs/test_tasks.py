@@ -64,6 +64,7 @@ def test_a_cell_of_every_task(task, tmp_path):
     dataset, cell = few(task), cell_of(task)
     check_cell(cell, dataset)
     first = run_cell(replace(cell, epochs=2), tmp_path / 'a', dataset, trust_backend=True)
+    assert first is not None
     chosen = {name for name, m in MEASURES[task].items() if m.chosen_as in CHEAP[task]}
     assert set(headlines(task)) | chosen <= set(first)
     rows = [json.loads(row) for row in (tmp_path / 'a' / 'metrics.jsonl').read_text().splitlines()]
@@ -118,7 +119,7 @@ def test_changed_pixels_by_loops(border, unchecked):
 
     Judged.answers = predict_masks(Judged.predict, images)
     found = _pictures(Judged)['picture_changed']
-    expected, seen = np.zeros((2, *found.shape))
+    expected, seen = np.zeros(found.shape), np.zeros(found.shape)
     for dy, dx in np.ndindex(3, 3):
         shift = np.array([dy - 1, dx - 1])
         moved = shift_images(jax.numpy.asarray(images), np.tile(shift, (2, 1)), border=border)

@@ -14,7 +14,7 @@ DRAW = np.random.default_rng(0)
 
 def cross_entropy_of_pixel(logits: np.ndarray, label: int) -> float:
     shifted = logits.astype(np.float64) - logits.max()
-    return math.log(np.exp(shifted).sum()) - shifted[label]
+    return math.log(np.exp(shifted).sum()) - float(shifted[label])
 
 
 def test_the_loss_of_masks_by_loops_and_without_ignored_pixels():
