@@ -7,6 +7,7 @@ import pytest
 
 from cnn_jax import ops
 from cnn_jax.ops.windows import FILLS
+from tests.ops.programs import run_compiled
 from tests.oracles import plain
 from tests.oracles import upsampling as oracles
 
@@ -19,33 +20,41 @@ def draw(*shape, seed=0):
 
 @pytest.mark.parametrize('size, factor', SHAPES)
 def test_interpolations_are_the_oracles(size, factor):
+    sizes = dict(zip(FILLS, (2, 3, 4, 7), strict=True))
+
+    def all_of_them(x):
+        linear = [ops.upsample_bilinear(x, factor=factor, padding=fill) for fill in FILLS]
+        blurred = [
+            ops.upsample_blur(x, factor=factor, filter_size=k, padding=fill)
+            for fill, k in sizes.items()
+        ]
+        return ops.upsample_nearest(x, factor=factor), linear, blurred
+
     x = draw(2, *size, 2)
     wide = np.asarray(x, np.float64)
-    np.testing.assert_array_equal(
-        ops.upsample_nearest(x, factor=factor), oracles.nearest(wide, factor)
-    )
-    for number, fill in enumerate(FILLS):
-        y = ops.upsample_bilinear(x, factor=factor, padding=fill)
-        np.testing.assert_allclose(y, oracles.bilinear(wide, factor, fill), atol=1e-6)
-        k = (2, 3, 4, 7)[number]
-        y = ops.upsample_blur(x, factor=factor, filter_size=k, padding=fill)
-        np.testing.assert_allclose(y, oracles.blur(wide, factor, k, fill), atol=1e-6)
+    nearest, linear, blurred = run_compiled(all_of_them, x)
+    np.testing.assert_array_equal(nearest, oracles.nearest(wide, factor))
+    for number, (fill, k) in enumerate(sizes.items()):
+        np.testing.assert_allclose(linear[number], oracles.bilinear(wide, factor, fill), atol=1e-6)
+        np.testing.assert_allclose(blurred[number], oracles.blur(wide, factor, k, fill), atol=1e-6)
 
 
-def test_blur_up_of_2_taps_is_nearest_and_any_filter_keeps_constants():
-    x = draw(1, 3, 4, 2)
-    np.testing.assert_array_equal(ops.upsample_blur(x, filter_size=2), ops.upsample_nearest(x))
-    for k in range(2, 8):
-        y = ops.upsample_blur(jnp.full((1, 3, 5, 1), 3.0), filter_size=k)
-        np.testing.assert_allclose(y, 3.0, rtol=1e-6)
+def test_blur_up_is_the_adjoint_of_blur_pool_and_keeps_constants():
+    def all_of_them(x, y):
+        two = ops.upsample_blur(y, filter_size=2), ops.upsample_nearest(y)
+        options = [{'filter_size': k, 'padding': 'circular'} for k in (3, 4)]
+        products = [
+            (4 * (ops.blur_pool(x, **o) * y).sum(), (x * ops.upsample_blur(y, **o)).sum())
+            for o in options
+        ]
+        ones = jnp.ones((1, 3, 5, 1))
+        return two, products, [ops.upsample_blur(ones, filter_size=k) for k in range(2, 8)]
 
-
-def test_blur_up_is_the_adjoint_of_blur_pool():
-    x, y = draw(1, 8, 6, 2), draw(1, 4, 3, 2)
-    for k in (3, 4):
-        down = ops.blur_pool(x, filter_size=k, padding='circular')
-        up = ops.upsample_blur(y, filter_size=k, padding='circular')
-        np.testing.assert_allclose(4 * (down * y).sum(), (x * up).sum(), rtol=1e-5)
+    two, products, ones = run_compiled(all_of_them, draw(1, 8, 6, 2), draw(1, 4, 3, 2))
+    np.testing.assert_array_equal(*two)
+    np.testing.assert_allclose(*np.transpose(products), rtol=1e-5)
+    for y in ones:
+        np.testing.assert_allclose(y, 1.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize('stride, size', [((2, 2), (7, 6)), ((3, 2), (9, 4))])
@@ -54,20 +63,28 @@ def test_polyphase_upsampling_is_the_oracle(stride, size):
     y, phases = draw(4, *out, 2), stride[0] * stride[1]
     index = jnp.arange(4) % phases
     weights = jnp.abs(draw(4, phases, seed=1))
-    for fill, k in zip(FILLS, (2, 3, 5, 4), strict=True):
-        options = {'stride': stride, 'filter_size': k, 'padding': fill, 'size': size}
-        placed, mixed = np.zeros((2, 4, *size, 2))
-        for b in range(4):
-            column, row = divmod(int(index[b]), stride[0])
-            target = placed[b, row :: stride[0], column :: stride[1]]
-            target[:] = y[b, : target.shape[0], : target.shape[1]]
-            for phase in range(phases):
-                target = mixed[b, phase // stride[1] :: stride[0], phase % stride[1] :: stride[1]]
-                target[:] = weights[b, phase] * y[b, : target.shape[0], : target.shape[1]]
-        found = ops.aps_upsample(y, index, **options)
-        np.testing.assert_allclose(found, oracles.smooth(placed, stride, k, fill), atol=1e-5)
-        found = ops.lps_upsample(y, weights, **options)
-        np.testing.assert_allclose(found, oracles.smooth(mixed, stride, k, fill), atol=1e-5)
+    placed, mixed = np.zeros((2, 4, *size, 2))
+    for b in range(4):
+        column, row = divmod(int(index[b]), stride[0])
+        target = placed[b, row :: stride[0], column :: stride[1]]
+        target[:] = y[b, : target.shape[0], : target.shape[1]]
+        for phase in range(phases):
+            target = mixed[b, phase // stride[1] :: stride[0], phase % stride[1] :: stride[1]]
+            target[:] = weights[b, phase] * y[b, : target.shape[0], : target.shape[1]]
+    sizes = dict(zip(FILLS, (2, 3, 5, 4), strict=True))
+
+    def all_of_them(y, weights):
+        found = []
+        for fill, k in sizes.items():
+            options = {'stride': stride, 'filter_size': k, 'padding': fill, 'size': size}
+            found.append(
+                (ops.aps_upsample(y, index, **options), ops.lps_upsample(y, weights, **options))
+            )
+        return found
+
+    for (fill, k), found in zip(sizes.items(), run_compiled(all_of_them, y, weights), strict=True):
+        for ours, raw in zip(found, (placed, mixed), strict=True):
+            np.testing.assert_allclose(ours, oracles.smooth(raw, stride, k, fill), atol=1e-5)
 
 
 def test_down_and_up_by_aps_commutes_with_every_circular_shift():
@@ -111,11 +128,13 @@ def test_transposed_convolution_is_the_oracle(window, stride):
 
 def test_a_transposed_convolution_with_the_bilinear_kernel_interpolates():
     x = draw(1, 4, 5, 2)
-    for factor in (2, 4):
-        kernel = jnp.asarray(ops.bilinear_kernel(2 * factor, 2), jnp.float32)
-        y = ops.conv_transpose(x, kernel, stride=factor)
-        expected = ops.upsample_bilinear(x, factor=factor, padding='zero')
-        np.testing.assert_allclose(y, expected, atol=1e-6)
+    kernel = jnp.asarray(ops.bilinear_kernel(8, 2), jnp.float32)
+
+    def both(x):
+        y = ops.conv_transpose(x, kernel, stride=4)
+        return y, ops.upsample_bilinear(x, factor=4, padding='zero')
+
+    np.testing.assert_allclose(*run_compiled(both, x), atol=1e-6)
 
 
 def test_transposed_convolutions_refuse_what_does_not_fit(unchecked):
@@ -147,26 +166,21 @@ PROGRAMS = {  # the others are in tests/ops/programs.py
 
 @pytest.mark.parametrize('name', PROGRAMS)
 def test_gradients_vmap_and_narrow_floats(name):
-    op = PROGRAMS[name]
-    x, step = draw(*MAP), 1e-2
+    op, x, step = PROGRAMS[name], draw(*MAP), 1e-2
+    steps = step * np.concatenate([np.eye(x.size), -np.eye(x.size)]).reshape(-1, *MAP)
 
     def loss(x):
         return jnp.sin(op(x)).sum()
 
-    def all_at_once(x):
-        pair = jnp.stack([x, 2 * x])
-        return jax.vmap(op)(pair), op(x), op(2 * x), jax.grad(loss)(x)
+    def all_at_once(x, moved):
+        few = x.astype(jnp.bfloat16)
+        narrow = op(few), op(few.astype(jnp.float32))
+        return jax.vmap(op)(moved), op(x + 1), jax.vmap(loss)(moved), jax.grad(loss)(x), narrow
 
-    together, one, two, gradient = jax.jit(all_at_once)(x)
-    np.testing.assert_allclose(together, jnp.stack([one, two]), atol=1e-6)
-    np.testing.assert_allclose(one, op(jnp.asarray(x)), atol=1e-6)
-    steps = step * np.concatenate([np.eye(x.size), -np.eye(x.size)]).reshape(-1, *MAP)
-    moved = (np.asarray(x) + steps).astype(np.float32)
-    losses = np.asarray(jax.jit(jax.vmap(loss))(moved), np.float64)
-    difference = (losses[: x.size] - losses[x.size :]) / (2 * step)
-    np.testing.assert_allclose(gradient.ravel(), difference, atol=2e-3)
-    narrow = op(jnp.asarray(x, jnp.bfloat16))
-    assert narrow.dtype == jnp.bfloat16
-    np.testing.assert_allclose(
-        narrow.astype(np.float32), op(jnp.asarray(x, jnp.bfloat16).astype(np.float32)), atol=0.05
-    )
+    moved = jnp.asarray(x + np.concatenate([steps, np.ones((1, *MAP))]), jnp.float32)
+    mapped, one, losses, gradient, narrow = run_compiled(all_at_once, x, moved)
+    np.testing.assert_allclose(mapped[-1], one, atol=1e-6)
+    up, down = np.asarray(losses[:-1], np.float64).reshape(2, -1)
+    np.testing.assert_allclose(gradient.ravel(), (up - down) / (2 * step), atol=2e-3)
+    assert narrow[0].dtype == jnp.bfloat16
+    np.testing.assert_allclose(narrow[0].astype(np.float32), narrow[1], atol=0.05)
