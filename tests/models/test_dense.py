@@ -8,6 +8,7 @@ import pytest
 from cnn_jax.errors import BadInput
 from cnn_jax.inspection import summarize
 from cnn_jax.inspection.sites import downsampling_inputs
+from cnn_jax.layers import Downsample, DownsampleWithChoice
 from cnn_jax.models import (
     build_model,
     count_parameters,
@@ -20,6 +21,7 @@ from cnn_jax.runs import Comparison
 from cnn_jax.strategies import (
     APS,
     LPS,
+    Avg,
     Max,
     MaxUnpool,
     Mixed,
@@ -96,6 +98,24 @@ def test_every_upsampling_stands_in_every_kind_of_network(name, unchecked):
     if name != 'max_unpool':
         wide = made('fcn8s', strategy, upsample=upsample)
         assert output_shape(wide, (64, 64, 3)) == (2, 64, 64, 3)
+
+
+def test_handing_over_the_choice_changes_nothing_else():
+    strategies = (Max(3, padding='same'), APS(filter_size=3, select_on='blurred'), LPS(hidden=2))
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 6, 8, 3)), jnp.float32)
+
+    def both(x):
+        found = []
+        for strategy in (*strategies, Avg()):
+            variables = Downsample(strategy).init(jax.random.key(0), x, train=False)
+            alone = Downsample(strategy).apply(variables, x, train=False)
+            y, choice = DownsampleWithChoice(strategy).apply(variables, x, train=False)
+            assert (choice is None) == (strategy.CHOICE is None)
+            found.append((alone, y))
+        return found
+
+    for alone, y in run_compiled(both, x):
+        np.testing.assert_array_equal(alone, y)
 
 
 def random_variables(model, images, seed=0):
