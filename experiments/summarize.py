@@ -130,7 +130,9 @@ def _names(arguments: Sequence[str]) -> str:
     from cnn_jax.models import model_names
     from cnn_jax.strategies import strategy_names
 
-    return f'Models: {", ".join(model_names())}. Strategies: {", ".join(strategy_names())}.'
+    dense = [name for output in ('mask', 'boxes', 'points') for name in model_names(output)]
+    names = ', '.join([*model_names(), *dense])
+    return f'Models: {names}. Strategies: {", ".join(strategy_names())}.'
 
 
 def on_noise(model, image_shape: tuple[int, int, int], layer: str):

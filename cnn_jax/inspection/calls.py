@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from cnn_jax.inspection.fields import Window
 from cnn_jax.inspection.rules import ATOMS, layer_strategies, layer_windows
-from cnn_jax.layers import DownsampleBranches
+from cnn_jax.layers import Downsample, DownsampleBranches, DownsampleWithChoice
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ class Recorder:
             result = next_fun(*inputs, **kwargs)
         finally:
             self._in_atom = False
-        values = result if isinstance(result, tuple) else (result,)
+        choosing = isinstance(module, DownsampleWithChoice)
+        values = result[:1] if choosing else result if isinstance(result, tuple) else (result,)
         own = {
             name: value
             for name, value in module.variables.get('params', {}).items()
@@ -109,7 +110,9 @@ class Recorder:
         first = self._times[module.path] == 1
         self.calls.append(
             Call(
-                module.clone(parent=None, name=None),
+                Downsample(module.strategy, parent=None)
+                if choosing
+                else module.clone(parent=None, name=None),
                 tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in inputs),
                 kwargs,
                 outputs,
@@ -119,6 +122,8 @@ class Recorder:
             )
         )
         values = tuple(output.value for output in outputs)
+        if choosing:
+            return *values, *result[1:]
         return values if isinstance(result, tuple) else values[0]
 
     def _mark(self, value: Any) -> tuple[Any, str]:

@@ -10,20 +10,23 @@ from flax import linen as nn
 from cnn_jax.flops import counted_flops
 from cnn_jax.inspection.calls import Call
 from cnn_jax.inspection.rules import ATOMS, NORMS
-from cnn_jax.layers import Conv
+from cnn_jax.layers import Conv, ConvTranspose
 
-_PRODUCTS = (Conv, nn.Conv, nn.Dense)  # each output position takes every weight of the kernel once
+# Each output position takes every weight of the kernel once, or each input position.
+_PRODUCTS = (Conv, ConvTranspose, nn.Conv, nn.Dense)
 
 
 def multiply_adds(call: Call) -> int:
     """Multiply-adds of a convolution or a dense layer for one image; 0 for every other layer.
 
     A convolution has out_height * out_width * features * window^2 * channels / groups, padding
-    included.
+    included; a transposed one the same with the height and width of its input.
     """
     if not isinstance(call.module, _PRODUCTS):
         return 0
-    return math.prod(call.outputs[0].value.shape[1:-1]) * math.prod(call.kernel)
+    transposed = isinstance(call.module, ConvTranspose)
+    positions = call.inputs[0] if transposed else call.outputs[0].value
+    return math.prod(positions.shape[1:-1]) * math.prod(call.kernel)
 
 
 def output_flops(call: Call) -> tuple[int, ...]:

@@ -46,7 +46,8 @@ def _inputs(
         layer = context.module
         if isinstance(layer, Downsample) and context.method_name == '__call__':
             x, step = args[0], layer.strategy.stride
-            if x.ndim == 4 and result.shape[1] * step <= x.shape[1] + step and step > 1:
+            y = result[0] if isinstance(result, tuple) else result
+            if x.ndim == 4 and y.shape[1] * step <= x.shape[1] + step and step > 1:
                 found['/'.join(layer.path)] = (step, x)
         return result
 

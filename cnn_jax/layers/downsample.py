@@ -92,7 +92,7 @@ class DownsampleWithChoice(Downsample):
     """
 
     @nn.compact
-    def __call__(
+    def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, x: Float[Array, 'batch *spatial channels'], *, train: bool, site: Site = MAX_POOL
     ) -> tuple[Float[Array, 'batch *out out_channels'], Choice | None]:
         with _named_errors(self, x):

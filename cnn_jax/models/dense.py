@@ -1,6 +1,6 @@
 """Dense networks: those that predict at every place, by way of small maps and back up again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 from jaxtyping import Array, Float
@@ -9,6 +9,7 @@ from cnn_jax.errors import BadInput, require
 from cnn_jax.layers import Layers, Upsample
 from cnn_jax.models.network import Network, Output
 from cnn_jax.ops.floats import at_least_float32
+from cnn_jax.ops.windows import Padding
 from cnn_jax.strategies import Choice, Matching, Site, Upsampling
 
 SITE = Site('max_pool', after_conv=False)  # the map before it is needed whole, beside the way up
@@ -61,7 +62,7 @@ class DenseNetwork(Network):
         unit, sizes = factor**steps, x.shape[1:3]
         self.require_sides(sizes, lambda n: n % unit == 0, f'multiples of {unit}')
 
-    def require_sides(self, sizes: Sequence[int], fits, what: str) -> None:
+    def require_sides(self, sizes: Sequence[int], fits: Callable[[int], bool], what: str) -> None:
         """Raises BadInput, naming the nearest sides that fit, unless all of `sizes` do."""
         if all(map(fits, sizes)):
             return
@@ -73,9 +74,9 @@ class DenseNetwork(Network):
             near.append(' or '.join(found) or 'none')
         height, width = near
         raise BadInput(
-            f'{type(self).__name__} with {self.downsample}: height and width must be {what}, so '
-            f'that maps meet again on the way up; got {sizes[0]}x{sizes[1]}: the nearest that fit '
-            f'are {height} high, {width} wide.'
+            f'{type(self).__name__} with {self.downsample}: height and width must be {what}, '
+            f'so that maps meet on the way up; got {sizes[0]}x{sizes[1]}: the nearest that fit are '
+            f'{height} high, {width} wide.'
         )
 
     def down(self, layers: Layers, x: Map, *, name: str) -> tuple[Map, Step]:
@@ -104,7 +105,9 @@ class DenseNetwork(Network):
             x = Upsample(upsampling, features, factor, layers.fill, name=each)(x, choice)
         return x
 
-    def block(self, layers: Layers, x: Map, features: int, *, name: str, padding='same') -> Map:
+    def block(
+        self, layers: Layers, x: Map, features: int, *, name: str, padding: Padding = 'same'
+    ) -> Map:
         """conv 3x3 - norm - activation; with norm 'none' the convolution has a bias."""
         bias = self.norm == 'none'
         x = layers.conv(x, features, 3, padding=padding, use_bias=bias, name=f'conv{name}')

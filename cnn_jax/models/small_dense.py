@@ -12,7 +12,7 @@ from cnn_jax.layers import Layers
 from cnn_jax.models.dense import DenseNetwork, Map
 from cnn_jax.models.network import Output
 
-_PRIOR = 0.1  # the probability of a centre at the start, as in Lin et al. 2017
+_PRIOR = 0.1  # the probability of a centre at the start, as in the authors' code
 
 
 class QuarterNetwork(DenseNetwork):

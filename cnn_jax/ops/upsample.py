@@ -5,7 +5,7 @@ phases of the larger axis: y[factor i + p] = sum over a of c[p, a] x[i + a].
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 from jax import lax
@@ -89,7 +89,12 @@ def upsample_blur(
     return _upsampled(x, factor, rows, padding)
 
 
-def _upsampled(x: Array, factor: int | Sequence[int], rows, padding: Fill) -> Array:
+def _upsampled(
+    x: Array,
+    factor: int | Sequence[int],
+    rows: Callable[[int], Sequence[Row]],
+    padding: Fill,
+) -> Array:
     rank = spatial_rank(x)
     check_fill('padding', padding)
     y = at_least_float32(x)
