@@ -7,7 +7,7 @@ from jaxtyping import Float, Int, UInt8
 
 from cnn_jax.data.hashing import random_bits
 
-_NOISE = 40  # grey levels, peak to peak
+_NOISE = 32  # grey levels, peak to peak
 _CHUNK = 256  # images whose noise is drawn at once
 _BASE = 60, 196  # range of a layer's colours
 _STRENGTH = 5, 35  # of its grating
@@ -67,7 +67,7 @@ def noisy(
 ) -> Iterator[Float[np.ndarray, 'side side 3']]:
     """For each image independent noise of zero mean in each pixel and channel.
 
-    >>> abs(next(noisy(1, 8, seed=0, stream=0))).max() <= 20
+    >>> abs(next(noisy(1, 8, seed=0, stream=0))).max() <= 16
     np.True_
     """
     words = -(-side * side * 3 // 8)

@@ -168,7 +168,7 @@ def _check_points(
     )
     most = np.array(size) - 0.5
     inside = np.asarray((points >= -0.5) & (points <= most))  # False for NaN
-    bad = _first(~inside.all(-1))
+    bad = _first(np.asarray(~inside.all(-1)))
     if bad is not None:
         y, x = points[bad]
         raise BadInput(

@@ -129,7 +129,7 @@ def keypoint_phase_curve(
     images: int = 64,
     phases: int = 16,
     seed: int = 0,
-    batch_size: int = 256,
+    batch_size: int = 64,
 ) -> PhaseCurve:
     """The error and the bias along each axis by the phase, the fraction of a pixel of the position.
 
