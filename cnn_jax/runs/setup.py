@@ -137,7 +137,7 @@ def setup_of(cell: Cell, dataset: Dataset) -> Setup:
 def load_dataset(recipe: Recipe, *, log: Callable[[str], None]) -> Dataset:
     """The data set that a recipe names, or that the user's function returns."""
     if not callable(recipe.data):
-        return load(recipe.data, image_size=recipe.image_size, log=log)
+        return load(recipe.data, image_size=recipe.image_size, task=recipe.task, log=log)
     try:
         made = recipe.data()
     except BadInput as error:

@@ -59,7 +59,7 @@ def run_study(
     all_failed: dict[CellKey, str] = {}
 
     def data_of(comparison: Comparison) -> Dataset:
-        key = f'{comparison.data} {comparison.image_size}'
+        key = f'{comparison.data} {comparison.image_size} {comparison.task}'
         if key not in datasets:
             datasets.clear()  # one in memory at a time
             datasets[key] = load_dataset(comparison, log=progress.line)

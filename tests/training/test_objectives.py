@@ -44,7 +44,7 @@ def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
-def detection_by_loops(outputs: np.ndarray, boxes: np.ndarray, stride: float) -> float:
+def detection_by_loops(outputs: np.ndarray, boxes: np.ndarray, stride: float):
     """Equations 1 to 4 of arXiv:1904.07850 for one image."""
     rows, columns, channels = outputs.shape
     classes = channels - 4
