@@ -6,16 +6,21 @@ benchmark.
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from cnn_jax.data.targets import TASKS
 from cnn_jax.inspection import plot_responses
+from cnn_jax.measures import measures_of
 from cnn_jax.reports import summarize_run
 from cnn_jax.reports.markdown import block_as_markdown
 from cnn_jax.reports.page import Block, Picture
+from cnn_jax.reports.sections import further_measures
 from cnn_jax.reports.study import study_runs
 from cnn_jax.reports.study_page import study_page
+from cnn_jax.reports.summary import METRICS
 from cnn_jax.strategies import DDAC, FAMILIES, Strategy, strategy_names
 from cnn_jax.style import svg
 from experiments import (
@@ -61,8 +66,20 @@ def comparison(run: str, metric: str) -> str:
         else:
             row += [DASH, DASH, DASH, 'baseline']
         rows.append([cell.replace('-', '−') if i else cell for i, cell in enumerate(row)])
-    columns = ('strategy', f'{metric} %', 'difference', '95% interval', 'p (Holm)', 'verdict')
+    label = measures_of(summary['config'])[metric].label
+    columns = ('strategy', f'{label} %', 'difference', '95% interval', 'p (Holm)', 'verdict')
     return as_markdown(columns, rows)
+
+
+def dense(task: str) -> str:
+    """Both compared measures of a task's comparison, and its others; a dash before it was run."""
+    if not (RESULTS / 'dense' / task / 'summary.json').is_file():
+        return DASH
+    parts = [comparison(f'dense/{task}', metric) for metric in METRICS]
+    summary = read(f'dense/{task}/summary.json')
+    others = further_measures(summary, but=METRICS)
+    parts += [] if others is None else map(block_as_markdown, others.blocks)
+    return '\n\n'.join(parts)
 
 
 def all_strategies() -> str:
@@ -231,6 +248,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     'study_quick': lambda: study('quick'),
     'study_h100': lambda: study('h100'),
     'study_on_a_gpu': on_a_gpu,
+    **{f'dense_{task}': partial(dense, task) for task in TASKS[1:]},
     'verdict_errors': verdict_errors,
     'verdict_power': verdict_power,
     'verdict_same': verdict_same,

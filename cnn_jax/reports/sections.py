@@ -1,6 +1,6 @@
 """The content of a report: the sections of the page, built from a run and its summary."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -146,8 +146,12 @@ def _head(measure: Measure) -> str:
     return f'{measure.label}{unit}'
 
 
-def further_measures(summary: Mapping[str, Any]) -> Section | None:
-    """The further measures of each strategy; None where there are none.
+def further_measures(
+    summary: Mapping[str, Any], *, but: Collection[str] | None = None
+) -> Section | None:
+    """The measures of each strategy besides the task's headlines, or besides those of `but`.
+
+    None where there are none.
 
     >>> further_measures({'strategies': {}})
     """
@@ -155,7 +159,7 @@ def further_measures(summary: Mapping[str, Any]) -> Section | None:
     there = {
         name: measure
         for name, measure in measures_of(summary.get('config', {})).items()
-        if measure.chosen_as is not None
+        if (measure.chosen_as is not None if but is None else name not in but)
         and any(row.get(name, {}).get('mean') is not None for row in rows.values())
     }
     if not there:
