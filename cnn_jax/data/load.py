@@ -13,6 +13,7 @@ from cnn_jax.data.dataset import Dataset, Split
 from cnn_jax.data.folders import data_dir as default_data_dir
 from cnn_jax.data.image_folder import load_image_folder
 from cnn_jax.data.mnist import FASHION_MNIST, MNIST
+from cnn_jax.data.mnist1d import MNIST1D
 from cnn_jax.data.published import load_published
 from cnn_jax.data.resize import ImageSize, checked_size, fit_image
 from cnn_jax.data.shapes import make_shapes
@@ -27,7 +28,7 @@ def log_to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-_PUBLISHED = {published.name: published for published in (FASHION_MNIST, MNIST, CIFAR10)}
+_PUBLISHED = {published.name: published for published in (FASHION_MNIST, MNIST, CIFAR10, MNIST1D)}
 _DRAWN: dict[str, Callable[[], Dataset]] = {
     'shapes': make_shapes,
     'shapes_tiny': lambda: replace(make_shapes(train=256, test=64), name='shapes_tiny'),
@@ -43,8 +44,9 @@ def load(
 ) -> Dataset:
     """The data set `name`, all of it in memory as uint8.
 
-    name: 'fashion_mnist', 'mnist' or 'cifar10' (fetched on first use, verified on every use),
-    'shapes' (2,000 + 500 generated images, nothing to download), 'shapes_tiny' (256 + 64), a
+    name: 'fashion_mnist', 'mnist', 'cifar10' or 'mnist1d' (fetched on first use, verified on every
+    use; the last holds sequences, as images of height 1), 'shapes' (2,000 + 500 generated images,
+    nothing to download), 'shapes_tiny' (256 + 64), a
     folder of images (see `load_image_folder`), or an image-classification set of
     tensorflow-datasets that is prepared on disk as array_record: 'kmnist',
     'imagenette/160px-v2'... data_dir: the data folder, by default `cnn_jax.data.data_dir()`; sets

@@ -35,7 +35,8 @@ def final_evaluation(
     how = {'border': judged.border, 'batch_size': judged.batch_size}
     logits = predict_logits(predict, test.images, batch_size=judged.batch_size)
     key = stream_key(jax.random.key(cell.seed), Stream.SHIFTS, 0)
-    pairs = draw_shift_pairs(key, len(test.labels), max_shift=judged.max_shift)
+    size = test.images.shape[1:3]
+    pairs = draw_shift_pairs(key, len(test.labels), max_shift=judged.max_shift, size=size)
     answers = shifted_answers(predict, test.images, pairs, **how)
     consistent = answers[:, 0] == answers[:, 1]
     right = (answers == test.labels[:, None]).all(1)
