@@ -234,6 +234,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     'compare_consistency': lambda: comparison('compare', 'consistency'),
     'tuned_accuracy': lambda: comparison('convnet1_tuned', 'accuracy'),
     'tuned_consistency': lambda: comparison('convnet1_tuned', 'consistency'),
+    'mnist1d_accuracy': lambda: comparison('mnist1d', 'accuracy'),
+    'mnist1d_consistency': lambda: comparison('mnist1d', 'consistency'),
     'strategies': strategies,
     'all_strategies': all_strategies,
     'models': lambda: bench_models.markdown(read('bench_models/small_images.json')),

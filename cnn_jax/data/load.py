@@ -15,6 +15,7 @@ from cnn_jax.data.image_folder import load_image_folder
 from cnn_jax.data.markers import make_shapes_keypoints
 from cnn_jax.data.mask_folder import holds_masks, load_mask_folder
 from cnn_jax.data.mnist import FASHION_MNIST, MNIST
+from cnn_jax.data.mnist1d import MNIST1D
 from cnn_jax.data.published import load_published
 from cnn_jax.data.resize import (
     ImageSize,
@@ -37,7 +38,7 @@ def log_to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-_PUBLISHED = {published.name: published for published in (FASHION_MNIST, MNIST, CIFAR10)}
+_PUBLISHED = {published.name: published for published in (FASHION_MNIST, MNIST, CIFAR10, MNIST1D)}
 _MAKERS = (make_shapes, make_shapes_segmentation, make_shapes_detection, make_shapes_keypoints)
 
 
@@ -63,18 +64,19 @@ def load(
 ) -> Dataset:
     """The data set `name`, all of it in memory as uint8.
 
-    name: 'fashion_mnist', 'mnist' or 'cifar10' (fetched on first use, verified on every use),
-    'shapes' (2,000 + 500 generated images, nothing to download), 'shapes_segmentation',
-    'shapes_detection' or 'shapes_keypoints' (4,000 + 1,000 each), a tiny form of each of these,
-    'shapes_tiny' (256 + 64), a folder of images (see `load_image_folder`) or of images and masks
-    (see `load_mask_folder`), or a set of tensorflow-datasets that is prepared on disk as
-    array_record: 'kmnist', 'imagenette/160px-v2', 'voc/2007'... data_dir: the data folder, by
-    default `cnn_jax.data.data_dir()`; sets of tensorflow-datasets are also searched for in its own
-    default folder. image_size: the (height, width) to which every image is scaled and cropped, with
-    its mask, boxes or keypoints, required if a set's images differ in size. task: what is wanted of
-    a set of tensorflow-datasets that serves several, such as 'segmentation' of 'oxford_iiit_pet';
-    None: its classes if it has one for each image, otherwise masks or boxes. log: receives lines of
-    progress. Raises `BadInput` for a name, size or task that is not available, saying what to do.
+    name: 'fashion_mnist', 'mnist', 'cifar10' or 'mnist1d' (fetched on first use, verified on every
+    use; the last holds sequences, as images of height 1), 'shapes' (2,000 + 500 generated images,
+    nothing to download), 'shapes_segmentation', 'shapes_detection' or 'shapes_keypoints' (4,000 +
+    1,000 each), a tiny form of each of these, 'shapes_tiny' (256 + 64), a folder of images (see
+    `load_image_folder`) or of images and masks (see `load_mask_folder`), or a set of
+    tensorflow-datasets that is prepared on disk as array_record: 'kmnist', 'imagenette/160px-v2',
+    'voc/2007'... data_dir: the data folder, by default `cnn_jax.data.data_dir()`; sets of
+    tensorflow-datasets are also searched for in its own default folder. image_size: the (height,
+    width) to which every image is scaled and cropped, with its mask, boxes or keypoints, required
+    if a set's images differ in size. task: what is wanted of a set of tensorflow-datasets that
+    serves several, such as 'segmentation' of 'oxford_iiit_pet'; None: its classes if it has one for
+    each image, otherwise masks or boxes. log: receives lines of progress. Raises `BadInput` for a
+    name, size or task that is not available, saying what to do.
 
     >>> load('shapes_tiny').train.images.shape
     (256, 28, 28, 1)

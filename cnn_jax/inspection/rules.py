@@ -33,6 +33,8 @@ def layer_strategies(
     else:
         return ()
     strategy = module.strategy
+    if module.one_axis:
+        size, sites = size[1:], [site.along_one_axis() for site in sites]
     return tuple(strategy.at(site.on(size, strategy.stride)) for site in sites)
 
 
@@ -51,7 +53,7 @@ def layer_windows(
     True
     """
     if isinstance(module, Conv):
-        window, stride = (module.window,) * 2, per_axis('stride', module.stride, 2)
+        window, stride = per_axis('window', module.window, 2), per_axis('stride', module.stride, 2)
         pairs = padding_pairs(module.padding, window)
         reach = tuple((low, k - 1 - low) for k, (low, _) in zip(window, pairs, strict=True))
         return (Window(reach, stride),)
@@ -60,7 +62,8 @@ def layer_windows(
     if isinstance(module, (nn.Dense, *NORMS)):
         return (POINT,)
     strategies = layer_strategies(module, size, options)
-    return tuple(_strategy_window(strategy, size) for strategy in strategies)
+    one_axis = bool(strategies) and module.one_axis
+    return tuple(_strategy_window(strategy, size, one_axis) for strategy in strategies)
 
 
 def _average_window(out: int | None, size: Sequence[int]) -> Window | None:
@@ -70,7 +73,9 @@ def _average_window(out: int | None, size: Sequence[int]) -> Window | None:
     return Window(tuple((0, step - 1) for step in steps), steps)
 
 
-def _strategy_window(strategy: Strategy, size: Sequence[int]) -> Window | None:
-    reach = strategy.reach(size)
-    step = strategy.sampling
-    return None if reach is None else Window(reach, (step,) * len(size))
+def _strategy_window(strategy: Strategy, size: Sequence[int], one_axis: bool) -> Window | None:
+    reach = strategy.reach(size[1:] if one_axis else size)
+    if reach is None:
+        return None
+    steps = (strategy.sampling,) * len(reach)
+    return Window(((0, 0), *reach), (1, *steps)) if one_axis else Window(reach, steps)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from cnn_jax import ops
 from cnn_jax.errors import BadInput
 from cnn_jax.ops.sums import add_bias
-from cnn_jax.ops.windows import Fill, Padding
+from cnn_jax.ops.windows import Fill, Padding, per_axis
 
 
 def channels_first_hint(shape: Sequence[int], channels: int) -> str:
@@ -37,7 +37,7 @@ class Conv(nn.Module):
     """
 
     features: int
-    window: int = 3
+    window: int | Sequence[int] = 3
     stride: int | Sequence[int] = 1
     padding: Padding = 'same'
     fill: Fill = 'zero'
@@ -58,7 +58,8 @@ class Conv(nn.Module):
                     f'{layer} was made for {known} channels; its input has {channels}'
                     f'{channels_first_hint(x.shape, known)}.'
                 )
-        shape = (self.window, self.window, channels // self.groups, self.features)
+        window = per_axis('window', self.window, 2)
+        shape = (*window, channels // self.groups, self.features)
         kernel = self.param('kernel', nn.initializers.he_normal(), shape).astype(x.dtype)
         options = {'stride': self.stride, 'padding': self.padding, 'fill': self.fill}
         options |= {'groups': self.groups, 'strict': self.strict}

@@ -28,6 +28,9 @@ class Downsample(nn.Module):
     height: pass `x[None]`, or `jnp.transpose(x, (0, 2, 3, 1))`. 2-D strategies and networks refuse
     the former; networks refuse the latter once they are initialised.
 
+    With `one_axis`, maps (batch, 1, width, channels) reach the strategy as (batch, width,
+    channels).
+
     >>> import jax, jax.numpy as jnp
     >>> from cnn_jax.strategies import GeM
     >>> layer = Downsample(GeM())
@@ -38,6 +41,7 @@ class Downsample(nn.Module):
     """
 
     strategy: Strategy
+    one_axis: bool = False
 
     @nn.compact
     def __call__(
@@ -45,10 +49,13 @@ class Downsample(nn.Module):
     ) -> Float[Array, 'batch *out out_channels']:
         with _named_errors(self, x):
             rank = spatial_rank(x)
-            strategy = self.strategy.at(site.on(x.shape[1 : 1 + rank], self.strategy.stride))
+            size = x.shape[1 : 1 + rank]
+            if self.one_axis:
+                x, size, site = x[:, 0], size[1:], site.along_one_axis()
+            strategy = self.strategy.at(site.on(size, self.strategy.stride))
             y = strategy(x, train=train, layer=self)
             check_output(strategy, x, y)
-            return y
+            return y[:, None] if self.one_axis else y
 
     def conv_norm(
         self,
@@ -142,6 +149,7 @@ class DownsampleBranches(nn.Module):
     """
 
     strategy: Strategy
+    one_axis: bool = False
 
     @nn.compact
     def __call__(
@@ -155,12 +163,18 @@ class DownsampleBranches(nn.Module):
         Float[Array, 'batch shortcut_out_height shortcut_out_width shortcut_out_channels'],
     ]:
         with _named_errors(self, main):
-            both = self.strategy.branches(main, shortcut, train=train, layer=self)
+            both = None
+            if not self.one_axis:  # those that choose for both are 2-D only
+                both = self.strategy.branches(main, shortcut, train=train, layer=self)
         if both is not None:
             return both
         return (
-            Downsample(self.strategy, name='main')(main, train=train, site=STRIDED_CONV),
-            Downsample(self.strategy, name='shortcut')(shortcut, train=train, site=SHORTCUT),
+            Downsample(self.strategy, self.one_axis, name='main')(
+                main, train=train, site=STRIDED_CONV
+            ),
+            Downsample(self.strategy, self.one_axis, name='shortcut')(
+                shortcut, train=train, site=SHORTCUT
+            ),
         )
 
 

@@ -42,6 +42,9 @@ class Layers:
     `fill` says what the padding of convolutions holds: exact consistency under circular shifts
     needs 'circular', with even map sizes throughout. `strict` refuses maps on which the windows of
     a convolution do not fit evenly.
+
+    With `one_axis` all maps have a height of 1: windows, strides and padding are those of the
+    published network along the width, and a strategy gets maps (batch, width, channels).
     """
 
     strategy: Strategy
@@ -51,6 +54,7 @@ class Layers:
     norm_epsilon: float = 1e-5
     fill: Fill = 'zero'
     strict: bool = False
+    one_axis: bool = False
     shared: Downsample | None = None  # the one pooling layer of all sites, if the strategy has one
 
     def __post_init__(self):
@@ -76,10 +80,12 @@ class Layers:
         bias_start: float = 0.0,
     ) -> Map:
         """A convolution."""
+        if self.one_axis and not isinstance(padding, str):
+            padding = ((0, 0), tuple(padding)[-1])
         return Conv(
             features,
-            window,
-            stride=stride,
+            (1, window) if self.one_axis else window,
+            stride=(1, stride) if self.one_axis else stride,
             padding=padding,
             fill=self.fill,
             groups=groups,
@@ -116,7 +122,7 @@ class Layers:
 
     def downsample(self, x: Map, site: Site, *, name: str) -> Map:
         """The strategy, at a site of the network."""
-        layer = self.shared or Downsample(self.strategy, name=name)
+        layer = self.shared or Downsample(self.strategy, self.one_axis, name=name)
         return layer(x, site=site, train=self.train)
 
     def downsample_with_choice(self, x: Map, site: Site, *, name: str) -> tuple[Map, Choice | None]:
@@ -132,7 +138,7 @@ class Layers:
                 self.shared(main, site=STRIDED_CONV, train=self.train),
                 self.shared(shortcut, site=SHORTCUT, train=self.train),
             )
-        layer = DownsampleBranches(self.strategy, name=name)
+        layer = DownsampleBranches(self.strategy, self.one_axis, name=name)
         return layer(main, shortcut, train=self.train)
 
     def average(self, x: Map, size: int | None = None) -> Array:

@@ -55,13 +55,18 @@ class Network(nn.Module):
     ) -> Float[Array, 'batch *outputs']:
         """Images to logits, or to what else `OUTPUT` says.
 
+        Images of height 1 are sequences: the network is then the one of a single axis, its windows
+        and strides along the width, and strategies get maps (batch, width, channels).
+
         Raises BadInput for a field of the wrong type and for images that are not (batch, height,
         width, channels). The first convolution likewise refuses images whose number of channels
         differs from that at initialisation.
         """
         self.check()
         _check_images(type(self).__name__, x)
-        shared = Downsample(self.downsample, name='pool') if self.downsample.one_for_all else None
+        one_axis = x.shape[1] == 1 and x.shape[2] != 1
+        one_for_all = self.downsample.one_for_all
+        shared = Downsample(self.downsample, one_axis, name='pool') if one_for_all else None
         layers = Layers(
             self.downsample,
             train,
@@ -70,6 +75,7 @@ class Network(nn.Module):
             norm_epsilon=self.norm_epsilon,
             fill=self.fill,
             strict=self.strict,
+            one_axis=one_axis,
             shared=shared,
         )
         return self.forward(layers, x.astype(self.dtype))

@@ -282,7 +282,7 @@ def check_cell(cell: Cell, dataset: Dataset) -> None:
         f'as far as steps are counted.',
     )
     _schedule(cell, epochs=cell.epochs, steps_per_epoch=steps)
-    side = min(dataset.image_shape[:2])
+    side = min((n for n in dataset.image_shape[:2] if n > 1), default=1)
     for name, reach in (
         ('evaluation.max_shift', cell.evaluation.max_shift),
         ('augment.crop', getattr(cell.augment, 'crop', 0)),

@@ -67,6 +67,15 @@ class Site:
             padding.append((low, high + max(0, over)))
         return replace(self, padding=tuple(padding), ceil_mode=False)
 
+    def along_one_axis(self) -> 'Site':
+        """This site on the maps of one axis, the last.
+
+        >>> Site('max_pool', window=3, padding=((1, 1), (0, 1))).along_one_axis().padding
+        ((0, 1),)
+        """
+        one = self.padding if isinstance(self.padding, str) else self.padding[-1:]
+        return replace(self, padding=one)
+
 
 MAX_POOL = Site('max_pool')
 AVG_POOL = Site('avg_pool')

@@ -71,6 +71,7 @@ class HWD(Strategy):
         return ((0, self.stride - 1),) * len(size)
 
     def __call__(self, x: Array, *, train: bool, layer: nn.Module) -> Array:
+        require_2d('HWD', x)
         bands = ops.haar_bands(x)
         return jax.nn.relu(layer.conv_norm(bands, x.shape[-1], 1, stride=1, train=train))
 

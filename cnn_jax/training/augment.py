@@ -18,7 +18,8 @@ class Augment:
     """How training images are augmented.
 
     Attributes:
-        crop: Shift by up to this many pixels, with zeros moving in (pad, then crop).
+        crop: Shift by up to this many pixels, with zeros moving in (pad, then crop); an axis of one
+            pixel is not moved.
         flip: Mirror left-right with probability one half.
         cutout: Side of a square at a random position that is filled with the image's mean colour
             (DeVries & Taylor 2017, arXiv:1708.04552), clipped at the border; 0: none.
@@ -64,6 +65,7 @@ def augment_images(
     batch = images.shape[0]
     if augment.crop:
         shifts = jax.random.randint(crop_key, (batch, 2), -augment.crop, augment.crop + 1)
+        shifts = jnp.where(jnp.array(images.shape[1:3]) > 1, shifts, 0)
         images = shift_images(images, shifts, border='zero')
     if augment.flip:
         flipped = jax.random.bernoulli(flip_key, 0.5, (batch, 1, 1, 1))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import jax
 from flax import linen as nn
 
 from cnn_jax.errors import BadInput, require, require_int
@@ -50,7 +49,7 @@ class Antialiased:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """`f(*args, **kwargs)`, with blurs."""
-        program, arrays, structure = trace(self.f, args, kwargs)
+        program, arrays, result = trace(self.f, args, kwargs)
         changes = self._changes(program)
         instead = {
             place: partial(
@@ -62,7 +61,7 @@ class Antialiased:
             for place, change in changes.items()
             if change.blurred
         }
-        return jax.tree.unflatten(structure, run(program, arrays, instead))
+        return result(run(program, arrays, instead))
 
     def report(self, *args: Any, **kwargs: Any) -> tuple[Change, ...]:
         """What a call with these arguments changes: one entry for each site, in order.

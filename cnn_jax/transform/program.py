@@ -6,43 +6,79 @@ from dataclasses import replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 from jax.extend.core import Literal
 
-from cnn_jax.errors import require
+from cnn_jax.errors import BadInput, one_line, require
 from cnn_jax.transform.site import DIFFERENTIATED, Site, opened, read_site
 
 Position = tuple[int, ...]  # equation, program in it, equation in that, ...
 Instead = Callable[[Any, list], list]  # equation, its inputs -> its results
 _INLINED = ('jit', 'pjit', 'closed_call', 'custom_jvp_call', 'custom_vjp_call')
 _REMAT = ('remat2', 'remat', 'checkpoint')
+_COMPUTED = object()  # stands for an array among what a function returns
+_NEEDS_A_VALUE = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
 _REBUILT = (*_INLINED, *_REMAT, 'scan', 'while', 'cond')
 
 
-def trace(f: Callable, args: tuple, kwargs: Mapping) -> tuple[Any, list, Any]:
-    """The program of `f`, the arrays to run it on, and the structure of its results.
+def trace(f: Callable, args: tuple, kwargs: Mapping) -> tuple[Any, list, Callable[[Sequence], Any]]:
+    """The program of `f`, the arrays to run it on, and what makes its result of the program's.
 
-    Arrays, and what has a shape and a dtype, are variables of the program; every other argument
-    stays what it is.
+    Arrays, and what `jax.ShapeDtypeStruct` describes, are variables of the program; every other
+    argument stays what it is, NumPy's scalars too, and so does what `f` returns beside arrays of
+    JAX. Raises `BadInput` where `f` needs an array's value, or hides arrays in what it returns.
     """
     leaves, tree = jax.tree.flatten((args, dict(kwargs)))
-    places = [i for i, leaf in enumerate(leaves) if hasattr(leaf, 'shape') and _has_dtype(leaf)]
-    structure = None
+    places = [i for i, leaf in enumerate(leaves) if _is_variable(leaf)]
+    returned, structure = [], None
 
     def of_arrays(*arrays):
-        nonlocal structure
+        nonlocal returned, structure
         new = dict(zip(places, arrays, strict=True))
         given, named = tree.unflatten([new.get(i, leaf) for i, leaf in enumerate(leaves)])
         flat, structure = jax.tree.flatten(f(*given, **named))
-        return flat
+        computed = [leaf for leaf in flat if isinstance(leaf, jax.Array)]
+        returned = [_COMPUTED if isinstance(leaf, jax.Array) else _kept(leaf) for leaf in flat]
+        return computed
+
+    def result(computed: Sequence) -> Any:
+        values = iter(computed)
+        flat = [next(values) if leaf is _COMPUTED else leaf for leaf in returned]
+        return jax.tree.unflatten(structure, flat)
 
     arrays = [leaves[i] for i in places]
-    return jax.make_jaxpr(of_arrays)(*arrays), arrays, structure
+    try:
+        return jax.make_jaxpr(of_arrays)(*arrays), arrays, result
+    except _NEEDS_A_VALUE as error:
+        raise BadInput(
+            'f needs the value of an array, which a traced function does not know: '
+            f'give it as a Python number, or as a constant of f ({one_line(error, at_most=80)}).'
+        ) from error
 
 
-def _has_dtype(leaf: object) -> bool:
-    return isinstance(leaf, jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct)
+def _is_variable(leaf: object) -> bool:
+    if not isinstance(leaf, jax.Array | np.ndarray | jax.ShapeDtypeStruct):
+        return False
+    kinds = (jnp.number, jnp.bool_, jax.dtypes.extended)
+    return any(jnp.issubdtype(leaf.dtype, kind) for kind in kinds)
+
+
+def _kept(leaf: object) -> object:
+    """What `f` returns and is no array of JAX, unless it hides some."""
+    within = jax.tree.leaves(getattr(leaf, '__dict__', None))
+    require(
+        not any(isinstance(value, Tracer) for value in within),
+        f'f returns a {type(leaf).__name__}, in which JAX cannot see the arrays: return these, or '
+        'make it a pytree (jax.tree_util.register_dataclass).',
+    )
+    return leaf
 
 
 def find_sites(program: Any) -> dict[Position, Site]:

@@ -142,7 +142,7 @@ def _conv_site(eqn: Any) -> Site | None:
         channel_axis=numbers.lhs_spec[1],
         problem=problem,
     )
-    return _checked(site, eqn)
+    return _checked(site, eqn, numbers.out_spec[2:])
 
 
 def _pool_site(
@@ -173,7 +173,7 @@ def _pool_site(
         channel_axis=others[-1] if others else None,
         problem=problem,
     )
-    return _checked(site, eqn)
+    return _checked(site, eqn, axes)
 
 
 def _pairs(padding: Sequence[Sequence]) -> Pairs:
@@ -182,10 +182,11 @@ def _pairs(padding: Sequence[Sequence]) -> Pairs:
     return tuple((low, high) for low, high in plain)
 
 
-def _checked(site: Site, eqn: Any) -> Site:
-    """The site, with what keeps a blur away from it as its problem."""
+def _checked(site: Site, eqn: Any, out_axes: Sequence[int]) -> Site:
+    """The site, with what keeps a blur away from it as its problem. Its batch may be empty."""
     problem, dtype = site.problem, eqn.invars[0].aval.dtype
-    known = [n for n in (*site.size, site.channels, *eqn.outvars[0].aval.shape) if type(n) is int]
+    out = [eqn.outvars[0].aval.shape[axis] for axis in out_axes]
+    known = [n for n in (*site.size, site.channels, *out) if type(n) is int]
     ends = zip(site.padding, site.window, strict=True)
     if not jnp.issubdtype(dtype, jnp.floating):
         problem = f'it holds {dtype}, and a blur needs floats'
@@ -193,16 +194,26 @@ def _checked(site: Site, eqn: Any) -> Site:
         problem = f'its size is symbolic: {_by(site.size)}'
     elif 0 in known:
         problem = 'it has no elements'
-    elif site.kind == 'max_pool' and any(not 0 <= n < k for pair, k in ends for n in pair):
+    elif site.kind == 'max_pool' and any(n < 0 for pair in site.padding for n in pair):
+        problem = 'its padding is negative'
+    elif site.kind == 'max_pool' and any(n >= k for pair, k in ends for n in pair):
         problem = 'at stride 1, some of its windows would hold padding only'
     return replace(site, problem=problem)
 
 
 def _reducer(eqn: Any) -> str | None:
-    """The name of the operation of a `reduce_window` over one array, if it is a single one."""
+    """The name of the operation of a `reduce_window` over one array, if it is a single one.
+
+    It must be of the two elements: a maximum of one and a constant reduces nothing.
+    """
     body, _ = opened(eqn.params['jaxpr'])
-    names = [inner.primitive.name for inner in body.eqns]
-    return names[0] if len(names) == 1 and len(eqn.invars) == 2 else None
+    if len(body.eqns) != 1 or len(eqn.invars) != 2:
+        return None
+    (inner,) = body.eqns
+    both = not any(isinstance(v, Literal) for v in inner.invars) and (
+        set(inner.invars) == set(body.invars)
+    )
+    return inner.primitive.name if both and inner.outvars == body.outvars else None
 
 
 def _sliced_max(eqn: Any) -> Site | None:

@@ -5,8 +5,10 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import linen as nn
 
+from cnn_jax.errors import BadInput
 from cnn_jax.evaluation import (
     accuracy,
     all_shifts,
@@ -98,3 +100,25 @@ def test_all_shifts_and_accuracy():
 
 def test_classifier_is_a_cache_key():
     assert hash(CLASSIFIER) == hash(dataclasses.replace(CLASSIFIER))
+
+
+def test_sequences_move_along_their_length_alone():
+    images = np.arange(1, 41, dtype=np.uint8).reshape(1, 1, 40, 1).repeat(200, 0)
+    pairs = draw_shift_pairs(jax.random.key(0), 200, max_shift=2, size=(1, 40))
+    assert not pairs[..., 0].any() and (pairs[:, 0, 1] != pairs[:, 1, 1]).all()
+    assert set(pairs[..., 1].ravel().tolist()) == {-2, -1, 0, 1, 2}
+    np.testing.assert_array_equal(
+        draw_shift_pairs(jax.random.key(0), 50, max_shift=2, size=(8, 8)),
+        draw_shift_pairs(jax.random.key(0), 50, max_shift=2),
+    )
+
+    def seen(batch):  # class 1 where a row was emptied
+        empty = (batch == 0).all((1, 2, 3))
+        return np.stack([1.0 - empty, 1.0 * empty], 1)
+
+    labels = np.zeros(200, np.int32)
+    assert correct_under_all_shifts(seen, images, labels, max_shift=3).all()
+    found = shift_map(seen, images[0], 0, max_shift=1)
+    assert found.shape == (3, 3) and (found == found[0]).all()
+    with pytest.raises(BadInput, match='cannot be shifted'):
+        draw_shift_pairs(jax.random.key(0), 2, max_shift=1, size=(1, 1))

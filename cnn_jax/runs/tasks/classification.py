@@ -49,7 +49,8 @@ def figures(logits: np.ndarray, split: Split, classes: int) -> Found:
 def headlines(judged: Judged) -> tuple[Found, Arrays]:
     """Consistency, alone and with being right; each image's answer, and maps over shifts."""
     judged_by, test = judged.evaluation, judged.test
-    pairs = draw_shift_pairs(judged.key, len(test), max_shift=judged_by.max_shift)
+    size = test.images.shape[1:3]
+    pairs = draw_shift_pairs(judged.key, len(test), max_shift=judged_by.max_shift, size=size)
     how = {'border': judged_by.border, 'batch_size': judged_by.batch_size}
     answers = shifted_answers(judged.predict, test.images, pairs, **how)
     consistent = answers[:, 0] == answers[:, 1]
