@@ -91,8 +91,8 @@ def shift_consistency(
     `draw_shift_pairs`). `predict` is any function from images to logits: see `predict_logits`.
 
     >>> def left(images):  # whether the left half is brighter than the right
-    ...     return images.reshape(len(images), 2, 2).sum(2) * 1.0
-    >>> images = np.array([0, 1, 0, 0], np.uint8).reshape(1, 1, 4, 1)
+    ...     return images.reshape(len(images), 2, 4).sum(2) * 1.0
+    >>> images = np.array([1, 0, 0, 0, 0, 0, 0, 0], np.uint8).reshape(1, 1, 8, 1)
     >>> shift_consistency(left, images, key=jax.random.key(0), max_shift=1).tolist()
     [1.0]
     """

@@ -65,7 +65,8 @@ def augment_images(
     batch = images.shape[0]
     if augment.crop:
         shifts = jax.random.randint(crop_key, (batch, 2), -augment.crop, augment.crop + 1)
-        shifts = jnp.where(jnp.array(images.shape[1:3]) > 1, shifts, 0)
+        if 1 in images.shape[1:3]:
+            shifts = jnp.where(jnp.array(images.shape[1:3]) > 1, shifts, 0)
         images = shift_images(images, shifts, border='zero')
     if augment.flip:
         flipped = jax.random.bernoulli(flip_key, 0.5, (batch, 1, 1, 1))

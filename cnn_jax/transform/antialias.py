@@ -179,7 +179,7 @@ def find_downsampling(f: Callable, *args: Any, **kwargs: Any) -> tuple[Site, ...
 
     Raises `BadInput` for something else than a function.
 
-    >>> import jax.numpy as jnp
+    >>> import jax, jax.numpy as jnp
     >>> model = nn.Conv(16, (3, 3), strides=2)
     >>> images = jnp.zeros((8, 28, 28, 3))
     >>> variables = model.init(jax.random.key(0), images)

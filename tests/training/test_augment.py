@@ -52,3 +52,9 @@ def test_flip_mirrors_about_half_of_the_images():
 def test_negative_crop_is_refused():
     with pytest.raises(BadInput, match='augment.crop must be a number of pixels'):
         Augment(crop=-1)
+
+
+def test_a_crop_does_not_empty_a_sequence():
+    images = jnp.ones((64, 1, 9, 1), jnp.uint8)
+    out = np.asarray(augment_images(jax.random.key(0), images, Augment(crop=2)))
+    assert set(out.sum((1, 2, 3)).tolist()) == {7, 8, 9}
