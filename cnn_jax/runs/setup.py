@@ -217,6 +217,17 @@ def _check_own_model(
     )
 
 
+def _check_measures(cell: Cell, seen: tuple[int, int, int]) -> None:
+    """Raises BadInput for measures that need images of two axes, if these are sequences."""
+    flat = ('corruptions', 'rotation', 'scale', 'equivariance')
+    wrong = [name for name in cell.evaluation.measures or () if name in flat]
+    require(
+        min(seen[:2]) > 1 or not wrong,
+        f'evaluation.measures: {", ".join(wrong)}: not for images of {seen[0]}x{seen[1]} pixels, '
+        'which are sequences.',
+    )
+
+
 def _check_own_training(cell: Cell, dataset: Dataset) -> None:
     """Raises BadInput if the user's own optimiser or augmentation does not work."""
     if callable(cell.optimizer):
@@ -282,6 +293,7 @@ def check_cell(cell: Cell, dataset: Dataset) -> None:
         f'as far as steps are counted.',
     )
     _schedule(cell, epochs=cell.epochs, steps_per_epoch=steps)
+    _check_measures(cell, seen)
     side = min((n for n in dataset.image_shape[:2] if n > 1), default=1)
     for name, reach in (
         ('evaluation.max_shift', cell.evaluation.max_shift),
