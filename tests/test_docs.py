@@ -66,6 +66,9 @@ def test_experiments_parse_their_command_line(command, tmp_path, monkeypatch, ca
     words = words[words.index('-m') + 1 :]
     words[words.index('--output') + 1] = str(tmp_path / 'out')
     words = [re.sub(r'fashion_mnist/\w+\.py', 'shapes/tiny.py', word) for word in words]
+    drawn = re.search(r'configs/dense/(\w+)\.py', command)
+    if drawn:
+        words += ['--data', f'shapes_{drawn[1]}_tiny']  # drawn in no time
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, 'argv', words)
     with exit_codes():

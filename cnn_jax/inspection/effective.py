@@ -31,7 +31,7 @@ def effective_receptive_field(
     >>> model, images = ConvNet1(Max(), 10), jax.random.normal(jax.random.key(0), (2, 28, 28, 1))
     >>> variables = model.init(jax.random.key(0), images, train=False)
     >>> field = effective_receptive_field(model, variables, images, 'pool1')
-    >>> np.flatnonzero(field.any(axis=1)).tolist()
+    >>> jnp.flatnonzero(field.any(axis=1)).tolist()
     [12, 13, 14, 15, 16, 17]
     """
     check_images(images)

@@ -32,6 +32,7 @@ def plot_receptive_field(
     border is shown of a field that reaches further. `caption` is the title's last line. An `image`,
     with values from 0 to 1, is drawn in grey under the field.
 
+    >>> import jax.numpy as jnp
     >>> from cnn_jax.inspection import summarize
     >>> from cnn_jax.models import ConvNet1
     >>> from cnn_jax.strategies import Max

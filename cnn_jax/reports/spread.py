@@ -46,7 +46,7 @@ def variance_parts(right: Bool[np.ndarray, 'seeds images']) -> dict[str, float]:
 
 
 def accuracy_spread(cells: Sequence[CellResult]) -> dict[str, float] | None:
-    """`variance_parts` of a strategy's completed cells; None for one seed or no predictions."""
+    """`variance_parts` of a strategy's completed cells; None for one seed or no predicted classes."""
     right = [found for cell in cells if (found := _right(cell)) is not None]
     if len(right) < 2 or len(right) < len(cells) or len({len(one) for one in right}) > 1:
         return None
@@ -56,7 +56,8 @@ def accuracy_spread(cells: Sequence[CellResult]) -> dict[str, float] | None:
 def _right(cell: CellResult) -> np.ndarray | None:
     try:
         with np.load(cell.folder / 'predictions.npz', allow_pickle=False) as arrays:
-            return np.asarray(arrays['predictions']) == np.asarray(arrays['labels'])
+            answers, labels = np.asarray(arrays['predictions']), np.asarray(arrays['labels'])
+            return answers == labels if labels.ndim == 1 else None  # of classes alone
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
 

@@ -15,6 +15,7 @@ from cnn_jax.models.unet import UNetSmall
 from cnn_jax.ops.shifts import shift_images
 from cnn_jax.reports.pictures import choose_pictures, plot_pictures
 from cnn_jax.reports.run import CellResult, Run
+from cnn_jax.reports.spread import accuracy_spread
 from cnn_jax.runs import Cell, Comparison, Evaluation
 from cnn_jax.runs.cell import run_cell
 from cnn_jax.runs.setup import check_cell
@@ -80,6 +81,7 @@ def test_a_cell_of_every_task(task, tmp_path):
     run = Run(tmp_path, {'task': task, 'baseline': 'max'}, dataset.class_names, (done,))
     pictures = choose_pictures(run)
     assert pictures is not None and len(plot_pictures(pictures).axes) >= 2
+    assert accuracy_spread((done, done)) is None  # which is of classes
 
 
 def goes_on_alike(cell, dataset, tmp_path):
