@@ -46,7 +46,7 @@ def variance_parts(right: Bool[np.ndarray, 'seeds images']) -> dict[str, float]:
 
 
 def accuracy_spread(cells: Sequence[CellResult]) -> dict[str, float] | None:
-    """`variance_parts` of a strategy's completed cells; None for one seed or without their classes."""
+    """`variance_parts` of a strategy's completed cells; None for one seed or no classes."""
     right = [found for cell in cells if (found := _right(cell)) is not None]
     if len(right) < 2 or len(right) < len(cells) or len({len(one) for one in right}) > 1:
         return None
